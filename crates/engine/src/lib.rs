@@ -1,0 +1,9 @@
+//! The inference engine of `occlude`: ONNX -> graph -> full run. Knows no image, class or colour.
+//!
+//! Rooms: `onnx` resolves a model file to a `graph`; `passes` fuse it; `exec` runs it for many examples at once; `plan` counts work and memory.
+
+mod error;
+pub mod graph;
+pub mod onnx;
+
+pub use error::{Error, ErrorKind, Result};
