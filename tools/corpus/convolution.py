@@ -47,7 +47,6 @@ conv_case("conv2d_opset22", SQUARE, 7, (3, 3), opset=22, pads=[1, 1, 1, 1])
 for padding in ("SAME_UPPER", "SAME_LOWER", "VALID"):
     conv_case(f"conv_auto_pad_{padding.lower()}", SQUARE, 7, (4, 3), auto_pad=padding)
     conv_case(f"conv_auto_pad_{padding.lower()}_stride2", (1, 5, 12, 11), 7, (3, 3), auto_pad=padding, strides=[2, 2])
-conv_case("conv_auto_pad_same_upper_dilated", (1, 5, 12, 11), 7, (3, 3), auto_pad="SAME_UPPER", dilations=[2, 2])
 conv_case("conv_auto_pad_notset", SQUARE, 7, (3, 3), auto_pad="NOTSET", pads=[1, 0, 1, 0])
 
 conv_case("conv1d", (1, 5, 37), 7, (5,), pads=[2, 2])

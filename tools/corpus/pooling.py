@@ -5,8 +5,8 @@ from .build import add, case
 SQUARE = (1, 5, 13, 11)
 
 
-def pool(name, op_type, x=SQUARE, opset=17, **attributes):
-    add(name, lambda g: g.op(op_type, g.x, **attributes), x, opset=opset)
+def pool(name, op_type, x=SQUARE, opset=17, fill=0.5, **attributes):
+    add(name, lambda g: g.op(op_type, g.x, **attributes), x, opset=opset, fill=fill)
 
 
 pool("maxpool", "MaxPool", kernel_shape=[2, 2], strides=[2, 2])
@@ -45,7 +45,7 @@ pool("avgpool_whole_map", "AveragePool", kernel_shape=[13, 11])
 
 for rank, shape in ((1, (1, 7, 29)), (2, (1, 19, 9, 7)), (3, (1, 5, 6, 5, 7))):
     pool(f"global_average_pool_{rank}d", "GlobalAveragePool", x=shape)
-    pool(f"global_max_pool_{rank}d", "GlobalMaxPool", x=shape)
+    pool(f"global_max_pool_{rank}d", "GlobalMaxPool", x=shape, fill=4.0)
 pool("global_average_pool_opset22", "GlobalAveragePool", x=(1, 19, 9, 7), opset=22)
 pool("global_max_pool_opset9", "GlobalMaxPool", x=(1, 19, 9, 7), opset=9)
 

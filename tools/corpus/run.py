@@ -15,8 +15,6 @@ import onnxruntime as ort
 
 from .widen import is_half, widen
 
-FILL = np.float32(0.5)
-
 
 def session(model, optimise, folder=None):
     options = ort.SessionOptions()
@@ -38,7 +36,7 @@ def window_of(case):
     starts, sizes = np.zeros(axes, np.int64), np.array(case.x, np.int64)
     for axis in hidden:
         sizes[axis] = max(1, case.x[axis] // 3)
-        starts[axis] = case.x[axis] // 4
+        starts[axis] = case.x[axis] // 4 if case.corner is None else case.corner
     return np.stack([starts, sizes])
 
 
@@ -50,7 +48,7 @@ def evaluate(case, model, model_path=None):
         x = x.astype(np.float16).astype(np.float32)
     window = window_of(case)
     occluded = x.copy()
-    occluded[tuple(slice(a, a + n) for a, n in window.T)] = FILL
+    occluded[tuple(slice(a, a + n) for a, n in window.T)] = case.fill
 
     half = is_half(model)
     runnable = widen(model) if half else model
@@ -69,7 +67,7 @@ def evaluate(case, model, model_path=None):
     difference = max(
         float(np.abs(a - b).max() / max(1e-30, np.abs(a).max()))
         for now, then in zip(runs[True], runs[False]) for a, b in zip(now, then))
-    arrays = {"x": x, "window": window, "fill": FILL}
+    arrays = {"x": x, "window": window, "fill": np.float32(case.fill)}
     for index, (y, y_occluded) in enumerate(zip(plain, hidden)):
         if y.dtype != np.float32:
             raise TypeError(f"{case.name}: output {index} is {y.dtype}")

@@ -98,3 +98,34 @@ impl Graph {
         self.tensors.iter().position(|t| t.name == name && t.constant.is_none()).map(TensorId)
     }
 }
+
+/// The activation that a model's output ends in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinalActivation {
+    /// Softmax over the classes.
+    Softmax,
+    /// Its logarithm.
+    LogSoftmax,
+    /// Sigmoid of each class (multi-label).
+    Sigmoid,
+}
+
+impl Graph {
+    /// What an output ends in, moves aside; `None` for anything else (logits, regression).
+    pub fn final_activation(&self, output: TensorId) -> Option<FinalActivation> {
+        let mut at = output;
+        loop {
+            let node = self.nodes.iter().find(|node| node.output == at)?;
+            return match &node.op {
+                Op::Softmax { log: false, .. } => Some(FinalActivation::Softmax),
+                Op::Softmax { log: true, .. } => Some(FinalActivation::LogSoftmax),
+                Op::Pointwise(occlude_kernels::Pointwise::Sigmoid) => Some(FinalActivation::Sigmoid),
+                Op::Reshape | Op::Permute { .. } => {
+                    at = node.inputs[0];
+                    continue;
+                }
+                _ => None,
+            };
+        }
+    }
+}

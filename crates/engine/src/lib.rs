@@ -3,7 +3,10 @@
 //! Rooms: `onnx` resolves a model file to a `graph`; `passes` fuse it; `exec` runs it for many examples at once; `plan` counts work and memory.
 
 mod error;
+pub mod exec;
 pub mod graph;
 pub mod onnx;
+mod passes;
+pub mod plan;
 
 pub use error::{Error, ErrorKind, Result};

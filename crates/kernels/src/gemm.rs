@@ -1,52 +1,38 @@
 //! Matrix products: rows found through a table, times a packed right matrix, with the epilogue fused.
 //!
-//! Convolution, fully connected layers and attention are all this one product.
+//! Convolution, fully connected layers and attention are all this one product. [`Rows`] (never copied, except where its runs are
+//! very short) and a [`PackedB`] go in; output rows with any stride come out. Every output element is one chain of multiply-adds in
+//! the order of k, whatever the blocking: a row computed alone has the bits of the same row among thousands.
+//!
+//! Rooms: `pack` lays B out, `tile` is the register kernel, `shape` says which tile each instruction set has, `drive` blocks for
+//! the caches.
 
-use crate::{Epilogue, Isa, Rows, naive, rows::check_out};
+mod drive;
+mod pack;
+mod shape;
+mod tile;
 
-/// The right matrix of a product, `[k, n]`, packed into panels for one instruction set.
-#[derive(Clone, Debug)]
-pub struct PackedB {
-    isa: Isa,
-    k: usize,
-    n: usize,
-    data: Vec<f32>,
-}
+pub use pack::PackedB;
 
-impl PackedB {
-    /// An empty matrix `[0, 0]`, to be filled by [`matmul`] as scratch.
-    pub fn empty(isa: Isa) -> Self {
-        Self { isa, k: 0, n: 0, data: Vec::new() }
-    }
-
-    /// Packs `b[k, n]`, row-major.
-    ///
-    /// # Panics
-    /// If `b` is not `k * n` floats.
-    pub fn pack(isa: Isa, b: &[f32], k: usize, n: usize) -> Self {
-        assert_eq!(b.len(), k * n, "floats for [{k}, {n}]");
-        Self { isa, k, n, data: b.to_vec() }
-    }
-
-    /// Rows.
-    pub fn k(&self) -> usize {
-        self.k
-    }
-
-    /// Columns.
-    pub fn n(&self) -> usize {
-        self.n
-    }
-
-    /// Memory held, in bytes.
-    pub fn bytes(&self) -> usize {
-        self.data.len() * size_of::<f32>()
-    }
-}
+use crate::{
+    Epilogue, Isa, Rows,
+    isa::Token,
+    rows::{check_epilogue, check_out},
+};
 
 /// `out[r * out_stride + out_offset + j] = act(sum_k A[r, k] B[k, j] + bias[j] + residual)`.
 ///
-/// The bits of one output element depend on its row of A, its column of B and the instruction set, never on the other rows or on where it lies.
+/// The bits of one output element depend on its row of A, its column of B and the instruction set, never on the other rows or on
+/// where it lies.
+///
+/// ```
+/// use occlude_kernels::{Epilogue, Isa, PackedB, Rows, gemm_rows};
+/// let isa = Isa::detect();
+/// let b = PackedB::pack(isa, &[1.0, 2.0, 3.0, 4.0], 2, 2);
+/// let mut out = [0.0; 2];
+/// gemm_rows(isa, &Rows::dense(&[10.0, 1.0], 1, 2, 2), &b, &mut out, 2, 0, &Epilogue::default());
+/// assert_eq!(out, [13.0, 24.0]);
+/// ```
 ///
 /// # Panics
 /// If `b` was packed for another instruction set, `rows.k() != b.k()`, or an entry, the epilogue or the output does not fit.
@@ -60,10 +46,20 @@ pub fn gemm_rows(
     epilogue: &Epilogue,
 ) {
     rows.check();
-    assert_eq!(isa, b.isa, "B was packed for another instruction set");
-    assert_eq!(rows.k(), b.k, "columns of A and rows of B");
-    check_out(out.len(), rows.rows, b.n, out_stride, out_offset);
-    naive::gemm_rows(rows, &b.data, b.n, out, out_stride, out_offset, epilogue);
+    assert_eq!(isa, b.isa(), "B was packed for another instruction set");
+    assert_eq!(rows.k(), b.k(), "columns of A and rows of B");
+    check_out(out.len(), rows.rows, b.n(), out_stride, out_offset);
+    check_epilogue(epilogue, rows.rows, b.n());
+    let job = drive::Job { rows, b, out_stride, out_offset, epilogue };
+    match isa.0 {
+        Token::Scalar(simd) => drive::drive(simd, isa, &job, out),
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Token::Avx2(simd) => drive::drive(simd, isa, &job, out),
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        Token::Avx512(simd) => drive::drive(simd, isa, &job, out),
+        #[cfg(target_arch = "aarch64")]
+        Token::Neon(simd) => drive::drive(simd, isa, &job, out),
+    }
 }
 
 /// The shape of a plain product `out[m, n] = a[m, k] b[k, n]`.
@@ -84,9 +80,9 @@ pub struct MatShape {
 /// # Panics
 /// If a length does not fit `shape`.
 pub fn matmul(isa: Isa, shape: MatShape, a: &[f32], b: &[f32], scratch: &mut PackedB, out: &mut [f32]) {
-    assert_eq!(a.len(), shape.m * shape.k, "floats of a for {shape:?}");
-    assert_eq!(b.len(), shape.k * shape.n, "floats of b for {shape:?}");
-    assert_eq!(out.len(), shape.m * shape.n, "floats of the output for {shape:?}");
-    let _ = (isa, scratch);
-    naive::matmul(shape, a, b, out);
+    let MatShape { m, k, n, transpose_b } = shape;
+    assert_eq!(a.len(), m * k, "floats of a for {shape:?}");
+    assert_eq!(out.len(), m * n, "floats of the output for {shape:?}");
+    scratch.repack(isa, b, k, n, transpose_b);
+    gemm_rows(isa, &Rows::dense(a, m, k, k), scratch, out, n, 0, &Epilogue::default());
 }

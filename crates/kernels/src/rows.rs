@@ -158,3 +158,12 @@ pub(crate) fn check_out(out_len: usize, rows: usize, n: usize, stride: usize, of
         "{rows} rows of {n} columns at stride {stride}, offset {offset} do not fit {out_len} floats"
     );
 }
+
+pub(crate) fn check_epilogue(epilogue: &Epilogue, rows: usize, n: usize) {
+    if let Some(bias) = epilogue.bias {
+        assert!(bias.len() >= n, "{} bias values for {n} columns", bias.len());
+    }
+    if let Some(residual) = epilogue.residual {
+        check_out(residual.data.len(), rows, n, residual.stride, residual.offset);
+    }
+}

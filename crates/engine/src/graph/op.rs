@@ -61,6 +61,17 @@ pub enum Op {
         /// One summand per element of the last axis.
         shift: Arc<Vec<f32>>,
     },
+    /// Each of `groups` equal groups of channels of `x: [1, spatial..., C]` normalised over all pixels (InstanceNormalization: as many groups as channels).
+    GroupNorm {
+        /// Number of groups.
+        groups: usize,
+        /// ONNX `epsilon`.
+        epsilon: f32,
+        /// `[C]`
+        scale: Arc<Vec<f32>>,
+        /// `[C]`
+        shift: Arc<Vec<f32>>,
+    },
     /// Local response normalisation across the last axis (ONNX `LRN`).
     Lrn {
         /// Channels summed over.

@@ -1,0 +1,16 @@
+//! The full run: a graph compiled for one instruction set, run for a group of examples at once.
+//!
+//! `compile` turns each node into a kernel with packed weights and index tables; `slots` gives every tensor a reusable buffer; `step`
+//! runs one kernel for all examples of a group; `batch` feeds groups to threads. Every tensor of a group is `[examples, stored shape...]`,
+//! so the rows of all examples form one matrix product. Pure: the same input gives the same bits at any thread count and group size.
+
+mod batch;
+mod compile;
+mod kernel;
+mod slots;
+mod step;
+mod tables;
+
+pub use batch::{Runner, Schedule};
+pub use compile::Program;
+pub use step::Workspace;

@@ -1,0 +1,115 @@
+//! A node made ready to run: packed weights, index tables, broadcasting strides.
+//!
+//! Made by `compile` from an [`Op`](crate::graph::Op), run by `step`. Nothing here depends on the number of examples.
+
+use std::sync::Arc;
+
+use occlude_kernels::{Binary, Lrn, PackedB, Planes, Pointwise, Reduction, SoftmaxKind};
+
+use crate::onnx::Foreign;
+
+use super::tables::Windows;
+
+/// How the rows of a product are read.
+#[derive(Debug)]
+pub(super) enum RowSource {
+    /// Row `r` is `k` contiguous floats at `r * k`: a 1x1 convolution of stride 1, or a linear layer. The number of rows per example.
+    Dense {
+        /// Rows per example.
+        rows: usize,
+    },
+    /// Through an index table.
+    Windows(Windows),
+}
+
+/// A matrix product with constant weights.
+#[derive(Debug)]
+pub(super) struct Product {
+    pub(super) source: RowSource,
+    /// One per channel group, `[taps * channels of the group, outputs of the group]`.
+    pub(super) weights: Vec<PackedB>,
+    pub(super) bias: Option<Arc<Vec<f32>>>,
+    pub(super) activation: Pointwise,
+    /// Floats per pixel (or row) read, all groups.
+    pub(super) in_channels: usize,
+    /// Floats per pixel (or row) written, all groups.
+    pub(super) out_channels: usize,
+    pub(super) has_residual: bool,
+}
+
+/// A depthwise convolution.
+#[derive(Debug)]
+pub(super) struct Depthwise {
+    pub(super) windows: Windows,
+    /// `[taps, channels]`
+    pub(super) weights: Arc<Vec<f32>>,
+    pub(super) bias: Option<Arc<Vec<f32>>>,
+    pub(super) activation: Pointwise,
+    pub(super) has_residual: bool,
+}
+
+/// How the two sides of a binary operation meet.
+#[derive(Debug)]
+pub(super) enum Meeting {
+    /// Each side has the output's length, or is its repeated tail; per-example sides walk along.
+    Tail,
+    /// Any broadcast: output dims and strides of both sides.
+    Strided { dims: Vec<usize>, a: Vec<usize>, b: Vec<usize> },
+}
+
+/// Reading of one example for a reduction.
+#[derive(Debug)]
+pub(super) struct Reduce {
+    /// Moves the reduced axes together first, where they are apart: shape and order.
+    pub(super) permute: Option<(Vec<usize>, Vec<usize>)>,
+    pub(super) planes: Planes,
+    pub(super) op: Reduction,
+    /// Applied to the input first (|x| for L1).
+    pub(super) before: Pointwise,
+    /// Applied to the result (square root for L2).
+    pub(super) after: Pointwise,
+    /// log(sum(exp)) needs the maximum first.
+    pub(super) log_sum_exp: bool,
+}
+
+/// One batched matrix product of two activations.
+#[derive(Debug)]
+pub(super) struct MatMul {
+    pub(super) m: usize,
+    pub(super) k: usize,
+    pub(super) n: usize,
+    pub(super) transpose_b: bool,
+    /// Per product of an example: start of a and of b, in floats.
+    pub(super) starts: Vec<(usize, usize)>,
+}
+
+/// A node made ready to run.
+#[derive(Debug)]
+pub(super) enum Kernel {
+    Product(Box<Product>),
+    Depthwise(Box<Depthwise>),
+    MaxPool(Windows),
+    AveragePool(Windows, Arc<Vec<f32>>),
+    Affine { scale: Arc<Vec<f32>>, shift: Arc<Vec<f32>>, activation: Pointwise },
+    Pointwise(Pointwise),
+    PRelu(Arc<Vec<f32>>),
+    Binary { op: Binary, activation: Pointwise, meeting: Meeting },
+    /// Mod and Fmod, one pair at a time.
+    Remainder { floor: bool, dims: Vec<usize>, a: Vec<usize>, b: Vec<usize> },
+    Where { dims: Vec<usize>, strides: [Vec<usize>; 3] },
+    Softmax(SoftmaxKind, Planes),
+    Reduce(Reduce),
+    LayerNorm { width: usize, epsilon: f32, scale: Arc<Vec<f32>>, shift: Arc<Vec<f32>> },
+    GroupNorm { channels: usize, groups: usize, epsilon: f32, scale: Arc<Vec<f32>>, shift: Arc<Vec<f32>> },
+    Lrn(usize, Lrn),
+    MatMul(MatMul),
+    /// Floats per outer position of each input.
+    Concat(Vec<usize>),
+    Pick { dims: Vec<usize>, tables: Vec<Vec<u32>>, fill: f32 },
+    /// Axis by axis: planes of the input, then the table as (starts, index, weight).
+    Resample(Vec<(Planes, Vec<u32>, Vec<u32>, Vec<f32>)>),
+    Permute { dims: Vec<usize>, order: Vec<usize> },
+    /// Shares its input's slot, or copies a constant.
+    Reshape,
+    Foreign(Arc<Foreign>),
+}

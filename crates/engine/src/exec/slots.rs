@@ -1,0 +1,114 @@
+//! Which buffer each tensor lives in: as few buffers as its lifetime allows, chosen once at compile time.
+//!
+//! A slot is a growable buffer of one workspace; its size is stated per example. Reshapes share their input's slot, pointwise nodes take over
+//! the slot of an input that dies with them. With `keep_all`, every tensor keeps a slot of its own and can be read after the run.
+
+use std::sync::Arc;
+
+use crate::graph::{Graph, Op, TensorId};
+
+/// Where a tensor is found.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// In this slot of the workspace, `[examples, len]`.
+    Slot(usize),
+    /// The same for every example.
+    Constant(Arc<Vec<f32>>),
+    /// Never read.
+    Nowhere,
+}
+
+/// The assignment for a whole graph.
+#[derive(Clone, Debug)]
+pub(crate) struct Slots {
+    /// Per tensor.
+    pub(crate) places: Vec<Place>,
+    /// Floats per example of each slot.
+    pub(crate) sizes: Vec<usize>,
+}
+
+impl Slots {
+    pub(crate) fn assign(graph: &Graph, keep_all: bool) -> Self {
+        let mut last_use = vec![0; graph.tensors.len()];
+        for (index, node) in graph.nodes.iter().enumerate() {
+            for input in &node.inputs {
+                last_use[input.0] = index;
+            }
+        }
+        let forever = graph.nodes.len();
+        for output in graph.outputs.iter().chain(&graph.inputs) {
+            last_use[output.0] = forever;
+        }
+        // A reshape shares its input's slot, so the input lives as long as the reshaped tensor. Backwards, so that chains add up.
+        for node in graph.nodes.iter().rev() {
+            if matches!(node.op, Op::Reshape) {
+                let input = node.inputs[0].0;
+                last_use[input] = last_use[input].max(last_use[node.output.0]);
+            }
+        }
+
+        let mut slots = Slots { places: Vec::with_capacity(graph.tensors.len()), sizes: Vec::new() };
+        slots.places.extend(graph.tensors.iter().map(|t| t.constant.clone().map_or(Place::Nowhere, Place::Constant)));
+        let mut holder: Vec<Option<TensorId>> = Vec::new();
+        for input in &graph.inputs {
+            slots.place_in_new(graph, *input, &mut holder);
+        }
+        for (index, node) in graph.nodes.iter().enumerate() {
+            let shared = node.inputs.first().and_then(|input| match slots.places[input.0] {
+                Place::Slot(slot) => {
+                    let dies = last_use[input.0] <= index && !keep_all;
+                    let takes_over = dies && runs_in_place(&node.op);
+                    (matches!(node.op, Op::Reshape) || takes_over).then_some(slot)
+                }
+                _ => None,
+            });
+            if let Some(slot) = shared {
+                slots.places[node.output.0] = Place::Slot(slot);
+                let end = last_use[node.output.0].max(holder[slot].map_or(0, |held| last_use[held.0]));
+                last_use[node.output.0] = end;
+                holder[slot] = Some(node.output);
+            } else {
+                slots.place(graph, node.output, keep_all, &mut holder);
+            }
+            for slot in &mut holder {
+                // Keep what was just written even if nobody reads it: its buffer is in use during this step.
+                *slot = slot.filter(|held| last_use[held.0] > index || keep_all);
+            }
+        }
+        slots
+    }
+
+    /// The smallest free slot that is large enough, else the largest free one (it grows), else a new one.
+    fn place(&mut self, graph: &Graph, id: TensorId, keep_all: bool, holder: &mut Vec<Option<TensorId>>) {
+        let size = graph.tensor(id).len();
+        let free = (0..self.sizes.len()).filter(|&slot| holder[slot].is_none());
+        let best = free.min_by_key(|&slot| match self.sizes[slot].checked_sub(size) {
+            Some(spare) => (0, spare),
+            None => (1, size - self.sizes[slot]),
+        });
+        match best.filter(|_| !keep_all) {
+            Some(slot) => {
+                self.sizes[slot] = self.sizes[slot].max(size);
+                holder[slot] = Some(id);
+                self.places[id.0] = Place::Slot(slot);
+            }
+            None => self.place_in_new(graph, id, holder),
+        }
+    }
+
+    fn place_in_new(&mut self, graph: &Graph, id: TensorId, holder: &mut Vec<Option<TensorId>>) {
+        self.sizes.push(graph.tensor(id).len());
+        holder.push(Some(id));
+        self.places[id.0] = Place::Slot(self.sizes.len() - 1);
+    }
+
+    /// Floats per example of all slots together.
+    pub(crate) fn floats_per_example(&self) -> usize {
+        self.sizes.iter().sum()
+    }
+}
+
+/// Whether the kernel can overwrite its first input.
+pub(crate) fn runs_in_place(op: &Op) -> bool {
+    matches!(op, Op::Pointwise(_) | Op::Affine(_) | Op::PRelu { .. })
+}

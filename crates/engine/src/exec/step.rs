@@ -1,0 +1,429 @@
+//! One kernel for all examples of a group, from buffer to buffer.
+//!
+//! A [`Workspace`] belongs to one thread: the slots of a group and the scratch that kernels need, all kept between runs, so that nothing
+//! is allocated in the loop. Constant operands are read in place.
+
+use occlude_kernels as kernels;
+use occlude_kernels::{AxisTable, Broadcast, Epilogue, Isa, MatShape, PackedB, Planes, Pointwise, Rows, Strided};
+
+use crate::graph::{Graph, TensorId};
+use crate::{Error, Result};
+
+use super::compile::{Program, Step};
+use super::kernel::{Kernel, MatMul, Meeting, Product, Reduce, RowSource};
+use super::slots::Place;
+use super::tables::Windows;
+
+/// The buffers of one thread.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    slots: Vec<Vec<f32>>,
+    examples: usize,
+    scratch: Scratch,
+}
+
+#[derive(Debug, Default)]
+struct Scratch {
+    table: Vec<u32>,
+    packed: Option<PackedB>,
+    a: Vec<f32>,
+    b: Vec<f32>,
+}
+
+impl Workspace {
+    /// Makes room for this many examples; what was in the buffers is lost.
+    pub fn prepare(&mut self, program: &Program, examples: usize) {
+        self.slots.resize_with(program.slots.sizes.len(), Vec::new);
+        for (slot, size) in self.slots.iter_mut().zip(&program.slots.sizes) {
+            slot.resize(examples * size, 0.0);
+        }
+        self.examples = examples;
+    }
+
+    /// The buffer of a graph input for one example, in the stored order.
+    pub fn input_mut<'w>(&'w mut self, program: &Program, input: TensorId, example: usize) -> &'w mut [f32] {
+        let len = program.graph.tensor(input).len();
+        match program.slots.places[input.0] {
+            Place::Slot(slot) => &mut self.slots[slot][example * len..(example + 1) * len],
+            _ => &mut [],
+        }
+    }
+
+    /// A tensor of one example after a run: any graph output, or any tensor if the program keeps all.
+    pub fn tensor<'w>(&'w self, program: &'w Program, id: TensorId, example: usize) -> &'w [f32] {
+        let len = program.graph.tensor(id).len();
+        match &program.slots.places[id.0] {
+            Place::Slot(slot) => &self.slots[*slot][example * len..(example + 1) * len],
+            Place::Constant(values) => values,
+            Place::Nowhere => &[],
+        }
+    }
+
+    /// Runs all steps on the inputs that were written.
+    ///
+    /// # Errors
+    /// What an operator without a kernel of ours reports.
+    pub fn run(&mut self, program: &Program) -> Result<()> {
+        for step in &program.steps {
+            self.step(program, step).map_err(|e| e.at_node(&step.label))?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, program: &Program, step: &Step) -> Result<()> {
+        let Place::Slot(slot) = program.slots.places[step.output.0] else {
+            return Err(Error::model("a node without a buffer"));
+        };
+        let mut buffer = std::mem::take(&mut self.slots[slot]);
+        let len = self.examples * program.graph.tensor(step.output).len();
+        let operands = Operands { program, slots: &self.slots, step, examples: self.examples, in_place: Some(slot) };
+        let result = operands.run(&mut buffer[..len], &mut self.scratch);
+        self.slots[slot] = buffer;
+        result
+    }
+}
+
+/// Read access to the inputs of a step.
+struct Operands<'a> {
+    program: &'a Program,
+    slots: &'a [Vec<f32>],
+    step: &'a Step,
+    examples: usize,
+    in_place: Option<usize>,
+}
+
+impl<'a> Operands<'a> {
+    fn graph(&self) -> &'a Graph {
+        &self.program.graph
+    }
+
+    fn place(&self, index: usize) -> &'a Place {
+        &self.program.slots.places[self.step.inputs[index].0]
+    }
+
+    /// The input for all examples; a constant is there once.
+    fn all(&self, index: usize) -> &'a [f32] {
+        let len = self.graph().tensor(self.step.inputs[index]).len();
+        match self.place(index) {
+            Place::Slot(slot) => &self.slots[*slot][..self.examples * len],
+            Place::Constant(values) => values,
+            Place::Nowhere => &[],
+        }
+    }
+
+    fn is_constant(&self, index: usize) -> bool {
+        matches!(self.place(index), Place::Constant(_))
+    }
+
+    /// The input of one example.
+    fn one(&self, index: usize, example: usize) -> &'a [f32] {
+        let len = self.graph().tensor(self.step.inputs[index]).len();
+        match self.place(index) {
+            Place::Constant(values) => values,
+            _ => &self.all(index)[example * len..(example + 1) * len],
+        }
+    }
+
+    /// Whether the first input is in the buffer that is written.
+    fn overwrites(&self) -> bool {
+        matches!(self.place(0), Place::Slot(slot) if Some(*slot) == self.in_place)
+    }
+
+    fn run(&self, out: &mut [f32], scratch: &mut Scratch) -> Result<()> {
+        let isa = self.program.isa;
+        let per_example = out.len() / self.examples;
+        match &self.step.kernel {
+            Kernel::Product(product) => self.product(product, out, scratch),
+            Kernel::Depthwise(d) => {
+                let epilogue = Epilogue {
+                    bias: d.bias.as_ref().map(|b| b.as_slice()),
+                    residual: None,
+                    activation: d.activation,
+                };
+                let channels = d.windows.map.channels;
+                let residual = d.has_residual.then(|| self.all(1));
+                self.windows(&d.windows, channels, scratch, out, |rows, out, first| {
+                    let residual = residual.map(|data| Strided { data, stride: channels, offset: first });
+                    kernels::depthwise(isa, rows, &d.weights, out, channels, 0, &Epilogue { residual, ..epilogue });
+                });
+            }
+            Kernel::MaxPool(windows) => {
+                let channels = windows.map.channels;
+                self.windows(windows, channels, scratch, out, |rows, out, _| {
+                    kernels::pool_max(isa, rows, out, channels, 0);
+                });
+            }
+            Kernel::AveragePool(windows, divisor) => {
+                let (channels, pixels) = (windows.map.channels, windows.map.pixels());
+                self.windows(windows, channels, scratch, out, |rows, out, first| {
+                    let divisor = &divisor[(first / channels) % pixels..];
+                    kernels::pool_average(isa, rows, divisor, out, channels, 0);
+                });
+            }
+            Kernel::Affine { scale, shift, activation } if self.overwrites() => {
+                kernels::affine(isa, out, scale, shift, *activation);
+            }
+            Kernel::Affine { scale, shift, activation } => {
+                kernels::affine_to(isa, self.all(0), scale, shift, *activation, out);
+            }
+            Kernel::Pointwise(f) if self.overwrites() => kernels::pointwise(isa, *f, out),
+            Kernel::Pointwise(f) => kernels::pointwise_to(isa, *f, self.all(0), out),
+            Kernel::PRelu(slope) => {
+                if !self.overwrites() {
+                    out.copy_from_slice(self.all(0));
+                }
+                kernels::prelu(isa, out, slope);
+            }
+            Kernel::Binary { op, activation, meeting } => {
+                let whole = self.spans_batch(0, per_example) && self.spans_batch(1, per_example);
+                match meeting {
+                    Meeting::Tail if whole => {
+                        kernels::binary(isa, *op, self.all(0), self.all(1), *activation, out);
+                    }
+                    Meeting::Tail => self.each(out, |example, out| {
+                        kernels::binary(isa, *op, self.one(0, example), self.one(1, example), *activation, out);
+                    }),
+                    Meeting::Strided { dims, a, b } => {
+                        let shape = Broadcast { dims, a_strides: a, b_strides: b };
+                        self.each(out, |example, out| {
+                            let (a, b) = (self.one(0, example), self.one(1, example));
+                            kernels::binary_broadcast(isa, *op, shape, a, b, *activation, out);
+                        });
+                    }
+                }
+            }
+            Kernel::Remainder { floor, dims, a, b } => self.each(out, |example, out| {
+                remainder(*floor, dims, (a, self.one(0, example)), (b, self.one(1, example)), out);
+            }),
+            Kernel::Where { dims, strides } => {
+                let [condition, a, b] = strides;
+                let shape = Broadcast { dims, a_strides: a, b_strides: b };
+                self.each(out, |example, out| {
+                    let (c, a, b) = (self.one(0, example), self.one(1, example), self.one(2, example));
+                    kernels::select_broadcast(shape, condition, c, a, b, out);
+                });
+            }
+            Kernel::Softmax(kind, planes) => {
+                let planes = Planes { outer: planes.outer * self.examples, ..*planes };
+                kernels::softmax(isa, *kind, self.all(0), planes, out);
+            }
+            Kernel::Reduce(reduction) => self.each(out, |example, out| {
+                reduce(isa, reduction, self.one(0, example), out, scratch);
+            }),
+            Kernel::LayerNorm { width, epsilon, scale, shift } => {
+                kernels::layer_norm(isa, self.all(0), *width, Some(scale), Some(shift), *epsilon, out);
+            }
+            Kernel::GroupNorm { channels, groups, epsilon, scale, shift } => self.each(out, |example, out| {
+                let x = self.one(0, example);
+                kernels::group_norm(isa, x, *channels, *groups, scale, shift, *epsilon, out);
+            }),
+            Kernel::Lrn(channels, parameters) => kernels::lrn(isa, self.all(0), *channels, *parameters, out),
+            Kernel::MatMul(matmul) => self.each(out, |example, out| {
+                mat_mul(isa, matmul, self.one(0, example), self.one(1, example), out, scratch);
+            }),
+            Kernel::Concat(runs) => self.each(out, |example, out| {
+                let inputs: Vec<&[f32]> = (0..runs.len()).map(|i| self.one(i, example)).collect();
+                concat(runs, &inputs, out);
+            }),
+            Kernel::Pick { dims, tables, fill } => {
+                let tables: Vec<&[u32]> = tables.iter().map(Vec::as_slice).collect();
+                self.each(out, |example, out| {
+                    kernels::gather_axes(self.one(0, example), dims, &tables, *fill, out);
+                });
+            }
+            Kernel::Resample(axes) => self.each(out, |example, out| {
+                resample(isa, axes, self.one(0, example), out, scratch);
+            }),
+            Kernel::Permute { dims, order } => self.each(out, |example, out| {
+                kernels::permute(self.one(0, example), dims, order, out);
+            }),
+            Kernel::Reshape => {
+                if !self.overwrites() {
+                    self.each(out, |example, out| out.copy_from_slice(self.one(0, example)));
+                }
+            }
+            Kernel::Foreign(foreign) => {
+                for (example, out) in out.chunks_exact_mut(per_example.max(1)).enumerate() {
+                    let inputs: Vec<&[f32]> =
+                        (0..self.step.inputs.len()).map(|i| self.one(i, example)).collect();
+                    foreign.run(&inputs, out)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether reading the input for all examples as one slice lines up with the output of all examples.
+    fn spans_batch(&self, index: usize, per_example: usize) -> bool {
+        let len = self.graph().tensor(self.step.inputs[index]).len();
+        self.is_constant(index) || len == per_example || self.examples == 1
+    }
+
+    fn each(&self, out: &mut [f32], mut run: impl FnMut(usize, &mut [f32])) {
+        let per_example = out.len() / self.examples;
+        if per_example == 0 {
+            return;
+        }
+        for (example, out) in out.chunks_exact_mut(per_example).enumerate() {
+            run(example, out);
+        }
+    }
+
+    /// Calls `run(rows, out, first)` for the output pixels of all examples; `first` is where `out` starts in the whole output, in floats.
+    fn windows(
+        &self,
+        windows: &Windows,
+        out_channels: usize,
+        scratch: &mut Scratch,
+        out: &mut [f32],
+        mut run: impl FnMut(&Rows, &mut [f32], usize),
+    ) {
+        let map = &windows.map;
+        let (pixels, len) = (map.pixels(), map.input.iter().product::<usize>() * map.channels);
+        let x = self.all(0);
+        windows.for_each_chunk(&mut scratch.table, |table, range| {
+            let rows = Rows {
+                table,
+                taps: map.taps(),
+                seg: map.channels,
+                pixels: range.len(),
+                repeat_stride: len,
+                ..Rows::default()
+            };
+            if range.len() == pixels {
+                run(&Rows { sources: [x, &[], &[]], rows: pixels * self.examples, ..rows }, out, 0);
+                return;
+            }
+            for example in 0..self.examples {
+                let first = (example * pixels + range.start) * out_channels;
+                let part = &mut out[first..first + range.len() * out_channels];
+                let x = &x[example * len..(example + 1) * len];
+                run(&Rows { sources: [x, &[], &[]], rows: range.len(), ..rows }, part, first);
+            }
+        });
+    }
+
+    fn product(&self, product: &Product, out: &mut [f32], scratch: &mut Scratch) {
+        let isa = self.program.isa;
+        let columns = product.out_channels;
+        let residual = product.has_residual.then(|| self.all(1));
+        let bias = product.bias.as_ref().map(|b| b.as_slice());
+        match &product.source {
+            RowSource::Dense { rows } => {
+                let rows = Rows::dense(self.all(0), rows * self.examples, product.in_channels, product.in_channels);
+                let residual = residual.map(|data| Strided { data, stride: columns, offset: 0 });
+                let epilogue = Epilogue { bias, residual, activation: product.activation };
+                kernels::gemm_rows(isa, &rows, &product.weights[0], out, columns, 0, &epilogue);
+            }
+            RowSource::Windows(windows) => {
+                let groups = product.weights.len();
+                let (seg, width) = (product.in_channels / groups, columns / groups);
+                self.windows(windows, columns, scratch, out, |rows, out, first| {
+                    for (group, weights) in product.weights.iter().enumerate() {
+                        let rows = Rows { seg, seg_offset: group * seg, ..*rows };
+                        let offset = group * width;
+                        let residual = residual.map(|data| Strided { data, stride: columns, offset: first + offset });
+                        let bias = bias.map(|b| &b[offset..offset + width]);
+                        let epilogue = Epilogue { bias, residual, activation: product.activation };
+                        kernels::gemm_rows(isa, &rows, weights, out, columns, offset, &epilogue);
+                    }
+                });
+            }
+        }
+    }
+}
+
+fn reduce(isa: Isa, reduction: &Reduce, x: &[f32], out: &mut [f32], scratch: &mut Scratch) {
+    let Scratch { a, b, .. } = scratch;
+    let mut x = x;
+    if let Some((dims, order)) = &reduction.permute {
+        a.resize(x.len(), 0.0);
+        kernels::permute(x, dims, order, a);
+        x = a;
+    }
+    if reduction.log_sum_exp {
+        return log_sum_exp(reduction.planes, x, out);
+    }
+    if reduction.before != Pointwise::Identity {
+        b.resize(x.len(), 0.0);
+        kernels::pointwise_to(isa, reduction.before, x, b);
+        x = b;
+    }
+    kernels::reduce(isa, reduction.op, x, reduction.planes, out);
+    if reduction.after != Pointwise::Identity {
+        kernels::pointwise(isa, reduction.after, out);
+    }
+}
+
+/// The maximum is taken out first, so that nothing overflows.
+fn log_sum_exp(planes: Planes, x: &[f32], out: &mut [f32]) {
+    for (at, out) in out.iter_mut().enumerate() {
+        let (outer, inner) = (at / planes.inner, at % planes.inner);
+        let values = || (0..planes.axis).map(|axis| x[planes.index(outer, axis, inner)]);
+        let max = values().fold(f32::NEG_INFINITY, f32::max);
+        let base = if max.is_finite() { max } else { 0.0 };
+        *out = base + values().map(|v| (v - base).exp()).sum::<f32>().ln();
+    }
+}
+
+fn mat_mul(isa: Isa, matmul: &MatMul, a: &[f32], b: &[f32], out: &mut [f32], scratch: &mut Scratch) {
+    let &MatMul { m, k, n, transpose_b, .. } = matmul;
+    if m * n == 0 {
+        return;
+    }
+    let packed = scratch.packed.get_or_insert_with(|| PackedB::empty(isa));
+    for (&(at_a, at_b), out) in matmul.starts.iter().zip(out.chunks_exact_mut(m * n)) {
+        let shape = MatShape { m, k, n, transpose_b };
+        kernels::matmul(isa, shape, &a[at_a..at_a + m * k], &b[at_b..at_b + k * n], packed, out);
+    }
+}
+
+fn concat(runs: &[usize], inputs: &[&[f32]], out: &mut [f32]) {
+    let total: usize = runs.iter().sum();
+    if total == 0 {
+        return;
+    }
+    for (outer, out) in out.chunks_exact_mut(total).enumerate() {
+        let mut at = 0;
+        for (input, &run) in inputs.iter().zip(runs) {
+            out[at..at + run].copy_from_slice(&input[outer * run..(outer + 1) * run]);
+            at += run;
+        }
+    }
+}
+
+fn resample(
+    isa: Isa,
+    axes: &[(Planes, Vec<u32>, Vec<u32>, Vec<f32>)],
+    x: &[f32],
+    out: &mut [f32],
+    scratch: &mut Scratch,
+) {
+    let Scratch { a, b, .. } = scratch;
+    a.clear();
+    a.extend_from_slice(x);
+    for (planes, starts, index, weight) in axes {
+        let table = AxisTable { starts, index, weight };
+        b.resize(planes.outer * table.len() * planes.inner, 0.0);
+        kernels::resize_axis(isa, a, *planes, table, b);
+        std::mem::swap(a, b);
+    }
+    out.copy_from_slice(a);
+}
+
+fn remainder(floor: bool, dims: &[usize], a: (&[usize], &[f32]), b: (&[usize], &[f32]), out: &mut [f32]) {
+    let mut index = vec![0; dims.len()];
+    for out in out {
+        let place = |strides: &[usize]| index.iter().zip(strides).map(|(i, s)| i * s).sum::<usize>();
+        let (x, y) = (a.1[place(a.0)], b.1[place(b.0)]);
+        let rest = x % y;
+        *out = if floor && rest != 0.0 && (rest < 0.0) != (y < 0.0) { rest + y } else { rest };
+        for (i, &len) in index.iter_mut().zip(dims).rev() {
+            *i += 1;
+            if *i < len {
+                break;
+            }
+            *i = 0;
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Blocking for the caches: the loops around the register kernel.
+//!
+//! k is cut into blocks of whole taps (or parts of one long run), rows into blocks that stay in the second-level cache while every
+//! panel passes. A panel stays in cache while the rows of a block pass, so B comes from memory once per row block and a product
+//! with few rows runs at the speed of memory. Rows with very short runs (a first convolution's 3 channels) are gathered tile by
+//! tile into a small buffer on the stack.
+
+use super::{
+    PackedB,
+    shape::{MAX_ROWS, MAX_WIDTH, PanelShape, Tiles},
+    tile::{Finish, MAX_BLOCK, Place, Source, Tile},
+};
+use crate::{Epilogue, Isa, Pointwise, Rows, elementwise};
+use fearless_simd::SimdBase;
+
+/// Rows that pass under one panel before the next panel comes.
+const ROW_BLOCK: usize = 192;
+
+/// Runs shorter than this are gathered: below it, finding the runs costs more than copying them.
+const GATHER_BELOW: usize = 16;
+
+/// Floats per row that the gather buffer holds.
+const GATHER_BLOCK: usize = 384;
+
+pub(super) struct Job<'a> {
+    pub(super) rows: &'a Rows<'a>,
+    pub(super) b: &'a PackedB,
+    pub(super) out_stride: usize,
+    pub(super) out_offset: usize,
+    pub(super) epilogue: &'a Epilogue<'a>,
+}
+
+/// A block of k: taps `taps.0..taps.1`, of each the floats `from..from + len`.
+#[derive(Clone, Copy)]
+struct Block {
+    taps: (usize, usize),
+    from: usize,
+    len: usize,
+    k_from: usize,
+    k_to: usize,
+    last: bool,
+}
+
+/// The blocks of k, a function of (taps, seg) alone. One empty block where k is 0, so that the epilogue still happens.
+fn blocks(taps: usize, seg: usize, longest: usize) -> impl Iterator<Item = Block> {
+    let k = taps * seg;
+    let parts = seg.div_ceil(longest).max(1);
+    let part = seg.div_ceil(parts);
+    let taps_per_block = if parts > 1 { 1 } else { (longest / seg.max(1)).max(1) };
+    let tap_blocks = if k == 0 { 1 } else { taps.div_ceil(taps_per_block) };
+    (0..tap_blocks).flat_map(move |tap_block| {
+        (0..parts).map(move |p| {
+            let first = tap_block * taps_per_block;
+            let taps = if k == 0 { (0, 0) } else { (first, (first + taps_per_block).min(taps)) };
+            let from = p * part;
+            let len = part.min(seg - from);
+            let k_from = first * seg + from;
+            let k_to = k_from + (taps.1 - taps.0) * len;
+            Block { taps, from, len, k_from, k_to, last: k_to == k }
+        })
+    })
+}
+
+pub(super) fn drive<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
+    if job.rows.rows == 0 || job.b.n() == 0 {
+        return;
+    }
+    if job.rows.seg < GATHER_BELOW && job.rows.taps > 1 {
+        gathered(simd, isa, job, out);
+    } else {
+        in_place(simd, isa, job, out);
+    }
+}
+
+fn in_place<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
+    let rows = job.rows;
+    let mut places = [(0, 0); ROW_BLOCK];
+    for block in blocks(rows.taps, rows.seg, MAX_BLOCK) {
+        for row_block in (0..rows.rows).step_by(ROW_BLOCK) {
+            let row_end = (row_block + ROW_BLOCK).min(rows.rows);
+            let places = &mut places[..row_end - row_block];
+            places.iter_mut().enumerate().for_each(|(i, place)| *place = rows.place(row_block + i));
+            for (first, width) in PanelShape::of_token(simd).panels(job.b.n()) {
+                for row in (row_block..row_end).step_by(S::ROWS) {
+                    let count = S::ROWS.min(row_end - row);
+                    let places = &places[row - row_block..row - row_block + count];
+                    let place = Place::Table { rows, places, from: block.from };
+                    let source = Source { place, taps: block.taps, len: block.len };
+                    one_tile(simd, isa, job, source, Spot { row, count, first, width }, block, out);
+                }
+            }
+        }
+    }
+}
+
+fn gathered<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
+    let rows = job.rows;
+    let mut scratch = [0.0; MAX_ROWS * GATHER_BLOCK];
+    for block in blocks(rows.taps, rows.seg, GATHER_BLOCK) {
+        let len = block.k_to - block.k_from;
+        for row in (0..rows.rows).step_by(S::ROWS) {
+            let count = S::ROWS.min(rows.rows - row);
+            for (r, line) in scratch.chunks_exact_mut(GATHER_BLOCK).take(count).enumerate() {
+                gather_row(rows, row + r, block, &mut line[..len]);
+            }
+            for (first, width) in PanelShape::of_token(simd).panels(job.b.n()) {
+                let place = Place::Scratch { data: &scratch, stride: GATHER_BLOCK };
+                let source = Source { place, taps: (0, 1), len };
+                one_tile(simd, isa, job, source, Spot { row, count, first, width }, block, out);
+            }
+        }
+    }
+}
+
+/// One row's runs side by side, zeros for padding.
+fn gather_row(rows: &Rows, row: usize, block: Block, line: &mut [f32]) {
+    let (pixel, shift) = rows.place(row);
+    for (tap, to) in (block.taps.0..block.taps.1).zip(line.chunks_exact_mut(block.len.max(1))) {
+        match rows.part_at(pixel, shift, tap, block.from, block.len) {
+            Some(run) => run.iter().zip(to).for_each(|(&value, to)| *to = value),
+            None => to.fill(0.0),
+        }
+    }
+}
+
+/// A place in the output: rows `row..row + count`, panel columns `first..first + width`.
+#[derive(Clone, Copy)]
+struct Spot {
+    row: usize,
+    count: usize,
+    first: usize,
+    width: usize,
+}
+
+#[inline(always)]
+fn one_tile<S: Tiles>(
+    simd: S,
+    isa: Isa,
+    job: &Job,
+    source: Source,
+    spot: Spot,
+    block: Block,
+    out: &mut [f32],
+) {
+    let Spot { row, count, first, width } = spot;
+    let panel = job.b.panel(first, width, block.k_from, block.k_to);
+    let at = row * job.out_stride + job.out_offset + first;
+    let columns = width.min(job.b.n() - first);
+    let first_block = block.k_from == 0;
+    let (clamp, rest) = split_activation(job.epilogue.activation);
+    if columns == width {
+        let finish = block.last.then(|| Finish {
+            bias: job.epilogue.bias.map(|bias| &bias[first..]),
+            residual: job.epilogue.residual.map(|residual| {
+                (&residual.data[row * residual.stride + residual.offset + first..], residual.stride)
+            }),
+            clamp,
+        });
+        let tile = Tile { source, panel, at, out_stride: job.out_stride, first_block, finish };
+        simd.run(count, width / S::f32s::LEN, &tile, out);
+        if block.last && rest != Pointwise::Identity {
+            for line in out[at..].chunks_mut(job.out_stride).take(count) {
+                elementwise::pointwise(isa, rest, &mut line[..columns]);
+            }
+        }
+    } else {
+        let tile = Tile { source, panel, at: 0, out_stride: width, first_block, finish: None };
+        edge_tile(simd, isa, job, &tile, spot, block, out);
+    }
+}
+
+/// The last panel, where some of the tile's columns do not exist: through a buffer that has them.
+#[inline(never)]
+fn edge_tile<S: Tiles>(simd: S, isa: Isa, job: &Job, tile: &Tile, spot: Spot, block: Block, out: &mut [f32]) {
+    let Spot { row, count, first, width } = spot;
+    let columns = job.b.n() - first;
+    let mut buffer = [0.0; MAX_ROWS * MAX_WIDTH];
+    let at = |r: usize| (row + r) * job.out_stride + job.out_offset + first;
+    if !tile.first_block {
+        for (r, line) in buffer.chunks_exact_mut(width).take(count).enumerate() {
+            line[..columns].copy_from_slice(&out[at(r)..at(r) + columns]);
+        }
+    }
+    simd.run(count, width / S::f32s::LEN, tile, &mut buffer);
+    for (r, line) in buffer.chunks_exact(width).take(count).enumerate() {
+        let line = &line[..columns];
+        let out = &mut out[at(r)..at(r) + columns];
+        if !block.last {
+            out.copy_from_slice(line);
+            continue;
+        }
+        for (j, (out, &sum)) in out.iter_mut().zip(line).enumerate() {
+            *out = job.epilogue.bias.map_or(sum, |bias| sum + bias[first + j]);
+        }
+        if let Some(residual) = job.epilogue.residual {
+            let from = (row + r) * residual.stride + residual.offset + first;
+            out.iter_mut().zip(&residual.data[from..]).for_each(|(out, &value)| *out += value);
+        }
+        elementwise::pointwise(isa, job.epilogue.activation, out);
+    }
+}
+
+/// The bounds that the kernel applies in registers, and what is left for a pass over the finished tile.
+#[inline(always)]
+fn split_activation(activation: Pointwise) -> (Option<(f32, f32)>, Pointwise) {
+    match activation {
+        Pointwise::Identity => (None, Pointwise::Identity),
+        Pointwise::Relu => (Some((0.0, f32::INFINITY)), Pointwise::Identity),
+        Pointwise::Clip { lo, hi } => (Some((lo, hi)), Pointwise::Identity),
+        other => (None, other),
+    }
+}
