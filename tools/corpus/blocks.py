@@ -56,7 +56,7 @@ def bottleneck_stride2_projection(g):
 @case(x=SQUARE)
 def channel_shuffle(g):
     """ShuffleNet: split, convolve one half, concatenate, shuffle by Reshape, Transpose, Reshape."""
-    kept, worked = g.op("Split", g.x, axis=1, outputs=2, ) if g.case.opset < 18 else g.op("Split", g.x, axis=1, num_outputs=2, outputs=2)
+    kept, worked = g.op("Split", g.x, axis=1, outputs=2) if g.case.opset < 18 else g.op("Split", g.x, axis=1, num_outputs=2, outputs=2)
     worked = g.op("Relu", g.conv(worked, 4, 4, (3, 3), group=4, pads=[1] * 4))
     v = g.op("Concat", kept, worked, axis=1)
     v = g.op("Transpose", g.op("Reshape", v, ints(0, 2, 4, 9, 7)), perm=[0, 2, 1, 3, 4])

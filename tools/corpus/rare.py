@@ -83,10 +83,8 @@ def rare_if_constant_condition(g):
         node = helper.make_node(operator, ["inner"], [name])
         return helper.make_graph([node], name, [], [helper.make_tensor_value_info(name, 1, None)])
 
-    v = g.op("Relu", g.conv(g.x, 5, 6, (3, 3)))
-    inner = g.op("Identity", v)
-    g.nodes[-1].output[0] = "inner"
-    del inner
+    g.op("Relu", g.conv(g.x, 5, 6, (3, 3)))
+    g.nodes[-1].output[0] = "inner"  # a name that the branches, made apart, can use
     condition = g.op("Equal", g.op("Gather", g.op("Shape", "inner"), np.int64(1), axis=0), np.int64(6))
     return g.op("If", condition, then_branch=branch("then", "Neg"), else_branch=branch("else", "Abs"))
 

@@ -1,6 +1,7 @@
 """Cases: operators that move, cut, join or reinterpret: no arithmetic on values, all attributes and opset forms."""
 
 import numpy as np
+from onnx import numpy_helper
 
 from .build import add, case
 
@@ -185,8 +186,6 @@ def size_and_where_on_shapes(g):
 
 
 def tensor(array):
-    from onnx import numpy_helper
-
     return numpy_helper.from_array(np.asarray(array))
 
 

@@ -11,6 +11,6 @@ mod slots;
 mod step;
 mod tables;
 
-pub use batch::{Runner, Schedule};
+pub use batch::{Runner, Schedule, Sink, Write};
 pub use compile::Program;
 pub use step::Workspace;

@@ -47,7 +47,8 @@ impl Tensor {
     }
     /// Whether the stored order is the model's order, unit axes aside (so that a copy needs no permutation).
     pub fn is_model_order(&self) -> bool {
-        let axes: Vec<usize> = (0..self.shape.len()).filter(|&i| self.shape[i] != 1).map(|i| self.order[i]).collect();
+        let axes: Vec<usize> =
+            (0..self.shape.len()).filter(|&i| self.shape[i] != 1).map(|i| self.order[i]).collect();
         axes.windows(2).all(|w| w[0] < w[1])
     }
 }

@@ -101,7 +101,11 @@ pub fn receptive_field(graph: &Graph) -> Option<ReceptiveField> {
     let last: TensorId = last?;
     let field = fields[last.0].clone()?;
     let whole = |values: &[f64]| values.iter().map(|&v| v as usize).collect();
-    Some(ReceptiveField { tensor: graph.tensor(last).name.clone(), size: whole(&field.size), step: whole(&field.step) })
+    Some(ReceptiveField {
+        tensor: graph.tensor(last).name.clone(),
+        size: whole(&field.size),
+        step: whole(&field.step),
+    })
 }
 
 fn next(graph: &Graph, node: &Node, fields: &[Option<Field>], rank: usize) -> Option<Field> {
@@ -123,7 +127,9 @@ fn next(graph: &Graph, node: &Node, fields: &[Option<Field>], rank: usize) -> Op
         let reach = ((geometry.kernel[axis] - 1) * geometry.dilation[axis]) as f64;
         if transposed {
             field.step[axis] /= geometry.stride[axis] as f64;
-            field.size[axis] += (reach / geometry.stride[axis] as f64).floor() * field.step[axis] * geometry.stride[axis] as f64;
+            field.size[axis] += (reach / geometry.stride[axis] as f64).floor()
+                * field.step[axis]
+                * geometry.stride[axis] as f64;
         } else {
             field.size[axis] += reach * field.step[axis];
             field.step[axis] *= geometry.stride[axis] as f64;

@@ -4,7 +4,7 @@
 //! a 3x3 convolution with padding through a table. The peak is measured in the same rounds, interleaved, so that a change of clock
 //! speed hits both. One thread.
 //!
-//! `gemm_peak [ROUNDS] [ISA...]`: default 9 rounds at the fastest level and at AVX2.
+//! `gemm_peak [ROUNDS] [ISA...] [M,N,K...]`: default 9 rounds, every level but the scalar one, the shapes below.
 
 #![allow(clippy::print_stdout, reason = "a benchmark's output")]
 
@@ -30,25 +30,31 @@ const SHAPES: [(usize, usize, usize); 12] = [
 const WORK: f64 = 60e6;
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).peekable();
-    let rounds =
-        arguments.peek().and_then(|word| word.parse().ok()).inspect(|_| drop(arguments.next())).unwrap_or(9);
-    let names: Vec<String> = arguments.collect();
-    let mut levels: Vec<Isa> = Isa::available();
-    levels.reverse();
-    levels.retain(|isa| {
-        if names.is_empty() { *isa != Isa::scalar() } else { names.iter().any(|n| n == isa.name()) }
-    });
+    let (mut rounds, mut levels, mut shapes) = (9, Vec::new(), Vec::new());
+    for word in std::env::args().skip(1) {
+        let numbers: Vec<usize> = word.split(',').filter_map(|part| part.parse().ok()).collect();
+        match numbers[..] {
+            [m, n, k] => shapes.push((m, n, k)),
+            [count] => rounds = count,
+            _ => levels.extend(Isa::available().into_iter().filter(|isa| isa.name() == word)),
+        }
+    }
+    if levels.is_empty() {
+        levels = Isa::available().into_iter().rev().filter(|isa| *isa != Isa::scalar()).collect();
+    }
+    if shapes.is_empty() {
+        shapes = SHAPES.to_vec();
+    }
     for isa in levels {
-        report(isa, rounds);
+        report(isa, rounds, &shapes);
     }
 }
 
-fn report(isa: Isa, rounds: usize) {
+fn report(isa: Isa, rounds: usize, shapes: &[(usize, usize, usize)]) {
     println!("{}: GFLOP/s of one thread, best of {rounds}; peak measured beside each shape", isa.name());
     println!("{:>16} {:>8} {:>16} {:>16}", "M,N,K", "peak", "product", "3x3 by table");
     let mut shares = Vec::new();
-    for (m, n, k) in SHAPES {
+    for &(m, n, k) in shapes {
         let plain = Case::plain(isa, m, n, k);
         let conv = (k % 9 == 0).then(|| Case::conv(isa, m, n, k / 9));
         let (mut peak, mut best, mut best_conv) = (0.0_f64, 0.0_f64, 0.0_f64);

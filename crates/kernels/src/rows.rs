@@ -73,36 +73,24 @@ impl<'a> Rows<'a> {
     /// # Panics
     /// If the entry points outside its source.
     pub fn run(&self, row: usize, tap: usize) -> Option<&'a [f32]> {
-        self.part(row, tap, 0, self.seg)
+        let (entries, shift) = self.entries(row, (tap, tap + 1));
+        self.follow(entries[0], shift, 0, self.seg)
     }
 
-    /// Floats `from..from + len` of the run of `tap` in `row`.
+    /// The table entries of taps `taps.0..taps.1` of a row, and what is added to their offsets into source 0.
     #[inline(always)]
-    pub(crate) fn part(&self, row: usize, tap: usize, from: usize, len: usize) -> Option<&'a [f32]> {
-        let (pixel, shift) = self.place(row);
-        self.part_at(pixel, shift, tap, from, len)
-    }
-
-    /// Table row and source-0 shift of a row. Split from [`Rows::part_at`] because the division is worth doing once per row.
-    #[inline(always)]
-    pub(crate) fn place(&self, row: usize) -> (usize, usize) {
-        if row < self.pixels {
+    pub(crate) fn entries(&self, row: usize, taps: (usize, usize)) -> (&'a [u32], usize) {
+        let (pixel, shift) = if row < self.pixels {
             (row, 0)
         } else {
             (row % self.pixels, (row / self.pixels) * self.repeat_stride)
-        }
+        };
+        (&self.table[pixel * self.taps..][taps.0..taps.1], shift)
     }
 
+    /// Floats `from..from + len` of the run that `entry` starts, or `None` for padding.
     #[inline(always)]
-    pub(crate) fn part_at(
-        &self,
-        pixel: usize,
-        shift: usize,
-        tap: usize,
-        from: usize,
-        len: usize,
-    ) -> Option<&'a [f32]> {
-        let entry = self.table[pixel * self.taps + tap];
+    pub(crate) fn follow(&self, entry: u32, shift: usize, from: usize, len: usize) -> Option<&'a [f32]> {
         if entry == PAD {
             return None;
         }

@@ -19,6 +19,12 @@ const GROUP: usize = 8;
 /// Memory that is granted beside weights, baseline and activations (buffers of the threads, tables, code).
 const ALLOWANCE_BYTES: usize = 64 << 20;
 
+/// Writes one input of one example: `(example, input number, buffer)`, the buffer f32 in the graph input's stored order.
+pub type Write<'a> = dyn Fn(usize, usize, &mut [f32]) + Sync + 'a;
+
+/// Receives the graph's outputs of one example: `(example, outputs)`, each f32 in the model's axis order.
+pub type Sink<'a> = dyn FnMut(usize, &[&[f32]]) -> ControlFlow<()> + 'a;
+
 /// How many examples run at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -92,8 +98,8 @@ impl Runner {
         &self,
         count: usize,
         schedule: Schedule,
-        write: &(dyn Fn(usize, usize, &mut [f32]) + Sync),
-        sink: &mut dyn FnMut(usize, &[&[f32]]) -> ControlFlow<()>,
+        write: &Write<'_>,
+        sink: &mut Sink<'_>,
     ) -> Result<()> {
         if count == 0 {
             return Ok(());
@@ -107,7 +113,8 @@ impl Runner {
             for _ in 0..schedule.threads.min(groups) {
                 let (sender, next, stop) = (sender.clone(), &next, &stop);
                 scope.spawn(move || {
-                    let mut workspace = self.workspaces.lock().ok().and_then(|mut w| w.pop()).unwrap_or_default();
+                    let mut workspace =
+                        self.workspaces.lock().ok().and_then(|mut w| w.pop()).unwrap_or_default();
                     while !stop.load(Ordering::Relaxed) {
                         let first = next.fetch_add(1, Ordering::Relaxed) * group;
                         if first >= count {
@@ -150,7 +157,7 @@ impl Runner {
     ///
     /// # Errors
     /// What a step reports.
-    pub fn run_one(&self, write: &(dyn Fn(usize, usize, &mut [f32]) + Sync)) -> Result<Vec<Vec<f32>>> {
+    pub fn run_one(&self, write: &Write<'_>) -> Result<Vec<Vec<f32>>> {
         let mut outputs = Vec::new();
         let schedule = Schedule { threads: 1, group: 1 };
         self.run(1, schedule, write, &mut |_, values| {
@@ -165,7 +172,7 @@ impl Runner {
         workspace: &mut Workspace,
         first: usize,
         examples: usize,
-        write: &(dyn Fn(usize, usize, &mut [f32]) + Sync),
+        write: &Write<'_>,
     ) -> Result<GroupResult> {
         let program = &self.program;
         workspace.prepare(program, examples);
@@ -176,7 +183,10 @@ impl Runner {
         }
         workspace.run(program)?;
         let copy = |id: &TensorId| {
-            (0..examples).flat_map(|example| workspace.tensor(program, *id, example)).copied().collect::<Vec<f32>>()
+            (0..examples)
+                .flat_map(|example| workspace.tensor(program, *id, example))
+                .copied()
+                .collect::<Vec<f32>>()
         };
         Ok(GroupResult { first, examples, outputs: program.graph().outputs.iter().map(copy).collect() })
     }
@@ -190,7 +200,7 @@ struct GroupResult {
 }
 
 impl GroupResult {
-    fn hand_to(&self, sink: &mut dyn FnMut(usize, &[&[f32]]) -> ControlFlow<()>) -> ControlFlow<()> {
+    fn hand_to(&self, sink: &mut Sink<'_>) -> ControlFlow<()> {
         for example in 0..self.examples {
             let slice = |output: &Vec<f32>| {
                 let len = output.len() / self.examples;

@@ -2,14 +2,12 @@
 //!
 //! Consumes the graph's weights as they are packed, so that they are not held twice. All shape questions are answered here; `step` only runs.
 
-use std::sync::Arc;
-
 use occlude_kernels::{Binary, Isa, Lrn, PackedB, Planes, Pointwise, Reduction, SoftmaxKind};
 
-use crate::graph::{BinaryKind, Conv, Graph, Linear, Node, Op, PoolKind, ReduceKind, TensorId};
+use crate::graph::{AxisTaps, BinaryKind, Conv, Graph, Linear, Node, Op, PoolKind, ReduceKind, TensorId};
 use crate::{Error, Result, passes};
 
-use super::kernel::{Depthwise, Kernel, MatMul, Meeting, Product, Reduce, RowSource};
+use super::kernel::{AxisPass, Depthwise, Kernel, MatMul, Meeting, Product, Reduce, RowSource};
 use super::slots::Slots;
 use super::tables::{WindowMap, Windows};
 
@@ -50,7 +48,8 @@ impl Program {
             steps.push(Step { kernel, label: node.label, inputs: node.inputs, output: node.output });
         }
         let packed: usize = steps.iter().map(|step| step.kernel.bytes()).sum();
-        let constants: usize = graph.tensors.iter().filter_map(|t| t.constant.as_ref()).map(|c| c.len() * 4).sum();
+        let constants: usize =
+            graph.tensors.iter().filter_map(|t| t.constant.as_ref()).map(|c| c.len() * 4).sum();
         Ok(Program { isa, graph, steps, slots, weight_bytes: packed + constants })
     }
 
@@ -128,7 +127,11 @@ fn kernel(isa: Isa, graph: &Graph, node: &Node) -> Result<Kernel> {
         Op::Binary { kind, activation } => binary(*kind, *activation, shape(0), shape(1), out),
         Op::Where => Kernel::Where {
             dims: out.to_vec(),
-            strides: [broadcast_strides(shape(0), out), broadcast_strides(shape(1), out), broadcast_strides(shape(2), out)],
+            strides: [
+                broadcast_strides(shape(0), out),
+                broadcast_strides(shape(1), out),
+                broadcast_strides(shape(2), out),
+            ],
         },
         Op::Softmax { axis, log } => {
             let kind = if *log { SoftmaxKind::LogSoftmax } else { SoftmaxKind::Softmax };
@@ -381,14 +384,15 @@ fn mat_mul(a: &[usize], b: &[usize], out: &[usize]) -> MatMul {
     MatMul { m, k, n, transpose_b: false, starts }
 }
 
-type AxisTaps = Arc<Vec<Vec<(usize, f32)>>>;
-
-fn resample(taps: &[AxisTaps], input: &[usize]) -> Vec<(Planes, Vec<u32>, Vec<u32>, Vec<f32>)> {
+fn resample(taps: &[AxisTaps], input: &[usize]) -> Vec<AxisPass> {
     let mut shape = input.to_vec();
     let mut passes = Vec::new();
     for (axis, table) in taps.iter().enumerate() {
         let is_identity = table.len() == shape[axis]
-            && table.iter().enumerate().all(|(i, entries)| matches!(entries[..], [(at, weight)] if at == i && weight == 1.0));
+            && table
+                .iter()
+                .enumerate()
+                .all(|(i, entries)| matches!(entries[..], [(at, weight)] if at == i && weight == 1.0));
         if is_identity {
             continue;
         }
@@ -398,7 +402,7 @@ fn resample(taps: &[AxisTaps], input: &[usize]) -> Vec<(Planes, Vec<u32>, Vec<u3
             weight.extend(entries.iter().map(|(_, w)| *w));
             starts.push(index.len() as u32);
         }
-        passes.push((planes(&shape, axis, axis + 1), starts, index, weight));
+        passes.push(AxisPass { planes: planes(&shape, axis, axis + 1), starts, index, weight });
         shape[axis] = table.len();
     }
     passes

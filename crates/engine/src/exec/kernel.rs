@@ -83,6 +83,16 @@ pub(super) struct MatMul {
     pub(super) starts: Vec<(usize, usize)>,
 }
 
+/// Resampling along one axis: `starts[j]..starts[j + 1]` are the entries of output position `j`.
+#[derive(Debug)]
+pub(super) struct AxisPass {
+    /// What is read, around the axis.
+    pub(super) planes: Planes,
+    pub(super) starts: Vec<u32>,
+    pub(super) index: Vec<u32>,
+    pub(super) weight: Vec<f32>,
+}
+
 /// A node made ready to run.
 #[derive(Debug)]
 pub(super) enum Kernel {
@@ -90,25 +100,59 @@ pub(super) enum Kernel {
     Depthwise(Box<Depthwise>),
     MaxPool(Windows),
     AveragePool(Windows, Arc<Vec<f32>>),
-    Affine { scale: Arc<Vec<f32>>, shift: Arc<Vec<f32>>, activation: Pointwise },
+    Affine {
+        scale: Arc<Vec<f32>>,
+        shift: Arc<Vec<f32>>,
+        activation: Pointwise,
+    },
     Pointwise(Pointwise),
     PRelu(Arc<Vec<f32>>),
-    Binary { op: Binary, activation: Pointwise, meeting: Meeting },
+    Binary {
+        op: Binary,
+        activation: Pointwise,
+        meeting: Meeting,
+    },
     /// Mod and Fmod, one pair at a time.
-    Remainder { floor: bool, dims: Vec<usize>, a: Vec<usize>, b: Vec<usize> },
-    Where { dims: Vec<usize>, strides: [Vec<usize>; 3] },
+    Remainder {
+        floor: bool,
+        dims: Vec<usize>,
+        a: Vec<usize>,
+        b: Vec<usize>,
+    },
+    Where {
+        dims: Vec<usize>,
+        strides: [Vec<usize>; 3],
+    },
     Softmax(SoftmaxKind, Planes),
     Reduce(Reduce),
-    LayerNorm { width: usize, epsilon: f32, scale: Arc<Vec<f32>>, shift: Arc<Vec<f32>> },
-    GroupNorm { channels: usize, groups: usize, epsilon: f32, scale: Arc<Vec<f32>>, shift: Arc<Vec<f32>> },
+    LayerNorm {
+        width: usize,
+        epsilon: f32,
+        scale: Arc<Vec<f32>>,
+        shift: Arc<Vec<f32>>,
+    },
+    GroupNorm {
+        channels: usize,
+        groups: usize,
+        epsilon: f32,
+        scale: Arc<Vec<f32>>,
+        shift: Arc<Vec<f32>>,
+    },
     Lrn(usize, Lrn),
     MatMul(MatMul),
     /// Floats per outer position of each input.
     Concat(Vec<usize>),
-    Pick { dims: Vec<usize>, tables: Vec<Vec<u32>>, fill: f32 },
-    /// Axis by axis: planes of the input, then the table as (starts, index, weight).
-    Resample(Vec<(Planes, Vec<u32>, Vec<u32>, Vec<f32>)>),
-    Permute { dims: Vec<usize>, order: Vec<usize> },
+    Pick {
+        dims: Vec<usize>,
+        tables: Vec<Vec<u32>>,
+        fill: f32,
+    },
+    /// Axis by axis.
+    Resample(Vec<AxisPass>),
+    Permute {
+        dims: Vec<usize>,
+        order: Vec<usize>,
+    },
     /// Shares its input's slot, or copies a constant.
     Reshape,
     Foreign(Arc<Foreign>),

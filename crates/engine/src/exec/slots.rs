@@ -48,7 +48,9 @@ impl Slots {
         }
 
         let mut slots = Slots { places: Vec::with_capacity(graph.tensors.len()), sizes: Vec::new() };
-        slots.places.extend(graph.tensors.iter().map(|t| t.constant.clone().map_or(Place::Nowhere, Place::Constant)));
+        slots
+            .places
+            .extend(graph.tensors.iter().map(|t| t.constant.clone().map_or(Place::Nowhere, Place::Constant)));
         let mut holder: Vec<Option<TensorId>> = Vec::new();
         for input in &graph.inputs {
             slots.place_in_new(graph, *input, &mut holder);

@@ -4,13 +4,15 @@
 //! is allocated in the loop. Constant operands are read in place.
 
 use occlude_kernels as kernels;
-use occlude_kernels::{AxisTable, Broadcast, Epilogue, Isa, MatShape, PackedB, Planes, Pointwise, Rows, Strided};
+use occlude_kernels::{
+    AxisTable, Broadcast, Epilogue, Isa, MatShape, PackedB, Planes, Pointwise, Rows, Strided,
+};
 
 use crate::graph::{Graph, TensorId};
 use crate::{Error, Result};
 
 use super::compile::{Program, Step};
-use super::kernel::{Kernel, MatMul, Meeting, Product, Reduce, RowSource};
+use super::kernel::{AxisPass, Kernel, MatMul, Meeting, Product, Reduce, RowSource};
 use super::slots::Place;
 use super::tables::Windows;
 
@@ -76,7 +78,8 @@ impl Workspace {
         };
         let mut buffer = std::mem::take(&mut self.slots[slot]);
         let len = self.examples * program.graph.tensor(step.output).len();
-        let operands = Operands { program, slots: &self.slots, step, examples: self.examples, in_place: Some(slot) };
+        let operands =
+            Operands { program, slots: &self.slots, step, examples: self.examples, in_place: Some(slot) };
         let result = operands.run(&mut buffer[..len], &mut self.scratch);
         self.slots[slot] = buffer;
         result
@@ -144,7 +147,15 @@ impl<'a> Operands<'a> {
                 let residual = d.has_residual.then(|| self.all(1));
                 self.windows(&d.windows, channels, scratch, out, |rows, out, first| {
                     let residual = residual.map(|data| Strided { data, stride: channels, offset: first });
-                    kernels::depthwise(isa, rows, &d.weights, out, channels, 0, &Epilogue { residual, ..epilogue });
+                    kernels::depthwise(
+                        isa,
+                        rows,
+                        &d.weights,
+                        out,
+                        channels,
+                        0,
+                        &Epilogue { residual, ..epilogue },
+                    );
                 });
             }
             Kernel::MaxPool(windows) => {
@@ -181,7 +192,14 @@ impl<'a> Operands<'a> {
                         kernels::binary(isa, *op, self.all(0), self.all(1), *activation, out);
                     }
                     Meeting::Tail => self.each(out, |example, out| {
-                        kernels::binary(isa, *op, self.one(0, example), self.one(1, example), *activation, out);
+                        kernels::binary(
+                            isa,
+                            *op,
+                            self.one(0, example),
+                            self.one(1, example),
+                            *activation,
+                            out,
+                        );
                     }),
                     Meeting::Strided { dims, a, b } => {
                         let shape = Broadcast { dims, a_strides: a, b_strides: b };
@@ -213,10 +231,12 @@ impl<'a> Operands<'a> {
             Kernel::LayerNorm { width, epsilon, scale, shift } => {
                 kernels::layer_norm(isa, self.all(0), *width, Some(scale), Some(shift), *epsilon, out);
             }
-            Kernel::GroupNorm { channels, groups, epsilon, scale, shift } => self.each(out, |example, out| {
-                let x = self.one(0, example);
-                kernels::group_norm(isa, x, *channels, *groups, scale, shift, *epsilon, out);
-            }),
+            Kernel::GroupNorm { channels, groups, epsilon, scale, shift } => {
+                self.each(out, |example, out| {
+                    let x = self.one(0, example);
+                    kernels::group_norm(isa, x, *channels, *groups, scale, shift, *epsilon, out);
+                })
+            }
             Kernel::Lrn(channels, parameters) => kernels::lrn(isa, self.all(0), *channels, *parameters, out),
             Kernel::MatMul(matmul) => self.each(out, |example, out| {
                 mat_mul(isa, matmul, self.one(0, example), self.one(1, example), out, scratch);
@@ -310,7 +330,8 @@ impl<'a> Operands<'a> {
         let bias = product.bias.as_ref().map(|b| b.as_slice());
         match &product.source {
             RowSource::Dense { rows } => {
-                let rows = Rows::dense(self.all(0), rows * self.examples, product.in_channels, product.in_channels);
+                let rows =
+                    Rows::dense(self.all(0), rows * self.examples, product.in_channels, product.in_channels);
                 let residual = residual.map(|data| Strided { data, stride: columns, offset: 0 });
                 let epilogue = Epilogue { bias, residual, activation: product.activation };
                 kernels::gemm_rows(isa, &rows, &product.weights[0], out, columns, 0, &epilogue);
@@ -322,7 +343,8 @@ impl<'a> Operands<'a> {
                     for (group, weights) in product.weights.iter().enumerate() {
                         let rows = Rows { seg, seg_offset: group * seg, ..*rows };
                         let offset = group * width;
-                        let residual = residual.map(|data| Strided { data, stride: columns, offset: first + offset });
+                        let residual =
+                            residual.map(|data| Strided { data, stride: columns, offset: first + offset });
                         let bias = bias.map(|b| &b[offset..offset + width]);
                         let epilogue = Epilogue { bias, residual, activation: product.activation };
                         kernels::gemm_rows(isa, &rows, weights, out, columns, offset, &epilogue);
@@ -392,17 +414,11 @@ fn concat(runs: &[usize], inputs: &[&[f32]], out: &mut [f32]) {
     }
 }
 
-fn resample(
-    isa: Isa,
-    axes: &[(Planes, Vec<u32>, Vec<u32>, Vec<f32>)],
-    x: &[f32],
-    out: &mut [f32],
-    scratch: &mut Scratch,
-) {
+fn resample(isa: Isa, axes: &[AxisPass], x: &[f32], out: &mut [f32], scratch: &mut Scratch) {
     let Scratch { a, b, .. } = scratch;
     a.clear();
     a.extend_from_slice(x);
-    for (planes, starts, index, weight) in axes {
+    for AxisPass { planes, starts, index, weight } in axes {
         let table = AxisTable { starts, index, weight };
         b.resize(planes.outer * table.len() * planes.inner, 0.0);
         kernels::resize_axis(isa, a, *planes, table, b);

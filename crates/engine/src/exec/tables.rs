@@ -62,7 +62,10 @@ impl WindowMap {
             .map(|axis| {
                 let outputs = 0..self.output[axis];
                 let kernel = self.geometry.kernel[axis];
-                outputs.flat_map(|o| (0..kernel).map(move |t| (o, t))).map(|(o, t)| self.coordinate(axis, o, t)).collect()
+                outputs
+                    .flat_map(|o| (0..kernel).map(move |t| (o, t)))
+                    .map(|(o, t)| self.coordinate(axis, o, t))
+                    .collect()
             })
             .collect();
         let mut at = vec![0; self.output.len()];
@@ -76,7 +79,14 @@ impl WindowMap {
         }
     }
 
-    fn fill_taps(&self, axes: &[Vec<Option<usize>>], at: &[usize], axis: usize, base: Option<usize>, table: &mut Vec<u32>) {
+    fn fill_taps(
+        &self,
+        axes: &[Vec<Option<usize>>],
+        at: &[usize],
+        axis: usize,
+        base: Option<usize>,
+        table: &mut Vec<u32>,
+    ) {
         let kernel = self.geometry.kernel[axis];
         let row = &axes[axis][at[axis] * kernel..(at[axis] + 1) * kernel];
         let is_last = axis + 1 == axes.len();
@@ -136,7 +146,14 @@ impl Windows {
 mod tests {
     use super::*;
 
-    fn map(kernel: &[usize], stride: &[usize], pad: &[usize], input: &[usize], output: &[usize], transposed: bool) -> WindowMap {
+    fn map(
+        kernel: &[usize],
+        stride: &[usize],
+        pad: &[usize],
+        input: &[usize],
+        output: &[usize],
+        transposed: bool,
+    ) -> WindowMap {
         let geometry = Geometry {
             kernel: kernel.to_vec(),
             stride: stride.to_vec(),

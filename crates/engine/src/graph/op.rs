@@ -108,7 +108,7 @@ pub enum Op {
     /// Each output element is a weighted sum of input elements, separable per axis (linear and cubic Resize).
     Resample {
         /// Per stored axis, per output index: `(input index, weight)` pairs. An axis left alone has one pair of weight 1 each.
-        taps: Vec<Arc<Vec<Vec<(usize, f32)>>>>,
+        taps: Vec<AxisTaps>,
     },
     /// Stored axes reordered: output axis `i` is input axis `order[i]`.
     Permute {
@@ -122,6 +122,9 @@ pub enum Op {
     /// An operator without a kernel of ours: run by the importer on whole tensors.
     Foreign(Arc<Foreign>),
 }
+
+/// Per output index of one axis: `(input index, weight)` pairs.
+pub type AxisTaps = Arc<Vec<Vec<(usize, f32)>>>;
 
 /// Sizes of a sliding window over the spatial axes; all vectors have one entry per spatial axis (1 to 3).
 #[derive(Clone, Debug, PartialEq, Eq)]

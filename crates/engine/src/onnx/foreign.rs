@@ -5,5 +5,7 @@
 pub struct Foreign;
 impl Foreign {
     /// Placeholder.
-    pub fn run(&self, _inputs: &[&[f32]], _output: &mut [f32]) -> crate::Result<()> { Ok(()) }
+    pub fn run(&self, _inputs: &[&[f32]], _output: &mut [f32]) -> crate::Result<()> {
+        Ok(())
+    }
 }

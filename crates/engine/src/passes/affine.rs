@@ -80,7 +80,9 @@ pub(super) fn fold_into_products(graph: &mut Graph) {
         };
         let Some(reader) = uses.only_reader(node.output).filter(|_| is_plain) else { continue };
         let Some(channels) = graph.tensor(node.output).shape.last().copied() else { continue };
-        let Some((scale, shift)) = nodes.get(reader).and_then(|next| factors(&next.op, channels)) else { continue };
+        let Some((scale, shift)) = nodes.get(reader).and_then(|next| factors(&next.op, channels)) else {
+            continue;
+        };
         let Some(Node { op: mut product, inputs, .. }) = nodes.remove(index) else { continue };
         match &mut product {
             Op::Conv(conv) => fold(&mut conv.weight, &mut conv.bias, &scale, &shift),
@@ -118,7 +120,9 @@ fn fold(weight: &mut Arc<Vec<f32>>, bias: &mut Option<Arc<Vec<f32>>>, scale: &[f
 fn factors(op: &Op, channels: usize) -> Option<(Vec<f32>, Vec<f32>)> {
     match op {
         Op::Affine(a) if a.activation == Pointwise::Identity => Some((a.scale.to_vec(), a.shift.to_vec())),
-        Op::Pointwise(Pointwise::Affine { scale, shift }) => Some((vec![*scale; channels], vec![*shift; channels])),
+        Op::Pointwise(Pointwise::Affine { scale, shift }) => {
+            Some((vec![*scale; channels], vec![*shift; channels]))
+        }
         _ => None,
     }
 }
@@ -127,11 +131,12 @@ fn factors(op: &Op, channels: usize) -> Option<(Vec<f32>, Vec<f32>)> {
 fn as_affine(graph: &Graph, node: &Node) -> Option<(TensorId, Op)> {
     let Op::Binary { kind, activation: Pointwise::Identity } = node.op else { return None };
     let [a, b] = node.inputs[..] else { return None };
-    let (x, constant, constant_first) = match (graph.tensor(a).constant.is_some(), graph.tensor(b).constant.is_some()) {
-        (false, true) => (a, b, false),
-        (true, false) => (b, a, true),
-        _ => return None,
-    };
+    let (x, constant, constant_first) =
+        match (graph.tensor(a).constant.is_some(), graph.tensor(b).constant.is_some()) {
+            (false, true) => (a, b, false),
+            (true, false) => (b, a, true),
+            _ => return None,
+        };
     // The constant must not make the result larger than x.
     if graph.tensor(x).shape != graph.tensor(node.output).shape {
         return None;

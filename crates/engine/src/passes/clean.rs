@@ -72,7 +72,8 @@ pub(crate) fn restore_output_order(graph: &mut Graph) {
     for index in 0..graph.outputs.len() {
         let id = graph.outputs[index];
         let tensor = graph.tensor(id);
-        if tensor.is_model_order() && tensor.constant.is_none() && graph.nodes.iter().any(|n| n.output == id) {
+        if tensor.is_model_order() && tensor.constant.is_none() && graph.nodes.iter().any(|n| n.output == id)
+        {
             continue;
         }
         let rank = tensor.shape.len();

@@ -27,7 +27,8 @@ pub(super) fn residuals(graph: &mut Graph) {
                 && uses.producer(*product).and_then(|at| nodes.get(at)).is_some_and(can_take_residual)
         };
         let Some(&(product, residual)) = sides.iter().find(takes) else { continue };
-        let Some(Node { mut op, mut inputs, label, .. }) = uses.producer(product).and_then(|at| nodes.remove(at))
+        let Some(Node { mut op, mut inputs, label, .. }) =
+            uses.producer(product).and_then(|at| nodes.remove(at))
         else {
             continue;
         };

@@ -24,7 +24,8 @@ pub(super) fn recognise(graph: &mut Graph) {
         let [a, b] = node.inputs[..] else { continue };
         match kind {
             BinaryKind::Mul => {
-                let Some((root, f, factor)) = gated(graph, &uses, a, b).or_else(|| gated(graph, &uses, b, a)) else {
+                let Some((root, f, factor)) = gated(graph, &uses, a, b).or_else(|| gated(graph, &uses, b, a))
+                else {
                     continue;
                 };
                 let output = node.output;
@@ -34,7 +35,15 @@ pub(super) fn recognise(graph: &mut Graph) {
                 } else {
                     let like = graph.tensor(output).clone();
                     let middle = graph.add_tensor(Tensor { name: format!("{}#gate", like.name), ..like });
-                    inserted.push((index, Node { label: label.clone(), op: Op::Pointwise(f), inputs: vec![root], output: middle }));
+                    inserted.push((
+                        index,
+                        Node {
+                            label: label.clone(),
+                            op: Op::Pointwise(f),
+                            inputs: vec![root],
+                            output: middle,
+                        },
+                    ));
                     let op = Op::Pointwise(Pointwise::Affine { scale: factor, shift: 0.0 });
                     graph.nodes[index] = Node { label, op, inputs: vec![middle], output };
                 }
@@ -64,10 +73,17 @@ fn close(a: f32, b: f32) -> bool {
 }
 
 /// `x * s` times `g(x)`: the function and the factor left over.
-fn gated(graph: &Graph, uses: &Uses, x_side: TensorId, gate_side: TensorId) -> Option<(TensorId, Pointwise, f32)> {
+fn gated(
+    graph: &Graph,
+    uses: &Uses,
+    x_side: TensorId,
+    gate_side: TensorId,
+) -> Option<(TensorId, Pointwise, f32)> {
     let gate = chain(graph, uses, gate_side);
     let (root, scale) = match chain_step(graph, uses, x_side) {
-        Some((before, Pointwise::Affine { scale, shift: 0.0 })) if gate.iter().any(|(at, _)| *at == before) => {
+        Some((before, Pointwise::Affine { scale, shift: 0.0 }))
+            if gate.iter().any(|(at, _)| *at == before) =>
+        {
             (before, scale)
         }
         _ => (x_side, 1.0),
@@ -110,22 +126,27 @@ fn gate_of(steps: &[Pointwise]) -> Option<(Pointwise, f32)> {
         [P::Sigmoid] => Some((P::Silu { alpha: 1.0 }, 1.0)),
         [P::Affine { scale, shift: 0.0 }, P::Sigmoid] => Some((P::Silu { alpha: scale }, 1.0)),
         [P::Softplus, P::Tanh] => Some((P::Mish, 1.0)),
-        [P::HardSigmoid { alpha, beta }] if close(alpha, 1.0 / 6.0) && close(beta, 0.5) => Some((P::HardSwish, 1.0)),
-        [P::Affine { scale: 1.0, shift: 3.0 }, P::Clip { lo: 0.0, hi: 6.0 }] => Some((P::HardSwish, 6.0)),
-        [P::Affine { scale: 1.0, shift: 3.0 }, P::Clip { lo: 0.0, hi: 6.0 }, P::Affine { scale, shift: 0.0 }] => {
-            Some((P::HardSwish, 6.0 * scale))
+        [P::HardSigmoid { alpha, beta }] if close(alpha, 1.0 / 6.0) && close(beta, 0.5) => {
+            Some((P::HardSwish, 1.0))
         }
+        [P::Affine { scale: 1.0, shift: 3.0 }, P::Clip { lo: 0.0, hi: 6.0 }] => Some((P::HardSwish, 6.0)),
+        [
+            P::Affine { scale: 1.0, shift: 3.0 },
+            P::Clip { lo: 0.0, hi: 6.0 },
+            P::Affine { scale, shift: 0.0 },
+        ] => Some((P::HardSwish, 6.0 * scale)),
         // x (1 + erf(x / sqrt 2)) is twice Gelu; some exporters multiply the bracket by one half first.
         [P::Affine { scale, shift: 0.0 }, P::Erf, P::Affine { scale: outer, shift }]
             if close(scale, std::f32::consts::FRAC_1_SQRT_2) && close(outer, shift) =>
         {
             Some((P::Gelu, 2.0 * outer))
         }
-        [P::Affine { scale, shift: 0.0 }, P::Erf, P::Affine { scale: 1.0, shift: 1.0 }, P::Affine { scale: half, shift: 0.0 }]
-            if close(scale, std::f32::consts::FRAC_1_SQRT_2) =>
-        {
-            Some((P::Gelu, 2.0 * half))
-        }
+        [
+            P::Affine { scale, shift: 0.0 },
+            P::Erf,
+            P::Affine { scale: 1.0, shift: 1.0 },
+            P::Affine { scale: half, shift: 0.0 },
+        ] if close(scale, std::f32::consts::FRAC_1_SQRT_2) => Some((P::Gelu, 2.0 * half)),
         _ => None,
     }
 }
@@ -141,11 +162,12 @@ fn tanh_gate(graph: &Graph, uses: &Uses, gate: &[(TensorId, Pointwise)], x: Tens
         {
             2.0 * outer
         }
-        [P::Affine { scale, shift: 0.0 }, P::Tanh, P::Affine { scale: 1.0, shift: 1.0 }, P::Affine { scale: half, shift: 0.0 }]
-            if close(scale, 0.797_884_6) =>
-        {
-            2.0 * half
-        }
+        [
+            P::Affine { scale, shift: 0.0 },
+            P::Tanh,
+            P::Affine { scale: 1.0, shift: 1.0 },
+            P::Affine { scale: half, shift: 0.0 },
+        ] if close(scale, 0.797_884_6) => 2.0 * half,
         _ => return None,
     };
     let sum = &graph.nodes[uses.producer(*start)?];
@@ -162,7 +184,9 @@ fn tanh_gate(graph: &Graph, uses: &Uses, gate: &[(TensorId, Pointwise)], x: Tens
 
 /// `x` and epsilon of `(x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon)` over the last axis.
 fn layer_norm(graph: &Graph, uses: &Uses, centred: TensorId, root: TensorId) -> Option<(TensorId, f32)> {
-    let (sum, Pointwise::Sqrt | Pointwise::Power { exponent: 0.5 }) = chain_step(graph, uses, root)? else { return None };
+    let (sum, Pointwise::Sqrt | Pointwise::Power { exponent: 0.5 }) = chain_step(graph, uses, root)? else {
+        return None;
+    };
     let (variance, Pointwise::Affine { scale: 1.0, shift: epsilon }) = chain_step(graph, uses, sum)? else {
         return None;
     };

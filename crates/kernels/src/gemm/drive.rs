@@ -8,13 +8,17 @@
 use super::{
     PackedB,
     shape::{MAX_ROWS, MAX_WIDTH, PanelShape, Tiles},
-    tile::{Finish, MAX_BLOCK, Place, Source, Tile},
+    tile::{Finish, MAX_BLOCK, Source, Tile, ZEROS},
 };
-use crate::{Epilogue, Isa, Pointwise, Rows, elementwise};
+use crate::{Epilogue, Isa, PAD, Pointwise, Rows, elementwise};
 use fearless_simd::SimdBase;
+use std::ops::Range;
 
 /// Rows that pass under one panel before the next panel comes.
 const ROW_BLOCK: usize = 192;
+
+/// Runs that are looked up together, once for all panels.
+const MAX_RUNS: usize = 1728;
 
 /// Runs shorter than this are gathered: below it, finding the runs costs more than copying them.
 const GATHER_BELOW: usize = 16;
@@ -74,20 +78,61 @@ pub(super) fn drive<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
 
 fn in_place<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
     let rows = job.rows;
-    let mut places = [(0, 0); ROW_BLOCK];
+    let mut runs: [&[f32]; MAX_RUNS] = [&[]; MAX_RUNS];
     for block in blocks(rows.taps, rows.seg, MAX_BLOCK) {
-        for row_block in (0..rows.rows).step_by(ROW_BLOCK) {
-            let row_end = (row_block + ROW_BLOCK).min(rows.rows);
-            let places = &mut places[..row_end - row_block];
-            places.iter_mut().enumerate().for_each(|(i, place)| *place = rows.place(row_block + i));
+        let taps = block.taps.1 - block.taps.0;
+        let small = (block.k_to - block.k_from) * job.b.n()
+            <= std::env::var("SMALL").ok().and_then(|s| s.parse().ok()).unwrap_or(98304);
+        let rb = if small {
+            S::ROWS * std::env::var("RB").ok().and_then(|s| s.parse().ok()).unwrap_or(1)
+        } else {
+            std::env::var("RL").ok().and_then(|s| s.parse().ok()).unwrap_or(ROW_BLOCK)
+        };
+        let stride = (MAX_RUNS / taps.max(1)).min(rb) / S::ROWS * S::ROWS;
+        for row_block in (0..rows.rows).step_by(stride) {
+            let row_end = (row_block + stride).min(rows.rows);
+            find_runs(rows, block, row_block..row_end, S::ROWS, &mut runs, stride);
             for (first, width) in PanelShape::of_token(simd).panels(job.b.n()) {
                 for row in (row_block..row_end).step_by(S::ROWS) {
                     let count = S::ROWS.min(row_end - row);
-                    let places = &places[row - row_block..row - row_block + count];
-                    let place = Place::Table { rows, places, from: block.from };
-                    let source = Source { place, taps: block.taps, len: block.len };
+                    let source = Source { runs: &runs[row - row_block..], stride, taps, len: block.len };
                     one_tile(simd, isa, job, source, Spot { row, count, first, width }, block, out);
                 }
+            }
+        }
+    }
+}
+
+/// Fills `runs[tap * stride + row]` for the taps of a block, as [`Source`] wants them for tiles of `tile_rows` rows.
+fn find_runs<'a>(
+    rows: &Rows<'a>,
+    block: Block,
+    range: Range<usize>,
+    tile_rows: usize,
+    runs: &mut [&'a [f32]],
+    stride: usize,
+) {
+    let taps = block.taps.1 - block.taps.0;
+    let mut padding = false;
+    for (i, row) in range.clone().enumerate() {
+        let (entries, shift) = rows.entries(row, block.taps);
+        for (run, &entry) in runs[i..].iter_mut().step_by(stride).zip(entries) {
+            *run = rows.follow(entry, shift, block.from, block.len).unwrap_or_else(|| {
+                padding = true;
+                &ZEROS[..block.len]
+            });
+        }
+    }
+    if !padding {
+        return;
+    }
+    for first in (0..range.len()).step_by(tile_rows) {
+        let last = (first + tile_rows).min(range.len());
+        for tap in 0..taps {
+            let mut tile =
+                (range.start + first..range.start + last).map(|row| rows.entries(row, block.taps).0[tap]);
+            if tile.all(|entry| entry == PAD) {
+                runs[tap * stride + first] = &[];
             }
         }
     }
@@ -103,9 +148,12 @@ fn gathered<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
             for (r, line) in scratch.chunks_exact_mut(GATHER_BLOCK).take(count).enumerate() {
                 gather_row(rows, row + r, block, &mut line[..len]);
             }
+            let mut runs: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
+            runs.iter_mut()
+                .zip(scratch.chunks_exact(GATHER_BLOCK))
+                .for_each(|(run, line)| *run = &line[..len]);
+            let source = Source { runs: &runs, stride: 0, taps: 1, len };
             for (first, width) in PanelShape::of_token(simd).panels(job.b.n()) {
-                let place = Place::Scratch { data: &scratch, stride: GATHER_BLOCK };
-                let source = Source { place, taps: (0, 1), len };
                 one_tile(simd, isa, job, source, Spot { row, count, first, width }, block, out);
             }
         }
@@ -114,9 +162,9 @@ fn gathered<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
 
 /// One row's runs side by side, zeros for padding.
 fn gather_row(rows: &Rows, row: usize, block: Block, line: &mut [f32]) {
-    let (pixel, shift) = rows.place(row);
-    for (tap, to) in (block.taps.0..block.taps.1).zip(line.chunks_exact_mut(block.len.max(1))) {
-        match rows.part_at(pixel, shift, tap, block.from, block.len) {
+    let (entries, shift) = rows.entries(row, block.taps);
+    for (&entry, to) in entries.iter().zip(line.chunks_exact_mut(block.len.max(1))) {
+        match rows.follow(entry, shift, block.from, block.len) {
             Some(run) => run.iter().zip(to).for_each(|(&value, to)| *to = value),
             None => to.fill(0.0),
         }
@@ -150,13 +198,13 @@ fn one_tile<S: Tiles>(
     let (clamp, rest) = split_activation(job.epilogue.activation);
     if columns == width {
         let finish = block.last.then(|| Finish {
-            bias: job.epilogue.bias.map(|bias| &bias[first..]),
             residual: job.epilogue.residual.map(|residual| {
                 (&residual.data[row * residual.stride + residual.offset + first..], residual.stride)
             }),
             clamp,
         });
-        let tile = Tile { source, panel, at, out_stride: job.out_stride, first_block, finish };
+        let bias = job.epilogue.bias.map(|bias| &bias[first..]);
+        let tile = Tile { source, panel, at, out_stride: job.out_stride, first_block, bias, finish };
         simd.run(count, width / S::f32s::LEN, &tile, out);
         if block.last && rest != Pointwise::Identity {
             for line in out[at..].chunks_mut(job.out_stride).take(count) {
@@ -164,7 +212,8 @@ fn one_tile<S: Tiles>(
             }
         }
     } else {
-        let tile = Tile { source, panel, at: 0, out_stride: width, first_block, finish: None };
+        let tile =
+            Tile { source, panel, at: 0, out_stride: width, first_block: false, bias: None, finish: None };
         edge_tile(simd, isa, job, &tile, spot, block, out);
     }
 }
@@ -176,21 +225,20 @@ fn edge_tile<S: Tiles>(simd: S, isa: Isa, job: &Job, tile: &Tile, spot: Spot, bl
     let columns = job.b.n() - first;
     let mut buffer = [0.0; MAX_ROWS * MAX_WIDTH];
     let at = |r: usize| (row + r) * job.out_stride + job.out_offset + first;
-    if !tile.first_block {
-        for (r, line) in buffer.chunks_exact_mut(width).take(count).enumerate() {
-            line[..columns].copy_from_slice(&out[at(r)..at(r) + columns]);
+    for (r, line) in buffer.chunks_exact_mut(width).take(count).enumerate() {
+        let line = &mut line[..columns];
+        match job.epilogue.bias {
+            _ if block.k_from > 0 => line.copy_from_slice(&out[at(r)..at(r) + columns]),
+            Some(bias) => line.copy_from_slice(&bias[first..first + columns]),
+            None => {}
         }
     }
     simd.run(count, width / S::f32s::LEN, tile, &mut buffer);
     for (r, line) in buffer.chunks_exact(width).take(count).enumerate() {
-        let line = &line[..columns];
         let out = &mut out[at(r)..at(r) + columns];
+        out.copy_from_slice(&line[..columns]);
         if !block.last {
-            out.copy_from_slice(line);
             continue;
-        }
-        for (j, (out, &sum)) in out.iter_mut().zip(line).enumerate() {
-            *out = job.epilogue.bias.map_or(sum, |bias| sum + bias[first + j]);
         }
         if let Some(residual) = job.epilogue.residual {
             let from = (row + r) * residual.stride + residual.offset + first;

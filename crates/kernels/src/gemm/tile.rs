@@ -2,45 +2,26 @@
 //!
 //! Accumulators stay in registers for the whole block; rows of A are read in place, one broadcast per element, and B is streamed. A
 //! tap that is padding in every row of the tile is skipped, in some rows it reads zeros: both add exactly nothing. The first
-//! block starts from zero, later ones from what is in `out`, the last one applies the epilogue.
+//! block starts from the bias, later ones from what is in `out`, the last one applies the epilogue.
 
-use super::shape::MAX_ROWS;
-use crate::Rows;
+use super::shape::{MAX_ROWS, Tiles};
 use fearless_simd::{Simd, SimdBase, SimdFloat, prelude::*};
 
 /// Longest part of a run that one kernel call multiplies, in floats.
 pub(super) const MAX_BLOCK: usize = 1024;
 
 /// What a row reads where its tap is padding.
-static ZEROS: [f32; MAX_BLOCK] = [0.0; MAX_BLOCK];
+pub(super) static ZEROS: [f32; MAX_BLOCK] = [0.0; MAX_BLOCK];
 
-/// Where the rows of a tile come from: `taps.0..taps.1`, `len` floats of each.
-pub(super) struct Source<'a> {
-    pub(super) place: Place<'a>,
-    pub(super) taps: (usize, usize),
-    pub(super) len: usize,
-}
-
-/// In place, or gathered before.
+/// The rows of a tile: the run of tap `t` in row `r` is `runs[t * stride + r][..len]`.
+///
+/// An empty first run says that the tap is padding in every row of the tile: it is left out.
 #[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
-    /// Floats from `from` on of each run; (pixel, shift) per row.
-    Table { rows: &'a Rows<'a>, places: &'a [(usize, usize)], from: usize },
-    /// Row `r` starts at `data[r * stride]`; one tap.
-    Scratch { data: &'a [f32], stride: usize },
-}
-
-impl Source<'_> {
-    #[inline(always)]
-    fn run(&self, row: usize, tap: usize) -> Option<&[f32]> {
-        match self.place {
-            Place::Table { rows, places, from } => {
-                let (pixel, shift) = places[row];
-                rows.part_at(pixel, shift, tap, from, self.len)
-            }
-            Place::Scratch { data, stride } => Some(&data[row * stride..row * stride + self.len]),
-        }
-    }
+pub(super) struct Source<'a> {
+    pub(super) runs: &'a [&'a [f32]],
+    pub(super) stride: usize,
+    pub(super) taps: usize,
+    pub(super) len: usize,
 }
 
 /// One call of the register kernel.
@@ -51,15 +32,16 @@ pub(super) struct Tile<'a> {
     /// Position in `out` of the first element.
     pub(super) at: usize,
     pub(super) out_stride: usize,
+    /// The first block starts from the bias, later ones from what `out` holds.
     pub(super) first_block: bool,
+    /// Bias of the tile's columns.
+    pub(super) bias: Option<&'a [f32]>,
     pub(super) finish: Option<Finish<'a>>,
 }
 
 /// The part of the epilogue that the kernel does in registers.
 #[derive(Clone, Copy)]
 pub(super) struct Finish<'a> {
-    /// Bias of the tile's columns.
-    pub(super) bias: Option<&'a [f32]>,
     /// Residual, from the tile's first element on, and its row stride.
     pub(super) residual: Option<(&'a [f32], usize)>,
     /// Bounds of the result; infinite where there are none.
@@ -84,37 +66,33 @@ macro_rules! each_row {
 
 /// `R` rows times `V` vectors of columns, all of which exist in `out`, bias and residual.
 #[inline(never)]
-pub(super) fn tile<S: Simd, const R: usize, const V: usize>(simd: S, job: &Tile, out: &mut [f32]) {
+pub(super) fn tile<S: Tiles, const R: usize, const V: usize>(simd: S, job: &Tile, out: &mut [f32]) {
     simd.vectorize(
         #[inline(always)]
         || {
             let width = V * S::f32s::LEN;
             let mut sums = [[S::f32s::splat(simd, 0.0); V]; R];
-            if !job.first_block {
+            if job.first_block {
+                if let Some(bias) = job.bias {
+                    sums = [vectors(simd, &bias[..width]); R];
+                }
+            } else {
                 each_row!(R, ROW => {
                     sums[ROW] = vectors(simd, &out[job.at + ROW * job.out_stride..][..width]);
                 });
             }
-            let (taps, len) = (job.source.taps, job.source.len);
+            let Source { runs, stride, taps, len } = job.source;
             let mut panel = job.panel;
-            for tap in taps.0..taps.1 {
+            for tap in 0..taps {
                 let (b, rest) = panel.split_at(len * width);
                 panel = rest;
-                let mut runs: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
-                let mut padding = 0;
-                each_row!(R, ROW => {
-                    runs[ROW] = job.source.run(ROW, tap).unwrap_or_else(|| {
-                        padding += 1;
-                        &ZEROS
-                    });
-                    runs[ROW] = &runs[ROW][..len];
-                });
-                if padding == R {
+                let of_tap = &runs[tap * stride..][..R];
+                if of_tap[0].is_empty() {
                     continue;
                 }
-                let mut lines = b.chunks_exact(width);
-                for k in 0..len {
-                    let Some(line) = lines.next() else { break };
+                let mut runs: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
+                each_row!(R, ROW => runs[ROW] = &of_tap[ROW][..len]);
+                for (k, line) in (0..len).zip(b.chunks_exact(width)) {
                     let b = vectors::<S, V>(simd, line);
                     each_row!(R, ROW => {
                         let a = S::f32s::splat(simd, runs[ROW][k]);
@@ -128,12 +106,8 @@ pub(super) fn tile<S: Simd, const R: usize, const V: usize>(simd: S, job: &Tile,
                 each_row!(R, ROW => store(&sums[ROW], &mut out[job.at + ROW * job.out_stride..][..width]));
                 return;
             };
-            let bias = finish.bias.map(|bias| vectors::<S, V>(simd, &bias[..width]));
             each_row!(R, ROW => {
                 let mut row = sums[ROW];
-                if let Some(bias) = bias {
-                    add(&mut row, bias);
-                }
                 if let Some((residual, stride)) = finish.residual {
                     add(&mut row, vectors::<S, V>(simd, &residual[ROW * stride..][..width]));
                 }
@@ -153,13 +127,17 @@ fn add<V: SimdBase<S>, S: Simd, const N: usize>(row: &mut [V; N], summand: [V; N
     }
 }
 
-/// By comparisons, not by min and max: a NaN stays a NaN.
 #[inline(always)]
-fn clamp<S: Simd, const V: usize>(simd: S, row: &mut [S::f32s; V], lo: f32, hi: f32) {
-    let (lo, hi) = (S::f32s::splat(simd, lo), S::f32s::splat(simd, hi));
-    for value in row {
-        let raised = value.simd_lt(lo).select(lo, *value);
-        *value = raised.simd_gt(hi).select(hi, raised);
+fn clamp<S: Tiles, const V: usize>(simd: S, row: &mut [S::f32s; V], lo: f32, hi: f32) {
+    let low = S::f32s::splat(simd, lo);
+    for value in row.iter_mut() {
+        *value = simd.at_least(*value, low);
+    }
+    if hi < f32::INFINITY {
+        let high = S::f32s::splat(simd, hi);
+        for value in row.iter_mut() {
+            *value = simd.at_most(*value, high);
+        }
     }
 }
 

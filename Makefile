@@ -1,0 +1,61 @@
+# make demo     the main job on the shipped model and picture
+# make test     every test: Rust, ONNX Runtime, browser
+# make bench    kernels against the machine's peak; dense runs against ONNX Runtime (needs `make models` for the large ones)
+# make models   exports the model zoo with random weights (torch, timm, MONAI, Keras: gigabytes, minutes)
+# make zoo      the zoo's maps against ONNX Runtime's
+# make lint     format, clippy, docs
+
+CARGO ?= cargo
+PYTHON ?= python3
+OCCLUDE = target/release/occlude
+VENV_TEST = .venv-test
+VENV_ZOO = .venv-zoo
+
+.PHONY: all build demo test test-rust test-ort test-browser bench models zoo lint corpus
+
+all: build
+
+build:
+	$(CARGO) build --release --workspace
+
+demo: build
+	mkdir -p out
+	$(OCCLUDE) map examples/efficientnet-lite0 examples/images/coffee.jpg --window 32 --stride 8 -o out/coffee.html -o out/coffee.png
+	@echo
+	@echo "look at out/coffee.png, or open out/coffee.html in a browser"
+
+test: lint test-rust test-ort test-browser
+
+test-rust:
+	$(CARGO) test --release --workspace --no-fail-fast
+
+# ONNX Runtime comes from its Python package; the crate loads the library at run time.
+$(VENV_TEST)/bin/python: tools/requirements-test.txt
+	$(PYTHON) -m venv $(VENV_TEST)
+	$(VENV_TEST)/bin/pip install --quiet -r tools/requirements-test.txt
+	touch $@
+
+test-ort: build $(VENV_TEST)/bin/python
+	VIRTUAL_ENV=$(abspath $(VENV_TEST)) $(CARGO) test --release -p occlude -p occlude-cli -- --ignored --nocapture onnxruntime
+
+test-browser: build
+	tests/browser/run.sh
+
+bench: build $(VENV_TEST)/bin/python
+	VIRTUAL_ENV=$(abspath $(VENV_TEST)) benches/run.sh
+
+$(VENV_ZOO)/ready: tools/requirements-zoo.txt
+	$(PYTHON) -m venv $(VENV_ZOO)
+	$(VENV_ZOO)/bin/pip install --quiet -r tools/requirements-zoo.txt
+	touch $@
+
+models: $(VENV_ZOO)/ready
+	$(VENV_ZOO)/bin/python tools/make_models.py
+
+zoo: build
+	$(CARGO) test --release -p occlude-engine --test zoo -- --ignored --nocapture
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --quiet

@@ -1,0 +1,53 @@
+//! The picture that a map is drawn on: what the model saw, in colours for people.
+//!
+//! It covers exactly the spatial extent of the input tensor (edge 0 to edge n on each axis), at whatever resolution: real pixels of the source for
+//! image files, a grey or colour rendering of the values for tensors. Made by `input`, read by the output writers.
+
+/// An upright RGB picture of the input tensor's extent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Pixels per row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `height * width * 3` bytes, row-major, sRGB.
+    pub rgb: Vec<u8>,
+    /// Whether these are pixels of an image file (else a rendering of tensor values, stretched to black and white at its least and greatest).
+    pub photographic: bool,
+}
+
+impl Picture {
+    /// A rendering of a tensor `[channels, height, width]`: three channels as RGB, else the mean over channels as grey; the least finite value
+    /// is black, the greatest white. A tensor with one spatial axis has height 1.
+    pub fn of_tensor(values: &[f32], channels: usize, height: usize, width: usize) -> Picture {
+        let pixels = height * width;
+        let finite = values.iter().copied().filter(|v| v.is_finite());
+        let low = finite.clone().fold(f32::INFINITY, f32::min);
+        let high = finite.fold(f32::NEG_INFINITY, f32::max);
+        let range = if high > low { high - low } else { 1.0 };
+        let byte = |v: f32| ((v - low) / range * 255.0).round().clamp(0.0, 255.0) as u8;
+        let mut rgb = Vec::with_capacity(pixels * 3);
+        for pixel in 0..pixels {
+            if channels == 3 {
+                rgb.extend((0..3).map(|c| byte(values[c * pixels + pixel])));
+            } else {
+                let mean = (0..channels).map(|c| values[c * pixels + pixel]).sum::<f32>() / channels.max(1) as f32;
+                rgb.extend([byte(mean); 3]);
+            }
+        }
+        Picture { width, height, rgb, photographic: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_are_stretched_from_black_to_white() {
+        let grey = Picture::of_tensor(&[-1.0, 0.0, 1.0, 3.0], 1, 2, 2);
+        assert_eq!(grey.rgb, [0, 0, 0, 64, 64, 64, 128, 128, 128, 255, 255, 255]);
+        let flat = Picture::of_tensor(&[2.0; 6], 3, 1, 2);
+        assert_eq!(flat.rgb, [0; 6]);
+    }
+}

@@ -1,0 +1,242 @@
+//! The map: what a run found, with everything that is needed to read it (grid, unit, coverage, provenance).
+//!
+//! In: scores per window. Out: sensitivities on the grid, the attribution spread to input elements, the top windows, summary numbers. Values are
+//! never normalised, smoothed or made absolute; a window that was not computed is NaN. Writing it to files is not here (`output`).
+
+mod attribution;
+mod top;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::input::Geometry;
+use crate::model_folder::Labels;
+use crate::occlusion::Grid;
+use crate::score::ScoreKind;
+use crate::tensor::TensorSpec;
+
+pub use attribution::Attribution;
+pub use top::{Direction, TopWindow};
+
+/// One thing that was measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MapTarget {
+    /// For people: `espresso`, `class 967`, `layer3 channel 12 sum`.
+    pub label: String,
+    /// Class index, for a class.
+    pub class: Option<usize>,
+    /// The target as it can be asked for again: `967`, `node:relu5:strongest-sum`.
+    pub spec: String,
+    /// Score on the untouched input, in `unit`.
+    pub baseline: f32,
+    /// Unit of baseline, scores and sensitivities: `probability`, `logit`, `log-odds`, `logit margin`, `output`, `activation`.
+    pub unit: String,
+}
+
+/// The class with the greatest output, per window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MostProbable {
+    /// On the untouched input.
+    pub baseline: usize,
+    /// `[grid...]`; -1 where a window was not computed.
+    pub windows: Vec<i32>,
+}
+
+/// A few windows that were recomputed by an independent full run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Check {
+    /// Flat indices of the windows recomputed.
+    pub windows: Vec<usize>,
+    /// Largest difference of a target's score.
+    pub max_abs_diff: f64,
+    /// What was allowed: 1e-4 of the map's range or 1e-5 of the largest |score|, whichever is larger.
+    pub tolerance: f64,
+}
+
+/// A file that went into the map.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FileFact {
+    /// File name without folder.
+    pub name: String,
+    /// SHA-256 of its bytes, hexadecimal; empty for what never was a file.
+    pub sha256: String,
+}
+
+/// Wall-clock seconds of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Timings {
+    /// Reading the model and preparing to run it.
+    pub load_secs: f64,
+    /// The untouched input.
+    pub baseline_secs: f64,
+    /// From the start of the run to the first window scored.
+    pub first_window_secs: f64,
+    /// All windows.
+    pub windows_secs: f64,
+    /// Recomputing the windows of the self-check.
+    pub check_secs: f64,
+}
+
+/// How the map was made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Provenance {
+    /// Version of this crate.
+    pub version: String,
+    /// The model file.
+    pub model: FileFact,
+    /// The input file.
+    pub input: FileFact,
+    /// What ran the model, for example `builtin, full, avx2` or `onnxruntime 1.24`.
+    pub runtime: String,
+    /// Every setting as it was used, name and value, in the order of the settings table.
+    pub arguments: Vec<(String, String)>,
+    /// A command line that makes the same map, where a front knows one.
+    pub command: Option<String>,
+    /// What it took.
+    pub timings: Timings,
+}
+
+/// The result of a run. Arrays are row-major `f32`; `T` is the number of targets, `[grid...]` is [`Grid::shape`].
+#[derive(Clone, Debug)]
+pub struct Map {
+    /// What the model's input is.
+    pub input: TensorSpec,
+    /// Where the windows are.
+    pub grid: Grid,
+    /// What was measured of the classes.
+    pub score: ScoreKind,
+    /// What was measured, `T` of them.
+    pub targets: Vec<MapTarget>,
+    /// `[T, grid...]`, baseline minus occluded score: positive = evidence for the target was hidden. NaN = not computed.
+    pub sensitivity: Vec<f32>,
+    /// `[T, grid...]`, score with the window hidden. NaN = not computed.
+    pub scores: Vec<f32>,
+    /// The most probable class per window, for models with one vector of outputs.
+    pub most_probable: Option<MostProbable>,
+    /// Names of classes.
+    pub labels: Arc<Labels>,
+    /// Number of windows computed.
+    pub computed: usize,
+    /// The way back to source pixels.
+    pub geometry: Geometry,
+    /// Silent choices, in words.
+    pub notes: Vec<String>,
+    /// The self-check, once it ran.
+    pub check: Option<Check>,
+    /// How it was made.
+    pub provenance: Provenance,
+}
+
+/// Numbers that sum up one target's map, over the computed windows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Least sensitivity.
+    pub min: f32,
+    /// Greatest sensitivity.
+    pub max: f32,
+    /// Mean sensitivity.
+    pub mean: f32,
+    /// Number of windows after which another class was the most probable one; `None` without classes.
+    pub label_flips: Option<usize>,
+}
+
+impl Map {
+    /// Whether every window was computed.
+    pub fn is_complete(&self) -> bool {
+        self.computed == self.grid.len()
+    }
+    /// `[grid...]` of one target's sensitivities.
+    ///
+    /// # Panics
+    /// If there is no such target.
+    pub fn sensitivity_of(&self, target: usize) -> &[f32] {
+        &self.sensitivity[target * self.grid.len()..(target + 1) * self.grid.len()]
+    }
+    /// `[grid...]` of one target's scores.
+    ///
+    /// # Panics
+    /// If there is no such target.
+    pub fn scores_of(&self, target: usize) -> &[f32] {
+        &self.scores[target * self.grid.len()..(target + 1) * self.grid.len()]
+    }
+    /// The box of a window in source units, one half-open range per spatial axis.
+    pub fn window_in_source(&self, window: usize) -> Vec<std::ops::Range<f64>> {
+        let ranges = self.grid.window_in_input(window);
+        let spatial: Vec<_> = self.input.spatial_axes().into_iter().map(|axis| ranges[axis].clone()).collect();
+        self.geometry.window_in_source(&spatial)
+    }
+    /// Sums up one target's map; `None` if nothing was computed.
+    ///
+    /// # Panics
+    /// If there is no such target.
+    pub fn summary(&self, target: usize) -> Option<Summary> {
+        let computed = self.sensitivity_of(target).iter().copied().filter(|v| !v.is_nan());
+        let count = computed.clone().count();
+        if count == 0 {
+            return None;
+        }
+        Some(Summary {
+            min: computed.clone().fold(f32::INFINITY, f32::min),
+            max: computed.clone().fold(f32::NEG_INFINITY, f32::max),
+            mean: (computed.map(f64::from).sum::<f64>() / count as f64) as f32,
+            label_flips: self
+                .most_probable
+                .as_ref()
+                .map(|m| m.windows.iter().filter(|&&class| class >= 0 && class as usize != m.baseline).count()),
+        })
+    }
+    /// The largest |sensitivity| over all targets and computed windows, 0 if there is none.
+    pub fn max_abs(&self) -> f32 {
+        self.sensitivity.iter().filter(|v| !v.is_nan()).fold(0.0, |max, v| max.max(v.abs()))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests_support {
+    //! A small map for the tests of this crate.
+    use super::*;
+    use crate::occlusion::Border;
+    use crate::tensor::Layout;
+
+    /// A map over an input of `[1, height, width]` with these sensitivities for one target, baseline 1.
+    pub(crate) fn map(size: [usize; 2], window: [usize; 2], stride: [usize; 2], sensitivity: Vec<f32>) -> Map {
+        let input = TensorSpec::new("x", &[1, size[0], size[1]], Layout::ChannelsFirst);
+        let grid = Grid::new(&input, &window, &stride, Border::Clip, None).expect("fits");
+        let targets = sensitivity.len() / grid.len();
+        Map {
+            geometry: Geometry::identity(&size),
+            score: ScoreKind::Logit,
+            targets: (0..targets)
+                .map(|t| MapTarget { label: format!("class {t}"), class: Some(t), spec: t.to_string(), baseline: 1.0, unit: "logit".into() })
+                .collect(),
+            scores: sensitivity.iter().map(|s| 1.0 - s).collect(),
+            computed: sensitivity[..grid.len()].iter().filter(|v| !v.is_nan()).count(),
+            sensitivity,
+            most_probable: None,
+            labels: Arc::default(),
+            notes: Vec::new(),
+            check: None,
+            provenance: Provenance::default(),
+            grid,
+            input,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summary_ignores_what_was_not_computed() {
+        let map = tests_support::map([4, 4], [2, 2], [2, 2], vec![0.5, f32::NAN, -1.0, 0.0]);
+        assert!(!map.is_complete());
+        let summary = map.summary(0).expect("three windows");
+        assert_eq!((summary.min, summary.max), (-1.0, 0.5));
+        assert!((summary.mean + 1.0 / 6.0).abs() < 1e-7);
+        assert_eq!(map.max_abs(), 1.0);
+        let nothing = tests_support::map([4, 4], [4, 4], [4, 4], vec![f32::NAN]);
+        assert_eq!(nothing.summary(0), None);
+    }
+}

@@ -1,0 +1,12 @@
+//! What is hidden, where, and with what: windows (`grid`), what is written into them (`fill`), and occluded inputs (`occluder`).
+//!
+//! In: the input as a tensor, settings. Out: boxes in the input tensor and occluded copies of it. No model is known here.
+
+mod fill;
+mod grid;
+mod noise;
+mod occluder;
+
+pub use fill::Fill;
+pub use grid::{AxisRole, Border, Grid, GridAxis, axis_name, sizes_text};
+pub use occluder::Occluder;

@@ -1,0 +1,177 @@
+//! A canvas of sRGB pixels and the few strokes a figure needs: rectangles, frames, hatching, lines, pictures, text.
+//!
+//! In: places in pixels from the top left. Out: an RGB image. Everything outside the canvas is left out silently, so
+//! that callers need no clipping. Colours blend in sRGB, as browsers do. Not here: what a map looks like.
+
+use image::{Rgb, RgbImage};
+
+use super::text::Face;
+
+/// An sRGB colour.
+pub(super) type Colour = [u8; 3];
+
+/// A rectangle of pixels: left, top, width, height.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Area {
+    pub x: i32,
+    pub y: i32,
+    pub width: i32,
+    pub height: i32,
+}
+
+impl Area {
+    pub(super) fn new(x: i32, y: i32, width: i32, height: i32) -> Area {
+        Area { x, y, width, height }
+    }
+
+    pub(super) fn right(&self) -> i32 {
+        self.x + self.width
+    }
+
+    pub(super) fn bottom(&self) -> i32 {
+        self.y + self.height
+    }
+}
+
+/// The figure while it is drawn.
+pub(super) struct Canvas {
+    pixels: RgbImage,
+}
+
+impl Canvas {
+    pub(super) fn new(width: i32, height: i32, background: Colour) -> Canvas {
+        Canvas { pixels: RgbImage::from_pixel(width.max(1) as u32, height.max(1) as u32, Rgb(background)) }
+    }
+
+    pub(super) fn into_image(self) -> RgbImage {
+        self.pixels
+    }
+
+    /// Mixes `colour` into one pixel; `opacity` 0 to 1.
+    pub(super) fn blend(&mut self, x: i32, y: i32, colour: Colour, opacity: f32) {
+        if x < 0 || y < 0 || x as u32 >= self.pixels.width() || y as u32 >= self.pixels.height() {
+            return;
+        }
+        let pixel = &mut self.pixels.get_pixel_mut(x as u32, y as u32).0;
+        *pixel = mix(*pixel, colour, opacity);
+    }
+
+    pub(super) fn fill(&mut self, area: Area, colour: Colour) {
+        self.tint(area, colour, 1.0);
+    }
+
+    /// Mixes `colour` into every pixel of `area`.
+    pub(super) fn tint(&mut self, area: Area, colour: Colour, opacity: f32) {
+        for y in area.y..area.bottom() {
+            for x in area.x..area.right() {
+                self.blend(x, y, colour, opacity);
+            }
+        }
+    }
+
+    /// Diagonal stripes, for what was not computed.
+    pub(super) fn hatch(&mut self, area: Area, paper: Colour, ink: Colour) {
+        for y in area.y..area.bottom() {
+            for x in area.x..area.right() {
+                let stripe = (x + y).rem_euclid(8) < 2;
+                self.blend(x, y, if stripe { ink } else { paper }, 1.0);
+            }
+        }
+    }
+
+    /// A frame of `thickness` pixels just inside `area`.
+    pub(super) fn frame(&mut self, area: Area, thickness: i32, colour: Colour) {
+        let t = thickness.min(area.width / 2).min(area.height / 2).max(1);
+        self.fill(Area::new(area.x, area.y, area.width, t), colour);
+        self.fill(Area::new(area.x, area.bottom() - t, area.width, t), colour);
+        self.fill(Area::new(area.x, area.y + t, t, area.height - 2 * t), colour);
+        self.fill(Area::new(area.right() - t, area.y + t, t, area.height - 2 * t), colour);
+    }
+
+    /// A straight line of about `thickness` pixels with soft edges.
+    pub(super) fn line(&mut self, from: (f32, f32), to: (f32, f32), thickness: f32, colour: Colour) {
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let length_squared = dx * dx + dy * dy;
+        let reach = thickness / 2.0 + 1.0;
+        let span = |a: f32, b: f32| ((a.min(b) - reach).floor() as i32, (a.max(b) + reach).ceil() as i32);
+        let ((left, right), (top, bottom)) = (span(from.0, to.0), span(from.1, to.1));
+        for y in top..=bottom {
+            for x in left..=right {
+                let (px, py) = (x as f32 + 0.5 - from.0, y as f32 + 0.5 - from.1);
+                let along =
+                    if length_squared > 0.0 { ((px * dx + py * dy) / length_squared).clamp(0.0, 1.0) } else { 0.0 };
+                let (ex, ey) = (px - along * dx, py - along * dy);
+                let cover = (thickness / 2.0 + 0.5 - (ex * ex + ey * ey).sqrt()).clamp(0.0, 1.0);
+                self.blend(x, y, colour, cover);
+            }
+        }
+    }
+
+    /// A picture scaled into `area`, each of its pixels a crisp rectangle; `shade` may change each colour.
+    pub(super) fn picture(&mut self, picture: &RgbImage, area: Area, shade: impl Fn(Colour) -> Colour) {
+        let (width, height) = picture.dimensions();
+        for y in 0..area.height {
+            let from_y = (y as u64 * u64::from(height) / area.height as u64) as u32;
+            for x in 0..area.width {
+                let from_x = (x as u64 * u64::from(width) / area.width as u64) as u32;
+                let colour = shade(picture.get_pixel(from_x.min(width - 1), from_y.min(height - 1)).0);
+                self.blend(area.x + x, area.y + y, colour, 1.0);
+            }
+        }
+    }
+
+    /// Text from `x` on, its base line at `y`; returns where it ends.
+    pub(super) fn text(&mut self, face: &Face, size: f32, x: i32, y: i32, colour: Colour, text: &str) -> i32 {
+        face.draw(text, size, x as f32, y as f32, |px, py, cover| self.blend(px, py, colour, cover)) as i32
+    }
+
+    /// Text that ends at `x`.
+    pub(super) fn text_left_of(&mut self, face: &Face, size: f32, x: i32, y: i32, colour: Colour, text: &str) {
+        let width = face.width(text, size);
+        self.text(face, size, x - width.ceil() as i32, y, colour, text);
+    }
+
+    /// Text centred on `x`.
+    pub(super) fn text_centred(&mut self, face: &Face, size: f32, x: i32, y: i32, colour: Colour, text: &str) {
+        let width = face.width(text, size);
+        self.text(face, size, x - (width / 2.0).round() as i32, y, colour, text);
+    }
+}
+
+/// `under` with `opacity` of `over` on it.
+pub(super) fn mix(under: Colour, over: Colour, opacity: f32) -> Colour {
+    let opacity = opacity.clamp(0.0, 1.0);
+    let channel = |a: u8, b: u8| (f32::from(a) + (f32::from(b) - f32::from(a)) * opacity).round() as u8;
+    [channel(under[0], over[0]), channel(under[1], over[1]), channel(under[2], over[2])]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strokes_outside_the_canvas_are_left_out() {
+        let mut canvas = Canvas::new(4, 4, [255; 3]);
+        canvas.fill(Area::new(-5, -5, 7, 7), [1, 2, 3]);
+        canvas.line((-9.0, 2.0), (40.0, 2.0), 1.0, [0; 3]);
+        let image = canvas.into_image();
+        assert_eq!(image.get_pixel(0, 0).0, [1, 2, 3]);
+        assert_eq!(image.get_pixel(3, 0).0, [255; 3]);
+    }
+
+    #[test]
+    fn a_picture_keeps_its_colours_when_it_grows() {
+        let picture = RgbImage::from_fn(2, 1, |x, _| Rgb(if x == 0 { [10, 20, 30] } else { [200, 100, 0] }));
+        let mut canvas = Canvas::new(6, 3, [255; 3]);
+        canvas.picture(&picture, Area::new(0, 0, 6, 3), |colour| colour);
+        let image = canvas.into_image();
+        assert_eq!(image.get_pixel(2, 2).0, [10, 20, 30]);
+        assert_eq!(image.get_pixel(3, 0).0, [200, 100, 0]);
+    }
+
+    #[test]
+    fn mixing_stays_between_its_colours() {
+        assert_eq!(mix([0, 100, 255], [255, 100, 0], 0.5), [128, 100, 128]);
+        assert_eq!(mix([7, 8, 9], [1, 1, 1], 0.0), [7, 8, 9]);
+    }
+}
