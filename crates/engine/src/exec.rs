@@ -4,6 +4,7 @@
 //! runs one kernel for all examples of a group; `batch` feeds groups to threads. Every tensor of a group is `[examples, stored shape...]`,
 //! so the rows of all examples form one matrix product. Pure: the same input gives the same bits at any thread count and group size.
 
+mod baseline;
 mod batch;
 mod compile;
 mod kernel;
@@ -11,6 +12,6 @@ mod slots;
 mod step;
 mod tables;
 
+pub use baseline::Baseline;
 pub use batch::{Runner, Schedule, Sink, Write};
 pub use compile::Program;
-pub use step::Workspace;

@@ -8,5 +8,6 @@ pub mod graph;
 pub mod onnx;
 mod passes;
 pub mod plan;
+mod reach;
 
 pub use error::{Error, ErrorKind, Result};

@@ -10,6 +10,7 @@ use std::sync::{Mutex, mpsc};
 use crate::graph::TensorId;
 use crate::{Error, Result};
 
+use super::baseline::Baseline;
 use super::compile::Program;
 use super::step::Workspace;
 
@@ -153,6 +154,14 @@ impl Runner {
         })
     }
 
+    /// Runs the untouched input and keeps every activation.
+    ///
+    /// # Errors
+    /// What a step reports.
+    pub fn baseline(&self, write: &Write<'_>) -> Result<Baseline> {
+        Baseline::run(&self.program, write)
+    }
+
     /// Runs one example alone; see [`Runner::run`]. Returns the outputs in the model's axis order.
     ///
     /// # Errors
@@ -175,20 +184,21 @@ impl Runner {
         write: &Write<'_>,
     ) -> Result<GroupResult> {
         let program = &self.program;
-        workspace.prepare(program, examples);
+        let (graph, layout) = (&program.graph, &program.slots);
+        workspace.prepare(layout, examples);
         for example in 0..examples {
-            for (input, id) in program.graph().inputs.iter().enumerate() {
-                write(first + example, input, workspace.input_mut(program, *id, example));
+            for (input, id) in graph.inputs.iter().enumerate() {
+                write(first + example, input, workspace.input_mut(graph, layout, *id, example));
             }
         }
-        workspace.run(program)?;
+        workspace.run(program, layout)?;
         let copy = |id: &TensorId| {
             (0..examples)
-                .flat_map(|example| workspace.tensor(program, *id, example))
+                .flat_map(|example| workspace.tensor(graph, layout, *id, example))
                 .copied()
                 .collect::<Vec<f32>>()
         };
-        Ok(GroupResult { first, examples, outputs: program.graph().outputs.iter().map(copy).collect() })
+        Ok(GroupResult { first, examples, outputs: graph.outputs.iter().map(copy).collect() })
     }
 }
 

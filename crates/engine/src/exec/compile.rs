@@ -5,10 +5,11 @@
 use occlude_kernels::{Binary, Isa, Lrn, PackedB, Planes, Pointwise, Reduction, SoftmaxKind};
 
 use crate::graph::{AxisTaps, BinaryKind, Conv, Graph, Linear, Node, Op, PoolKind, ReduceKind, TensorId};
+use crate::reach::Reach;
 use crate::{Error, Result, passes};
 
 use super::kernel::{AxisPass, Depthwise, Kernel, MatMul, Meeting, Product, Reduce, RowSource};
-use super::slots::Slots;
+use super::slots::{Sharing, Slots};
 use super::tables::{WindowMap, Windows};
 
 /// A kernel with the node it came from.
@@ -26,22 +27,29 @@ pub struct Program {
     pub(super) isa: Isa,
     pub(super) graph: Graph,
     pub(super) steps: Vec<Step>,
+    /// Per step, what a change of its inputs can reach.
+    pub(super) reaches: Vec<Reach>,
+    /// Buffers of full runs.
     pub(super) slots: Slots,
+    /// Buffers of the baseline, which keeps every tensor.
+    pub(super) kept: Slots,
+    /// Buffers of incremental runs.
+    pub(super) changes: Slots,
     weight_bytes: usize,
 }
 
 impl Program {
     /// Compiles a graph: applies the passes, packs weights, assigns buffers.
     ///
-    /// With `keep_all`, every tensor that is still there after the passes can be read after a run (see
-    /// [`Workspace::tensor`](super::Workspace::tensor)), at the price of memory.
-    ///
     /// # Errors
     /// `Unsupported` if a tensor is too large for the index tables (2^30 floats per example).
-    pub fn compile(mut graph: Graph, isa: Isa, keep_all: bool) -> Result<Self> {
+    pub fn compile(mut graph: Graph, isa: Isa) -> Result<Self> {
         passes::restore_output_order(&mut graph);
         passes::optimize(&mut graph);
-        let slots = Slots::assign(&graph, keep_all);
+        let slots = Slots::assign(&graph, Sharing::Overwrite);
+        let kept = Slots::assign(&graph, Sharing::KeepAll);
+        let changes = Slots::assign(&graph, Sharing::Reuse);
+        let reaches = graph.nodes.iter().map(|node| Reach::of(&graph, node)).collect();
         let mut steps = Vec::with_capacity(graph.nodes.len());
         for node in std::mem::take(&mut graph.nodes) {
             let kernel = kernel(isa, &graph, &node).map_err(|e| e.at_node(&node.label))?;
@@ -50,7 +58,7 @@ impl Program {
         let packed: usize = steps.iter().map(|step| step.kernel.bytes()).sum();
         let constants: usize =
             graph.tensors.iter().filter_map(|t| t.constant.as_ref()).map(|c| c.len() * 4).sum();
-        Ok(Program { isa, graph, steps, slots, weight_bytes: packed + constants })
+        Ok(Program { isa, graph, steps, reaches, slots, kept, changes, weight_bytes: packed + constants })
     }
 
     /// The graph's tensors, inputs and outputs. Its nodes have become kernels.
@@ -66,6 +74,11 @@ impl Program {
     /// Bytes of packed weights, constants and kept index tables.
     pub fn weight_bytes(&self) -> usize {
         self.weight_bytes
+    }
+
+    /// Bytes of the kept baseline: every activation of one example.
+    pub fn baseline_bytes(&self) -> usize {
+        self.kept.floats_per_example() * size_of::<f32>()
     }
 
     /// Bytes of activations that one example in flight needs.

@@ -1,7 +1,7 @@
 //! Which buffer each tensor lives in: as few buffers as its lifetime allows, chosen once at compile time.
 //!
 //! A slot is a growable buffer of one workspace; its size is stated per example. Reshapes share their input's slot, pointwise nodes take over
-//! the slot of an input that dies with them. With `keep_all`, every tensor keeps a slot of its own and can be read after the run.
+//! the slot of an input that dies with them. The baseline run keeps every tensor.
 
 use std::sync::Arc;
 
@@ -27,8 +27,20 @@ pub(crate) struct Slots {
     pub(crate) sizes: Vec<usize>,
 }
 
+/// Which tensors may be in one buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Tensors that are not needed at the same time; a node may overwrite its first input.
+    Overwrite,
+    /// Tensors that are not needed at the same time, a node's inputs and output counted as such.
+    Reuse,
+    /// None: every tensor keeps a buffer of its own (reshapes share their input's).
+    KeepAll,
+}
+
 impl Slots {
-    pub(crate) fn assign(graph: &Graph, keep_all: bool) -> Self {
+    pub(crate) fn assign(graph: &Graph, sharing: Sharing) -> Self {
+        let keep_all = sharing == Sharing::KeepAll;
         let mut last_use = vec![0; graph.tensors.len()];
         for (index, node) in graph.nodes.iter().enumerate() {
             for input in &node.inputs {
@@ -41,7 +53,7 @@ impl Slots {
         }
         // A reshape shares its input's slot, so the input lives as long as the reshaped tensor. Backwards, so that chains add up.
         for node in graph.nodes.iter().rev() {
-            if matches!(node.op, Op::Reshape) {
+            if matches!(node.op, Op::Reshape) && sharing != Sharing::Reuse {
                 let input = node.inputs[0].0;
                 last_use[input] = last_use[input].max(last_use[node.output.0]);
             }
@@ -60,7 +72,8 @@ impl Slots {
                 Place::Slot(slot) => {
                     let dies = last_use[input.0] <= index && !keep_all;
                     let takes_over = dies && runs_in_place(&node.op);
-                    (matches!(node.op, Op::Reshape) || takes_over).then_some(slot)
+                    let shares = matches!(node.op, Op::Reshape) || takes_over;
+                    (shares && sharing != Sharing::Reuse).then_some(slot)
                 }
                 _ => None,
             });
@@ -111,6 +124,6 @@ impl Slots {
 }
 
 /// Whether the kernel can overwrite its first input.
-pub(crate) fn runs_in_place(op: &Op) -> bool {
+fn runs_in_place(op: &Op) -> bool {
     matches!(op, Op::Pointwise(_) | Op::Affine(_) | Op::PRelu { .. })
 }

@@ -13,19 +13,20 @@ use crate::{Error, Result};
 
 use super::compile::{Program, Step};
 use super::kernel::{AxisPass, Kernel, MatMul, Meeting, Product, Reduce, RowSource};
-use super::slots::Place;
+use super::slots::{Place, Slots};
 use super::tables::Windows;
 
 /// The buffers of one thread.
 #[derive(Debug, Default)]
-pub struct Workspace {
+pub(super) struct Workspace {
     slots: Vec<Vec<f32>>,
     examples: usize,
     scratch: Scratch,
 }
 
+/// Memory that kernels need beside inputs and output.
 #[derive(Debug, Default)]
-struct Scratch {
+pub(super) struct Scratch {
     table: Vec<u32>,
     packed: Option<PackedB>,
     a: Vec<f32>,
@@ -34,27 +35,39 @@ struct Scratch {
 
 impl Workspace {
     /// Makes room for this many examples; what was in the buffers is lost.
-    pub fn prepare(&mut self, program: &Program, examples: usize) {
-        self.slots.resize_with(program.slots.sizes.len(), Vec::new);
-        for (slot, size) in self.slots.iter_mut().zip(&program.slots.sizes) {
+    pub(super) fn prepare(&mut self, layout: &Slots, examples: usize) {
+        self.slots.resize_with(layout.sizes.len(), Vec::new);
+        for (slot, size) in self.slots.iter_mut().zip(&layout.sizes) {
             slot.resize(examples * size, 0.0);
         }
         self.examples = examples;
     }
 
     /// The buffer of a graph input for one example, in the stored order.
-    pub fn input_mut<'w>(&'w mut self, program: &Program, input: TensorId, example: usize) -> &'w mut [f32] {
-        let len = program.graph.tensor(input).len();
-        match program.slots.places[input.0] {
+    pub(super) fn input_mut(
+        &mut self,
+        graph: &Graph,
+        layout: &Slots,
+        input: TensorId,
+        example: usize,
+    ) -> &mut [f32] {
+        let len = graph.tensor(input).len();
+        match layout.places[input.0] {
             Place::Slot(slot) => &mut self.slots[slot][example * len..(example + 1) * len],
             _ => &mut [],
         }
     }
 
-    /// A tensor of one example after a run: any graph output, or any tensor if the program keeps all.
-    pub fn tensor<'w>(&'w self, program: &'w Program, id: TensorId, example: usize) -> &'w [f32] {
-        let len = program.graph.tensor(id).len();
-        match &program.slots.places[id.0] {
+    /// A tensor of one example after a run: any graph output, or any tensor if the layout keeps all.
+    pub(super) fn tensor<'w>(
+        &'w self,
+        graph: &Graph,
+        layout: &'w Slots,
+        id: TensorId,
+        example: usize,
+    ) -> &'w [f32] {
+        let len = graph.tensor(id).len();
+        match &layout.places[id.0] {
             Place::Slot(slot) => &self.slots[*slot][example * len..(example + 1) * len],
             Place::Constant(values) => values,
             Place::Nowhere => &[],
@@ -65,77 +78,78 @@ impl Workspace {
     ///
     /// # Errors
     /// What an operator without a kernel of ours reports.
-    pub fn run(&mut self, program: &Program) -> Result<()> {
+    pub(super) fn run(&mut self, program: &Program, layout: &Slots) -> Result<()> {
         for step in &program.steps {
-            self.step(program, step).map_err(|e| e.at_node(&step.label))?;
+            self.step(program, layout, step).map_err(|e| e.at_node(&step.label))?;
         }
         Ok(())
     }
 
-    fn step(&mut self, program: &Program, step: &Step) -> Result<()> {
-        let Place::Slot(slot) = program.slots.places[step.output.0] else {
+    fn step(&mut self, program: &Program, layout: &Slots, step: &Step) -> Result<()> {
+        let Place::Slot(slot) = layout.places[step.output.0] else {
             return Err(Error::model("a node without a buffer"));
         };
         let mut buffer = std::mem::take(&mut self.slots[slot]);
         let len = self.examples * program.graph.tensor(step.output).len();
-        let operands =
-            Operands { program, slots: &self.slots, step, examples: self.examples, in_place: Some(slot) };
-        let result = operands.run(&mut buffer[..len], &mut self.scratch);
+        let operand = |id: &TensorId| match &layout.places[id.0] {
+            Place::Slot(slot) => {
+                let len = self.examples * program.graph.tensor(*id).len();
+                Operand { data: self.slots[*slot].get(..len).unwrap_or_default(), is_constant: false }
+            }
+            Place::Constant(values) => Operand { data: values, is_constant: true },
+            Place::Nowhere => Operand { data: &[], is_constant: true },
+        };
+        let inputs: Vec<Operand> = step.inputs.iter().map(operand).collect();
+        let overwrites = step
+            .inputs
+            .first()
+            .is_some_and(|id| matches!(layout.places[id.0], Place::Slot(input) if input == slot));
+        let operands = Operands { isa: program.isa, inputs: &inputs, examples: self.examples, overwrites };
+        let result = operands.run(&step.kernel, &mut buffer[..len], &mut self.scratch);
         self.slots[slot] = buffer;
         result
     }
 }
 
-/// Read access to the inputs of a step.
-struct Operands<'a> {
-    program: &'a Program,
-    slots: &'a [Vec<f32>],
-    step: &'a Step,
-    examples: usize,
-    in_place: Option<usize>,
+/// One input of a step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operand<'a> {
+    /// `[examples, len]`, or `[len]` of a constant.
+    pub(super) data: &'a [f32],
+    /// Whether it is the same for all examples.
+    pub(super) is_constant: bool,
+}
+
+/// The inputs of a step for a group of examples.
+pub(super) struct Operands<'a> {
+    pub(super) isa: Isa,
+    pub(super) inputs: &'a [Operand<'a>],
+    pub(super) examples: usize,
+    /// The first input is in the buffer that is written, and `inputs[0]` is empty.
+    pub(super) overwrites: bool,
 }
 
 impl<'a> Operands<'a> {
-    fn graph(&self) -> &'a Graph {
-        &self.program.graph
-    }
-
-    fn place(&self, index: usize) -> &'a Place {
-        &self.program.slots.places[self.step.inputs[index].0]
-    }
-
     /// The input for all examples; a constant is there once.
     fn all(&self, index: usize) -> &'a [f32] {
-        let len = self.graph().tensor(self.step.inputs[index]).len();
-        match self.place(index) {
-            Place::Slot(slot) => &self.slots[*slot][..self.examples * len],
-            Place::Constant(values) => values,
-            Place::Nowhere => &[],
-        }
-    }
-
-    fn is_constant(&self, index: usize) -> bool {
-        matches!(self.place(index), Place::Constant(_))
+        self.inputs[index].data
     }
 
     /// The input of one example.
     fn one(&self, index: usize, example: usize) -> &'a [f32] {
-        let len = self.graph().tensor(self.step.inputs[index]).len();
-        match self.place(index) {
-            Place::Constant(values) => values,
-            _ => &self.all(index)[example * len..(example + 1) * len],
+        let Operand { data, is_constant } = self.inputs[index];
+        if is_constant {
+            return data;
         }
+        let len = data.len() / self.examples;
+        &data[example * len..(example + 1) * len]
     }
 
-    /// Whether the first input is in the buffer that is written.
-    fn overwrites(&self) -> bool {
-        matches!(self.place(0), Place::Slot(slot) if Some(*slot) == self.in_place)
-    }
-
-    fn run(&self, out: &mut [f32], scratch: &mut Scratch) -> Result<()> {
-        let isa = self.program.isa;
+    /// Writes the output of all examples.
+    pub(super) fn run(&self, kernel: &Kernel, out: &mut [f32], scratch: &mut Scratch) -> Result<()> {
+        let isa = self.isa;
         let per_example = out.len() / self.examples;
-        match &self.step.kernel {
+        match kernel {
             Kernel::Product(product) => self.product(product, out, scratch),
             Kernel::Depthwise(d) => {
                 let epilogue = Epilogue {
@@ -171,16 +185,16 @@ impl<'a> Operands<'a> {
                     kernels::pool_average(isa, rows, divisor, out, channels, 0);
                 });
             }
-            Kernel::Affine { scale, shift, activation } if self.overwrites() => {
+            Kernel::Affine { scale, shift, activation } if self.overwrites => {
                 kernels::affine(isa, out, scale, shift, *activation);
             }
             Kernel::Affine { scale, shift, activation } => {
                 kernels::affine_to(isa, self.all(0), scale, shift, *activation, out);
             }
-            Kernel::Pointwise(f) if self.overwrites() => kernels::pointwise(isa, *f, out),
+            Kernel::Pointwise(f) if self.overwrites => kernels::pointwise(isa, *f, out),
             Kernel::Pointwise(f) => kernels::pointwise_to(isa, *f, self.all(0), out),
             Kernel::PRelu(slope) => {
-                if !self.overwrites() {
+                if !self.overwrites {
                     out.copy_from_slice(self.all(0));
                 }
                 kernels::prelu(isa, out, slope);
@@ -258,14 +272,13 @@ impl<'a> Operands<'a> {
                 kernels::permute(self.one(0, example), dims, order, out);
             }),
             Kernel::Reshape => {
-                if !self.overwrites() {
+                if !self.overwrites {
                     self.each(out, |example, out| out.copy_from_slice(self.one(0, example)));
                 }
             }
             Kernel::Foreign(foreign) => {
                 for (example, out) in out.chunks_exact_mut(per_example.max(1)).enumerate() {
-                    let inputs: Vec<&[f32]> =
-                        (0..self.step.inputs.len()).map(|i| self.one(i, example)).collect();
+                    let inputs: Vec<&[f32]> = (0..self.inputs.len()).map(|i| self.one(i, example)).collect();
                     foreign.run(&inputs, out)?;
                 }
             }
@@ -275,8 +288,8 @@ impl<'a> Operands<'a> {
 
     /// Whether reading the input for all examples as one slice lines up with the output of all examples.
     fn spans_batch(&self, index: usize, per_example: usize) -> bool {
-        let len = self.graph().tensor(self.step.inputs[index]).len();
-        self.is_constant(index) || len == per_example || self.examples == 1
+        let Operand { data, is_constant } = self.inputs[index];
+        is_constant || data.len() == per_example * self.examples || self.examples == 1
     }
 
     fn each(&self, out: &mut [f32], mut run: impl FnMut(usize, &mut [f32])) {
@@ -324,7 +337,7 @@ impl<'a> Operands<'a> {
     }
 
     fn product(&self, product: &Product, out: &mut [f32], scratch: &mut Scratch) {
-        let isa = self.program.isa;
+        let isa = self.isa;
         let columns = product.out_channels;
         let residual = product.has_residual.then(|| self.all(1));
         let bias = product.bias.as_ref().map(|b| b.as_slice());

@@ -40,19 +40,6 @@ impl WindowMap {
             && self.geometry.pad_before.iter().all(|&p| p == 0)
     }
 
-    /// Input coordinate of a tap on one axis, `None` in the padding.
-    fn coordinate(&self, axis: usize, output: usize, tap: usize) -> Option<usize> {
-        let g = &self.geometry;
-        let (reach, pad) = (tap * g.dilation[axis], g.pad_before[axis]);
-        let at = if self.transposed {
-            let from = (output + pad).checked_sub(reach)?;
-            (from % g.stride[axis] == 0).then_some(from / g.stride[axis])?
-        } else {
-            (output * g.stride[axis] + reach).checked_sub(pad)?
-        };
-        (at < self.input[axis]).then_some(at)
-    }
-
     /// Writes the entries of these output pixels (row-major over the spatial axes).
     pub(crate) fn fill(&self, pixels: Range<usize>, table: &mut Vec<u32>) {
         table.clear();
@@ -64,7 +51,7 @@ impl WindowMap {
                 let kernel = self.geometry.kernel[axis];
                 outputs
                     .flat_map(|o| (0..kernel).map(move |t| (o, t)))
-                    .map(|(o, t)| self.coordinate(axis, o, t))
+                    .map(|(o, t)| self.geometry.reads(axis, o, t, self.input[axis], self.transposed))
                     .collect()
             })
             .collect();

@@ -1,0 +1,233 @@
+//! What a change can reach: for each node, how a box of changed elements of an input becomes a box of its output.
+//!
+//! Separable per axis: every output axis follows one input axis (unmoved, shifted, or through the list of what each output index reads), or
+//! changes as a whole. The box is the hull of all outputs that read a changed element; nothing outside it can change. In: the
+//! graph after the passes. Out: a [`Reach`] per node, applied to one window at a time.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::graph::{Geometry, Graph, Node, Op, Region};
+
+/// How one output axis depends on one input.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum AxisReach {
+    /// Output index `i` reads input index `i - offset` of this input axis.
+    Shift { axis: usize, offset: usize },
+    /// Output index `i` reads these input indices (ascending within each entry) of this input axis.
+    Reads { axis: usize, reads: Arc<Vec<Vec<u32>>> },
+    /// Every output index may change if the input changed anywhere.
+    All,
+}
+
+/// How a node's output depends on each of its inputs: per input, per output axis.
+#[derive(Clone, Debug)]
+pub(crate) struct Reach {
+    inputs: Vec<Vec<AxisReach>>,
+    output: Vec<usize>,
+}
+
+impl Reach {
+    /// The reach of a node.
+    pub(crate) fn of(graph: &Graph, node: &Node) -> Self {
+        let output = graph.tensor(node.output).shape.clone();
+        let shape = |index: usize| graph.tensor(node.inputs[index]).shape.as_slice();
+        let inputs = (0..node.inputs.len())
+            .map(|index| axes(&node.op, index, shape(index), &output, &shape))
+            .collect();
+        Reach { inputs, output }
+    }
+
+    /// The box of the output that can change, given the boxes of the inputs; `None` if nothing changed.
+    pub(crate) fn forward(&self, changed: &[Option<&Region>]) -> Option<Region> {
+        let mut hull: Option<Region> = None;
+        for (axes, region) in self.inputs.iter().zip(changed) {
+            let Some(region) = region else { continue };
+            let Some(reached) = self.through(axes, region) else { continue };
+            hull = Some(match hull {
+                None => reached,
+                Some(hull) => {
+                    hull.iter().zip(&reached).map(|(a, b)| a.start.min(b.start)..a.end.max(b.end)).collect()
+                }
+            });
+        }
+        hull
+    }
+
+    fn through(&self, axes: &[AxisReach], region: &Region) -> Option<Region> {
+        let axis = |(reach, &len): (&AxisReach, &usize)| match reach {
+            AxisReach::All => (len > 0).then_some(0..len),
+            AxisReach::Shift { axis, offset } => {
+                let (start, end) = (region[*axis].start + offset, (region[*axis].end + offset).min(len));
+                (start < end).then_some(start..end)
+            }
+            AxisReach::Reads { axis, reads } => reached(reads, &region[*axis]),
+        };
+        axes.iter().zip(&self.output).map(axis).collect()
+    }
+}
+
+/// First to last output index that reads an index of the range.
+fn reached(reads: &[Vec<u32>], changed: &Range<usize>) -> Option<Range<usize>> {
+    let touches = |entries: &Vec<u32>| {
+        let from = entries.partition_point(|&i| (i as usize) < changed.start);
+        entries.get(from).is_some_and(|&i| (i as usize) < changed.end)
+    };
+    let first = reads.iter().position(touches)?;
+    let last = reads.iter().rposition(touches)?;
+    Some(first..last + 1)
+}
+
+fn axes<'a>(
+    op: &Op,
+    index: usize,
+    input: &[usize],
+    output: &[usize],
+    shape: &dyn Fn(usize) -> &'a [usize],
+) -> Vec<AxisReach> {
+    let same = |axis: usize| AxisReach::Shift { axis, offset: 0 };
+    match op {
+        // A residual has the output's shape.
+        Op::Conv(_) | Op::Linear(_) if index == 1 => (0..output.len()).map(same).collect(),
+        Op::Conv(conv) => windows(&conv.geometry, input, output, false, AxisReach::All),
+        Op::ConvTranspose(conv) => windows(&conv.geometry, input, output, true, AxisReach::All),
+        Op::Pool(pool) => windows(&pool.geometry, input, output, false, same(output.len() - 1)),
+        Op::Linear(_) | Op::LayerNorm { .. } | Op::Lrn { .. } => with_last_whole(output.len()),
+        Op::Softmax { axis, .. } => {
+            (0..output.len()).map(|a| if a == *axis { AxisReach::All } else { same(a) }).collect()
+        }
+        Op::Affine(_)
+        | Op::Pointwise(_)
+        | Op::PRelu { .. }
+        | Op::Binary { .. }
+        | Op::Where
+        | Op::Broadcast => broadcast(input, output),
+        Op::Reduce { axes, .. } => {
+            let kept: Vec<usize> = (0..input.len()).filter(|a| !axes.contains(a)).collect();
+            if output.len() == input.len() {
+                (0..output.len()).map(|a| if axes.contains(&a) { AxisReach::All } else { same(a) }).collect()
+            } else {
+                kept.into_iter().map(same).collect()
+            }
+        }
+        Op::MatMul => mat_mul(index, input, output),
+        Op::Concat { axis } => {
+            let offset = (0..index).map(|i| shape(i)[*axis]).sum();
+            let place = |a: usize| AxisReach::Shift { axis: a, offset: if a == *axis { offset } else { 0 } };
+            (0..output.len()).map(place).collect()
+        }
+        Op::Slice { starts, steps } => {
+            let read = |a: usize, i: usize| vec![(starts[a] as isize + steps[a] * i as isize) as u32];
+            table(output, read)
+        }
+        Op::Pick { indices, .. } => {
+            table(output, |a, i| indices[a][i].map(|at| at as u32).into_iter().collect())
+        }
+        Op::Resample { taps } => table(output, |a, i| {
+            let mut read: Vec<u32> = taps[a][i].iter().map(|(at, _)| *at as u32).collect();
+            read.sort_unstable();
+            read
+        }),
+        Op::Permute { order } => order.iter().map(|&axis| same(axis)).collect(),
+        Op::Reshape => reshape(input, output),
+        Op::GroupNorm { .. } | Op::Foreign(_) => vec![AxisReach::All; output.len()],
+    }
+}
+
+fn with_last_whole(rank: usize) -> Vec<AxisReach> {
+    (0..rank)
+        .map(|axis| if axis + 1 == rank { AxisReach::All } else { AxisReach::Shift { axis, offset: 0 } })
+        .collect()
+}
+
+fn table(output: &[usize], read: impl Fn(usize, usize) -> Vec<u32>) -> Vec<AxisReach> {
+    let axis = |axis: usize| {
+        let reads: Vec<Vec<u32>> = (0..output[axis]).map(|i| read(axis, i)).collect();
+        let is_same = reads.iter().enumerate().all(|(i, entries)| entries[..] == [i as u32]);
+        if is_same {
+            AxisReach::Shift { axis, offset: 0 }
+        } else {
+            AxisReach::Reads { axis, reads: Arc::new(reads) }
+        }
+    };
+    (0..output.len()).map(axis).collect()
+}
+
+/// `[1, spatial..., C]`; the last axis as given.
+fn windows(
+    geometry: &Geometry,
+    input: &[usize],
+    output: &[usize],
+    transposed: bool,
+    last: AxisReach,
+) -> Vec<AxisReach> {
+    let mut axes = vec![AxisReach::Shift { axis: 0, offset: 0 }];
+    for spatial in 0..geometry.kernel.len() {
+        let axis = spatial + 1;
+        let reads = (0..output[axis]).map(|o| {
+            let mut taps: Vec<u32> = (0..geometry.kernel[spatial])
+                .filter_map(|t| geometry.reads(spatial, o, t, input[axis], transposed))
+                .map(|i| i as u32)
+                .collect();
+            taps.sort_unstable();
+            taps
+        });
+        axes.push(AxisReach::Reads { axis, reads: Arc::new(reads.collect()) });
+    }
+    axes.push(last);
+    axes
+}
+
+/// Aligned at the last axis; an axis of length one that is repeated changes everything along it.
+fn broadcast(input: &[usize], output: &[usize]) -> Vec<AxisReach> {
+    let lead = output.len() - input.len();
+    (0..output.len())
+        .map(|axis| match axis.checked_sub(lead) {
+            Some(own) if input[own] == output[axis] => AxisReach::Shift { axis: own, offset: 0 },
+            _ => AxisReach::All,
+        })
+        .collect()
+}
+
+/// Rows of the left side and columns of the right side stay apart; the summed axis does not.
+fn mat_mul(index: usize, input: &[usize], output: &[usize]) -> Vec<AxisReach> {
+    let rank = output.len();
+    let mut axes = broadcast(&input[..input.len() - 2], &output[..rank - 2]);
+    let own = |axis: usize| AxisReach::Shift { axis, offset: 0 };
+    if index == 0 {
+        axes.extend([own(input.len() - 2), AxisReach::All]);
+    } else {
+        axes.extend([AxisReach::All, own(input.len() - 1)]);
+    }
+    axes
+}
+
+/// Axes that keep their length (unit axes aside) keep their place; axes that are split or merged change as a whole.
+fn reshape(input: &[usize], output: &[usize]) -> Vec<AxisReach> {
+    let mut axes = vec![AxisReach::All; output.len()];
+    let (mut i, mut o) = (0, 0);
+    while i < input.len() && o < output.len() {
+        if input[i] == output[o] {
+            axes[o] = AxisReach::Shift { axis: i, offset: 0 };
+            (i, o) = (i + 1, o + 1);
+        } else if input[i] == 1 {
+            i += 1;
+        } else if output[o] == 1 {
+            o += 1;
+        } else {
+            // The smallest group of axes with the same product on both sides.
+            let (mut a, mut b) = (input[i], output[o]);
+            (i, o) = (i + 1, o + 1);
+            while a != b {
+                if a < b {
+                    let Some(&next) = input.get(i) else { return axes };
+                    (a, i) = (a * next, i + 1);
+                } else {
+                    let Some(&next) = output.get(o) else { return axes };
+                    (b, o) = (b * next, o + 1);
+                }
+            }
+        }
+    }
+    axes
+}
