@@ -6,7 +6,9 @@
 
 mod baseline;
 mod batch;
+mod change;
 mod compile;
+mod gather;
 mod kernel;
 mod slots;
 mod step;
@@ -14,4 +16,5 @@ mod tables;
 
 pub use baseline::Baseline;
 pub use batch::{Runner, Schedule, Sink, Write};
+pub use change::Changes;
 pub use compile::Program;

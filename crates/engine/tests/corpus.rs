@@ -1,7 +1,7 @@
 //! One corpus, every configuration: each small model of `tests/corpus/ops` against what ONNX Runtime answered.
 //!
 //! For every case and instruction set: the untouched input, the occluded input, and both in one group of three examples on one and two
-//! threads, which must have the bits of the run alone. Bound: 1e-4 of the largest |output|. All failing cases are listed, not the first.
+//! threads, which must have the bits of the run alone; and the incremental run of the window, which must have them too. Bound: 1e-4 of the largest |output|. All failing cases are listed, not the first.
 //! `CORPUS_ONLY=text` runs the cases whose name contains the text.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 mod common;
 
 use common::{Archive, is_inside};
-use occlude_engine::exec::{Program, Runner, Schedule};
+use occlude_engine::exec::{Changes, Program, Runner, Schedule};
 use occlude_engine::onnx::{self, ImportOptions};
 use occlude_kernels::Isa;
 
@@ -22,6 +22,8 @@ struct Case {
     model: PathBuf,
     shape: Vec<usize>,
     x: Vec<f32>,
+    window: Vec<std::ops::Range<usize>>,
+    fill: f32,
     occluded: Vec<f32>,
     expected: Vec<Vec<f32>>,
     expected_occluded: Vec<Vec<f32>>,
@@ -45,9 +47,12 @@ fn load(model: PathBuf) -> Case {
     };
     let (expected, expected_occluded) = (outputs(&mut archive, ""), outputs(&mut archive, "_occluded"));
     let (starts, sizes) = window.split_at(shape.len());
-    let hide = |(place, &value): (usize, &f32)| if is_inside(&shape, place, starts, sizes) { fill[0] } else { value };
+    let hide = |(place, &value): (usize, &f32)| {
+        if is_inside(&shape, place, starts, sizes) { fill[0] } else { value }
+    };
     let occluded = x.iter().enumerate().map(hide).collect();
-    Case { name, model, shape, x, occluded, expected, expected_occluded }
+    let window = starts.iter().zip(sizes).map(|(&s, &n)| s as usize..(s + n) as usize).collect();
+    Case { name, model, shape, x, window, fill: fill[0], occluded, expected, expected_occluded }
 }
 
 fn compare(what: &str, got: &[Vec<f32>], expected: &[Vec<f32>]) -> Result<(), String> {
@@ -73,6 +78,22 @@ fn compare(what: &str, got: &[Vec<f32>], expected: &[Vec<f32>]) -> Result<(), St
     Ok(())
 }
 
+impl Changes for Case {
+    fn len(&self) -> usize {
+        1
+    }
+    fn region(&self, _: usize) -> Vec<std::ops::Range<usize>> {
+        self.window.clone()
+    }
+    fn write(&self, _: usize, values: &mut [f32]) {
+        values.fill(self.fill);
+    }
+}
+
+fn same_bits(a: &[f32], b: &[f32]) -> bool {
+    a.iter().map(|v| v.to_bits()).eq(b.iter().map(|v| v.to_bits()))
+}
+
 fn check(case: &Case, isa: Isa) -> Result<(), String> {
     let file = onnx::read(&case.model).map_err(|e| format!("read: {e}"))?;
     let options = ImportOptions {
@@ -80,7 +101,7 @@ fn check(case: &Case, isa: Isa) -> Result<(), String> {
         ..ImportOptions::default()
     };
     let graph = file.import(&options).map_err(|e| format!("import: {e}"))?;
-    let program = Program::compile(graph, isa, false).map_err(|e| format!("compile: {e}"))?;
+    let program = Program::compile(graph, isa).map_err(|e| format!("compile: {e}"))?;
     let runner = Runner::new(program);
     let examples = [&case.x, &case.occluded, &case.x];
     let alone =
@@ -88,6 +109,19 @@ fn check(case: &Case, isa: Isa) -> Result<(), String> {
     let (base, occluded) = (alone(&case.x)?, alone(&case.occluded)?);
     compare("baseline", &base, &case.expected)?;
     compare("occluded", &occluded, &case.expected_occluded)?;
+    let baseline = runner.baseline(&|_, _, input| input.copy_from_slice(&case.x)).map_err(|e| format!("baseline: {e}"))?;
+    let mut incremental = Vec::new();
+    let mut keep = |_: usize, outputs: &[&[f32]]| {
+        incremental = outputs.iter().map(|o| o.to_vec()).collect();
+        ControlFlow::Continue(())
+    };
+    runner
+        .run_changes(&baseline, case, &[0], Schedule { threads: 1, group: 1 }, &mut keep)
+        .map_err(|e| format!("incremental: {e}"))?;
+    compare("incremental", &incremental, &occluded)?;
+    if !incremental.iter().zip(&occluded).all(|(a, b)| same_bits(a, b)) {
+        return Err("incremental: other bits than the full run".to_string());
+    }
     for schedule in [Schedule { threads: 1, group: 3 }, Schedule { threads: 2, group: 2 }] {
         let mut differs = None;
         let write = |example: usize, _: usize, input: &mut [f32]| input.copy_from_slice(examples[example]);
@@ -100,7 +134,7 @@ fn check(case: &Case, isa: Isa) -> Result<(), String> {
             }
             ControlFlow::Continue(())
         };
-        runner.run(3, schedule, &write, &mut sink).map_err(|e| format!("group run: {e}"))?;
+        runner.run(&[0, 1, 2], schedule, &write, &mut sink).map_err(|e| format!("group run: {e}"))?;
         if let Some(example) = differs {
             return Err(format!("{schedule:?}: example {example} has other bits than alone"));
         }

@@ -20,7 +20,8 @@ fn largest(values: impl IntoIterator<Item = f32>) -> f32 {
 }
 
 fn range(values: &[f32]) -> f32 {
-    let (lo, hi) = values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)));
+    let (lo, hi) =
+        values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(lo, hi), &v| (lo.min(v), hi.max(v)));
     hi - lo
 }
 
@@ -39,18 +40,20 @@ fn check(model: &Path) -> Result<String, String> {
     let started = Instant::now();
     let file = onnx::read(model).map_err(|e| format!("{name}: read: {e}"))?;
     let input = file.inputs()[0].name.clone();
-    let options = ImportOptions { input_shapes: BTreeMap::from([(input, shape.clone())]), ..ImportOptions::default() };
+    let options =
+        ImportOptions { input_shapes: BTreeMap::from([(input, shape.clone())]), ..ImportOptions::default() };
     let graph = file.import(&options).map_err(|e| format!("{name}: import: {e}"))?;
     drop(file);
     let foreign = occlude_engine::plan::work(&graph).iter().filter(|n| n.is_foreign).count();
     let macs: u64 = occlude_engine::plan::work(&graph).iter().map(|n| n.macs).sum();
-    let program = Program::compile(graph, Isa::detect(), false).map_err(|e| format!("{name}: compile: {e}"))?;
+    let program = Program::compile(graph, Isa::detect()).map_err(|e| format!("{name}: compile: {e}"))?;
     let load_secs = started.elapsed().as_secs_f64();
     let runner = Runner::new(program);
 
     let (rank, classes) = (grid[1] / 2, y.len());
     // Windows cover the spatial axes; which ones those are follows from the layout: channels first unless the last axis is the smallest.
-    let first_axis = if shape.len() == rank + 2 && shape[shape.len() - 1] < shape[1] { 1 } else { shape.len() - rank };
+    let first_axis =
+        if shape.len() == rank + 2 && shape[shape.len() - 1] < shape[1] { 1 } else { shape.len() - rank };
     let whole = |window: &[i64]| {
         let mut starts = vec![0; shape.len()];
         let mut sizes: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
@@ -77,7 +80,9 @@ fn check(model: &Path) -> Result<String, String> {
     };
     let started = Instant::now();
     let schedule = Schedule::fit(runner.program(), 2, 0, 12 << 30).map_err(|e| format!("{name}: {e}"))?;
-    runner.run(count + 1, schedule, &write, &mut sink).map_err(|e| format!("{name}: run: {e}"))?;
+    runner
+        .run(&(0..=count).collect::<Vec<_>>(), schedule, &write, &mut sink)
+        .map_err(|e| format!("{name}: run: {e}"))?;
     let per_window_ms = started.elapsed().as_secs_f64() * 1e3 / (count + 1) as f64;
 
     let target = (0..classes).max_by(|&a, &b| y[a].total_cmp(&y[b])).unwrap_or(0);
@@ -85,7 +90,8 @@ fn check(model: &Path) -> Result<String, String> {
         outputs.chunks(classes).map(|o| base[target] - o[target]).collect()
     };
     let (base, occluded) = (&got[count * classes..], &got[..count * classes]);
-    let (map_got, map_ort, map_noopt) = (map(base, occluded), map(&y, &expected), map(&y_noopt, &expected_noopt));
+    let (map_got, map_ort, map_noopt) =
+        (map(base, occluded), map(&y, &expected), map(&y_noopt, &expected_noopt));
     let scale = largest(y.iter().copied());
     let apart = |a: &[f32], b: &[f32]| largest(a.iter().zip(b).map(|(a, b)| a - b));
     let outputs = apart(occluded, &expected).max(apart(base, &y)) / scale;
@@ -107,8 +113,12 @@ fn check(model: &Path) -> Result<String, String> {
 fn zoo_equals_onnx_runtime() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     let only = std::env::var("ZOO_ONLY").unwrap_or_default();
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}; `make models` makes it", folder.display()));
-    let mut models: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "onnx")).collect();
+    let entries = std::fs::read_dir(&folder)
+        .unwrap_or_else(|e| panic!("{}: {e}; `make models` makes it", folder.display()));
+    let mut models: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "onnx"))
+        .collect();
     models.retain(|path| path.to_string_lossy().contains(&only) && path.with_extension("npz").exists());
     models.sort();
     assert!(!models.is_empty(), "no model in {} contains {only:?}", folder.display());

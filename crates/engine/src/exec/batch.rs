@@ -11,7 +11,9 @@ use crate::graph::TensorId;
 use crate::{Error, Result};
 
 use super::baseline::Baseline;
+use super::change::Changes;
 use super::compile::Program;
+use super::gather::ChangeSpace;
 use super::step::Workspace;
 
 /// Examples run together as rows of one product, where memory allows.
@@ -69,17 +71,18 @@ impl Schedule {
     }
 }
 
-/// Keeps the workspaces of a program between runs.
+/// Keeps a program's buffers between runs.
 #[derive(Debug)]
 pub struct Runner {
     program: Program,
-    workspaces: Mutex<Vec<Workspace>>,
+    full: Mutex<Vec<Workspace>>,
+    changes: Mutex<Vec<ChangeSpace>>,
 }
 
 impl Runner {
     /// A runner of this program.
     pub fn new(program: Program) -> Self {
-        Runner { program, workspaces: Mutex::new(Vec::new()) }
+        Runner { program, full: Mutex::new(Vec::new()), changes: Mutex::new(Vec::new()) }
     }
 
     /// What it runs.
@@ -87,71 +90,51 @@ impl Runner {
         &self.program
     }
 
-    /// Runs `count` examples.
+    /// Runs these examples in full.
     ///
-    /// `write(example, input, buffer)` writes the example's value of the model's input number `input`, f32, in the graph input's stored order; it is called from
-    /// several threads. `sink(example, outputs)` receives the graph's outputs in the model's axis order, on this thread, as groups finish (not in
-    /// order), and may stop the run.
+    /// `write` writes the inputs of an example and is called from several threads; `sink` receives the outputs on this thread, as groups
+    /// finish (not in order), and may stop the run. Examples are numbers that mean something to the caller.
     ///
     /// # Errors
     /// The first error of a step; results of groups that finished before it have been handed to the sink.
     pub fn run(
         &self,
-        count: usize,
+        examples: &[usize],
         schedule: Schedule,
         write: &Write<'_>,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
-        if count == 0 {
-            return Ok(());
-        }
-        // Small jobs are spread over all threads rather than filling one group.
-        let group = schedule.group.min(count.div_ceil(schedule.threads)).max(1);
-        let groups = count.div_ceil(group);
-        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let (sender, receiver) = mpsc::sync_channel::<Result<GroupResult>>(2 * schedule.threads);
-        std::thread::scope(|scope| {
-            for _ in 0..schedule.threads.min(groups) {
-                let (sender, next, stop) = (sender.clone(), &next, &stop);
-                scope.spawn(move || {
-                    let mut workspace =
-                        self.workspaces.lock().ok().and_then(|mut w| w.pop()).unwrap_or_default();
-                    while !stop.load(Ordering::Relaxed) {
-                        let first = next.fetch_add(1, Ordering::Relaxed) * group;
-                        if first >= count {
-                            break;
-                        }
-                        let examples = group.min(count - first);
-                        let result = self.run_group(&mut workspace, first, examples, write);
-                        if sender.send(result).is_err() {
-                            break;
-                        }
-                    }
-                    if let Ok(mut workspaces) = self.workspaces.lock() {
-                        workspaces.push(workspace);
-                    }
-                });
-            }
-            drop(sender);
-            let mut outcome = Ok(());
-            for result in receiver {
-                if stop.load(Ordering::Relaxed) {
-                    continue;
+        let work =
+            |workspace: &mut Workspace, examples: &[usize]| self.full_group(workspace, examples, write);
+        run_groups(examples, schedule, &self.full, &work, sink)
+    }
+
+    /// Runs these windows incrementally, beside a baseline of this program; the sink's number is the window's.
+    ///
+    /// # Errors
+    /// See [`Runner::run`].
+    pub fn run_changes(
+        &self,
+        baseline: &Baseline,
+        changes: &dyn Changes,
+        windows: &[usize],
+        schedule: Schedule,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        let work = |space: &mut ChangeSpace, windows: &[usize]| {
+            space.run(&self.program, baseline, changes, windows)?;
+            let output = |id: &TensorId| {
+                let mut all = Vec::new();
+                let mut one = Vec::new();
+                for index in 0..windows.len() {
+                    space.output(&self.program, baseline, *id, index, &mut one);
+                    all.extend_from_slice(&one);
                 }
-                match result {
-                    Ok(group) => {
-                        if group.hand_to(sink).is_break() {
-                            stop.store(true, Ordering::Relaxed);
-                        }
-                    }
-                    Err(error) => {
-                        outcome = Err(error);
-                        stop.store(true, Ordering::Relaxed);
-                    }
-                }
-            }
-            outcome
-        })
+                all
+            };
+            Ok(self.program.graph.outputs.iter().map(output).collect())
+        };
+        run_groups(windows, schedule, &self.changes, &work, sink)
     }
 
     /// Runs the untouched input and keeps every activation.
@@ -169,56 +152,99 @@ impl Runner {
     pub fn run_one(&self, write: &Write<'_>) -> Result<Vec<Vec<f32>>> {
         let mut outputs = Vec::new();
         let schedule = Schedule { threads: 1, group: 1 };
-        self.run(1, schedule, write, &mut |_, values| {
+        self.run(&[0], schedule, write, &mut |_, values| {
             outputs = values.iter().map(|v| v.to_vec()).collect();
             ControlFlow::Continue(())
         })?;
         Ok(outputs)
     }
 
-    fn run_group(
+    fn full_group(
         &self,
         workspace: &mut Workspace,
-        first: usize,
-        examples: usize,
+        examples: &[usize],
         write: &Write<'_>,
-    ) -> Result<GroupResult> {
-        let program = &self.program;
-        let (graph, layout) = (&program.graph, &program.slots);
-        workspace.prepare(layout, examples);
-        for example in 0..examples {
+    ) -> Result<Vec<Vec<f32>>> {
+        let (graph, layout) = (&self.program.graph, &self.program.slots);
+        workspace.prepare(layout, examples.len());
+        for (place, example) in examples.iter().enumerate() {
             for (input, id) in graph.inputs.iter().enumerate() {
-                write(first + example, input, workspace.input_mut(graph, layout, *id, example));
+                write(*example, input, workspace.input_mut(graph, layout, *id, place));
             }
         }
-        workspace.run(program, layout)?;
+        workspace.run(&self.program, layout)?;
         let copy = |id: &TensorId| {
-            (0..examples)
-                .flat_map(|example| workspace.tensor(graph, layout, *id, example))
+            (0..examples.len())
+                .flat_map(|place| workspace.tensor(graph, layout, *id, place))
                 .copied()
-                .collect::<Vec<f32>>()
+                .collect()
         };
-        Ok(GroupResult { first, examples, outputs: graph.outputs.iter().map(copy).collect() })
+        Ok(graph.outputs.iter().map(copy).collect())
     }
 }
 
-/// Outputs of one group, each `[examples, output length]`.
-struct GroupResult {
-    first: usize,
-    examples: usize,
-    outputs: Vec<Vec<f32>>,
-}
+/// What a thread computes for a group: the graph's outputs, each `[examples, output length]`.
+type Work<'a, S> = dyn Fn(&mut S, &[usize]) -> Result<Vec<Vec<f32>>> + Sync + 'a;
 
-impl GroupResult {
-    fn hand_to(&self, sink: &mut Sink<'_>) -> ControlFlow<()> {
-        for example in 0..self.examples {
-            let slice = |output: &Vec<f32>| {
-                let len = output.len() / self.examples;
-                example * len..(example + 1) * len
-            };
-            let outputs: Vec<&[f32]> = self.outputs.iter().map(|o| &o[slice(o)]).collect();
-            sink(self.first + example, &outputs)?;
+/// Hands groups of examples to threads, each with buffers from the pool, and results to the sink.
+fn run_groups<S: Default + Send>(
+    examples: &[usize],
+    schedule: Schedule,
+    pool: &Mutex<Vec<S>>,
+    work: &Work<'_, S>,
+    sink: &mut Sink<'_>,
+) -> Result<()> {
+    if examples.is_empty() {
+        return Ok(());
+    }
+    // Small jobs are spread over all threads rather than filling one group.
+    let group = schedule.group.min(examples.len().div_ceil(schedule.threads)).max(1);
+    let groups: Vec<&[usize]> = examples.chunks(group).collect();
+    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (sender, receiver) = mpsc::sync_channel(2 * schedule.threads);
+    std::thread::scope(|scope| {
+        for _ in 0..schedule.threads.min(groups.len()) {
+            let (sender, next, stop, groups) = (sender.clone(), &next, &stop, &groups);
+            scope.spawn(move || {
+                let mut buffers = pool.lock().ok().and_then(|mut pool| pool.pop()).unwrap_or_default();
+                while !stop.load(Ordering::Relaxed) {
+                    let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                    if sender.send((*group, work(&mut buffers, group))).is_err() {
+                        break;
+                    }
+                }
+                if let Ok(mut pool) = pool.lock() {
+                    pool.push(buffers);
+                }
+            });
         }
-        ControlFlow::Continue(())
+        drop(sender);
+        let mut outcome = Ok(());
+        for (group, result) in receiver {
+            if stop.load(Ordering::Relaxed) {
+                continue;
+            }
+            let is_done = match result {
+                Ok(outputs) => hand_over(group, &outputs, sink).is_break(),
+                Err(error) => {
+                    outcome = Err(error);
+                    true
+                }
+            };
+            stop.store(is_done, Ordering::Relaxed);
+        }
+        outcome
+    })
+}
+
+fn hand_over(group: &[usize], outputs: &[Vec<f32>], sink: &mut Sink<'_>) -> ControlFlow<()> {
+    for (place, example) in group.iter().enumerate() {
+        let one = |output: &Vec<f32>| {
+            let len = output.len() / group.len();
+            place * len..(place + 1) * len
+        };
+        let outputs: Vec<&[f32]> = outputs.iter().map(|output| &output[one(output)]).collect();
+        sink(*example, &outputs)?;
     }
+    ControlFlow::Continue(())
 }

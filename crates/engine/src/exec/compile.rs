@@ -283,7 +283,7 @@ fn product(isa: Isa, linear: &Linear, input: &[usize], has_residual: bool) -> Ke
 }
 
 /// Strides in floats that read `shape` as if it had the shape `out` (aligned at the last axis): 0 where it is repeated.
-fn broadcast_strides(shape: &[usize], out: &[usize]) -> Vec<usize> {
+pub(super) fn broadcast_strides(shape: &[usize], out: &[usize]) -> Vec<usize> {
     let lead = out.len() - shape.len();
     let mut strides = vec![0; out.len()];
     let mut step = 1;

@@ -336,7 +336,7 @@ impl<'a> Operands<'a> {
         });
     }
 
-    fn product(&self, product: &Product, out: &mut [f32], scratch: &mut Scratch) {
+    pub(super) fn product(&self, product: &Product, out: &mut [f32], scratch: &mut Scratch) {
         let isa = self.isa;
         let columns = product.out_channels;
         let residual = product.has_residual.then(|| self.all(1));

@@ -144,6 +144,26 @@ impl Geometry {
     pub fn taps(&self) -> usize {
         self.kernel.iter().product()
     }
+
+    /// The input index that output index `output` reads through tap `tap` on a spatial axis of `length` inputs; `None` in the padding.
+    /// `transposed`: output `o` reads input `i` where `o = i * stride + tap * dilation - pad`.
+    pub fn reads(
+        &self,
+        axis: usize,
+        output: usize,
+        tap: usize,
+        length: usize,
+        transposed: bool,
+    ) -> Option<usize> {
+        let (reach, pad) = (tap * self.dilation[axis], self.pad_before[axis]);
+        let at = if transposed {
+            let from = (output + pad).checked_sub(reach)?;
+            from.is_multiple_of(self.stride[axis]).then_some(from / self.stride[axis])?
+        } else {
+            (output * self.stride[axis] + reach).checked_sub(pad)?
+        };
+        (at < length).then_some(at)
+    }
 }
 
 /// A convolution. Weights as the kernels want them: `[taps, C_in / groups, C_out]`, taps row-major over the spatial axes.

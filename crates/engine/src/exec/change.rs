@@ -1,0 +1,181 @@
+//! The changed part of every tensor, for a group of windows: small dense boxes beside the baseline.
+//!
+//! A [`Region`] is in stored axes; the values of a box are row-major within it. The boxes of all windows of one tensor lie one after the other in
+//! one buffer, so that their rows form one product. What is outside a box is read from the baseline; neither is ever written by a reader.
+
+use crate::graph::{Region, TensorId};
+
+use super::baseline::Baseline;
+use super::compile::Program;
+use super::slots::Place;
+
+/// Occlusions of one input: where, and what stands there instead.
+pub trait Changes: Sync {
+    /// Number of windows.
+    fn len(&self) -> usize;
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// The hidden box of a window, in the axes of the graph's first input as stored.
+    fn region(&self, window: usize) -> Region;
+    /// Writes the values that stand in the box, row-major within it, f32.
+    fn write(&self, window: usize, values: &mut [f32]);
+}
+
+/// Number of elements of a box.
+pub(super) fn volume(region: &Region) -> usize {
+    region.iter().map(|r| r.len()).product()
+}
+
+/// The box of a whole tensor.
+pub(super) fn whole(shape: &[usize]) -> Region {
+    shape.iter().map(|&n| 0..n).collect()
+}
+
+/// Whether the box is the whole tensor.
+pub(super) fn is_whole(region: &Region, shape: &[usize]) -> bool {
+    region.iter().zip(shape).all(|(r, &n)| r.start == 0 && r.end == n)
+}
+
+/// The changed boxes of one tensor.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Boxes {
+    /// Per window; `None` where nothing changed.
+    pub(super) regions: Vec<Option<Region>>,
+    /// Per window, where its values start in the buffer; one more entry for the end.
+    pub(super) starts: Vec<usize>,
+}
+
+impl Boxes {
+    pub(super) fn new(regions: Vec<Option<Region>>) -> Self {
+        let mut starts = vec![0];
+        let mut at = 0;
+        for region in &regions {
+            at += region.as_ref().map_or(0, volume);
+            starts.push(at);
+        }
+        Boxes { regions, starts }
+    }
+
+    /// Elements of all boxes together.
+    pub(super) fn total(&self) -> usize {
+        self.starts.last().copied().unwrap_or(0)
+    }
+}
+
+/// One tensor as a step reads it.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) shape: &'a [usize],
+    /// The untouched values, or the constant.
+    pub(super) baseline: &'a [f32],
+    pub(super) boxes: &'a Boxes,
+    /// Values of all boxes.
+    pub(super) values: &'a [f32],
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn of(
+        program: &'a Program,
+        baseline: &'a Baseline,
+        slots: &'a [Vec<f32>],
+        boxes: &'a [Boxes],
+        id: TensorId,
+    ) -> Self {
+        let values = match program.changes.places[id.0] {
+            Place::Slot(slot) => slots[slot].get(..boxes[id.0].total()).unwrap_or_default(),
+            _ => &[],
+        };
+        let shape = &program.graph.tensor(id).shape;
+        Source { shape, baseline: baseline.tensor(program, id), boxes: &boxes[id.0], values }
+    }
+
+    /// The changed box of a window and its values.
+    pub(super) fn changed(&self, window: usize) -> Option<(&'a Region, &'a [f32])> {
+        let region = self.boxes.regions.get(window)?.as_ref()?;
+        Some((region, &self.values[self.boxes.starts[window]..self.boxes.starts[window + 1]]))
+    }
+
+    /// The whole tensor behind this window where it needs no copy: unchanged, or changed everywhere.
+    pub(super) fn in_place(&self, window: usize) -> Option<&'a [f32]> {
+        match self.changed(window) {
+            None => Some(self.baseline),
+            Some((region, values)) if is_whole(region, self.shape) => Some(values),
+            Some(_) => None,
+        }
+    }
+
+    /// Writes what stands in the box `need` behind this window.
+    pub(super) fn read(&self, window: usize, need: &Region, out: &mut [f32]) {
+        let all = whole(self.shape);
+        match self.changed(window) {
+            None => copy_part(self.baseline, &all, out, need, need),
+            Some((region, values)) => {
+                let part: Region =
+                    need.iter().zip(region).map(|(n, r)| n.start.max(r.start)..n.end.min(r.end)).collect();
+                let covers = part == *need;
+                if !covers {
+                    copy_part(self.baseline, &all, out, need, need);
+                }
+                if part.iter().all(|r| r.start < r.end) {
+                    copy_part(values, region, out, need, &part);
+                }
+            }
+        }
+    }
+}
+
+/// Copies `part` from values over the box `from` to values over the box `to`; all boxes in the same axes, `part` inside both.
+pub(super) fn copy_part(x: &[f32], from: &Region, out: &mut [f32], to: &Region, part: &Region) {
+    // Trailing axes that are taken whole on both sides form one run.
+    let mut run = 1;
+    let mut axis = part.len();
+    while axis > 0 && part[axis - 1] == from[axis - 1] && part[axis - 1] == to[axis - 1] {
+        axis -= 1;
+        run *= part[axis].len();
+    }
+    copy_axes(x, out, &from[..axis], &to[..axis], &part[..axis], run);
+}
+
+fn copy_axes(
+    x: &[f32],
+    out: &mut [f32],
+    from: &[std::ops::Range<usize>],
+    to: &[std::ops::Range<usize>],
+    part: &[std::ops::Range<usize>],
+    run: usize,
+) {
+    let ([f, from @ ..], [t, to @ ..], [p, part @ ..]) = (from, to, part) else {
+        out[..run].copy_from_slice(&x[..run]);
+        return;
+    };
+    let inner = |rest: &[std::ops::Range<usize>]| rest.iter().map(|r| r.len()).product::<usize>() * run;
+    let (x_step, out_step) = (inner(from), inner(to));
+    if part.is_empty() {
+        let (a, b, len) = ((p.start - f.start) * run, (p.start - t.start) * run, p.len() * run);
+        out[b..b + len].copy_from_slice(&x[a..a + len]);
+        return;
+    }
+    for index in p.clone() {
+        let (a, b) = ((index - f.start) * x_step, (index - t.start) * out_step);
+        copy_axes(&x[a..a + x_step], &mut out[b..b + out_step], from, to, part, run);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_copied_between_boxes_of_different_places() {
+        // A 3 x 4 tensor read over rows 1..3, columns 1..4; its changed box is rows 0..2, columns 2..3.
+        let baseline: Vec<f32> = (0..12).map(|v| v as f32).collect();
+        let boxes = Boxes::new(vec![Some(vec![0..2, 2..3])]);
+        let source = Source { shape: &[3, 4], baseline: &baseline, boxes: &boxes, values: &[-1.0, -2.0] };
+        let mut out = [0.0; 6];
+        source.read(0, &vec![1..3, 1..4], &mut out);
+        assert_eq!(out, [5.0, -2.0, 7.0, 9.0, 10.0, 11.0]);
+        assert!(source.in_place(0).is_none());
+    }
+}
