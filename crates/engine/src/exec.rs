@@ -8,13 +8,14 @@ mod baseline;
 mod batch;
 mod change;
 mod compile;
+mod delta;
 mod gather;
 mod kernel;
 mod slots;
 mod step;
 mod tables;
 
-pub use baseline::Baseline;
+pub use baseline::{Baseline, Form};
 pub use batch::{Runner, Schedule, Sink, Write};
 pub use change::Changes;
 pub use compile::Program;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 mod common;
 
 use common::{Archive, is_inside};
-use occlude_engine::exec::{Changes, Program, Runner, Schedule};
+use occlude_engine::exec::{Changes, Form, Program, Runner, Schedule};
 use occlude_engine::onnx::{self, ImportOptions};
 use occlude_kernels::Isa;
 
@@ -109,18 +109,22 @@ fn check(case: &Case, isa: Isa) -> Result<(), String> {
     let (base, occluded) = (alone(&case.x)?, alone(&case.occluded)?);
     compare("baseline", &base, &case.expected)?;
     compare("occluded", &occluded, &case.expected_occluded)?;
-    let baseline = runner.baseline(&|_, _, input| input.copy_from_slice(&case.x)).map_err(|e| format!("baseline: {e}"))?;
-    let mut incremental = Vec::new();
-    let mut keep = |_: usize, outputs: &[&[f32]]| {
-        incremental = outputs.iter().map(|o| o.to_vec()).collect();
-        ControlFlow::Continue(())
-    };
-    runner
-        .run_changes(&baseline, case, &[0], Schedule { threads: 1, group: 1 }, &mut keep)
-        .map_err(|e| format!("incremental: {e}"))?;
-    compare("incremental", &incremental, &occluded)?;
-    if !incremental.iter().zip(&occluded).all(|(a, b)| same_bits(a, b)) {
-        return Err("incremental: other bits than the full run".to_string());
+    for form in [Form::Gather, Form::Delta] {
+        let baseline = runner
+            .baseline(form, &|_, _, input| input.copy_from_slice(&case.x))
+            .map_err(|e| format!("baseline: {e}"))?;
+        let mut incremental = Vec::new();
+        let mut keep = |_: usize, outputs: &[&[f32]]| {
+            incremental = outputs.iter().map(|o| o.to_vec()).collect();
+            ControlFlow::Continue(())
+        };
+        let schedule = Schedule { threads: 1, group: 1 };
+        let run = runner.run_changes(&baseline, case, &[0], schedule, &mut keep);
+        run.map_err(|e| format!("{form:?}: {e}"))?;
+        compare(&format!("{form:?}"), &incremental, &occluded)?;
+        if form == Form::Gather && !incremental.iter().zip(&occluded).all(|(a, b)| same_bits(a, b)) {
+            return Err("gather form: other bits than the full run".to_string());
+        }
     }
     for schedule in [Schedule { threads: 1, group: 3 }, Schedule { threads: 2, group: 2 }] {
         let mut differs = None;

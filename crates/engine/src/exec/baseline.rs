@@ -2,21 +2,36 @@
 //!
 //! What incremental runs read in place and never write. Tensors that the passes fused away are not there.
 
+use std::collections::BTreeMap;
+
 use crate::Result;
 use crate::graph::{Graph, TensorId};
 
 use super::batch::Write;
 use super::compile::Program;
+use super::kernel::Kernel;
 use super::step::Workspace;
+
+/// How an incremental run computes convolutions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Every changed output again, with all its taps: a full run's bits.
+    Gather,
+    /// The baseline plus the change's own contribution: less work, equal to the full run but for the order of sums.
+    Delta,
+}
 
 /// Every activation of the untouched input.
 #[derive(Debug)]
 pub struct Baseline {
     workspace: Workspace,
+    /// Per step that the delta form runs: sum and bias, before residual and activation, where these change it.
+    pre_activations: BTreeMap<usize, Vec<f32>>,
+    form: Form,
 }
 
 impl Baseline {
-    pub(super) fn run(program: &Program, write: &Write<'_>) -> Result<Self> {
+    pub(super) fn run(program: &Program, form: Form, write: &Write<'_>) -> Result<Self> {
         let (graph, layout) = (&program.graph, &program.kept);
         let mut workspace = Workspace::default();
         workspace.prepare(layout, 1);
@@ -24,7 +39,27 @@ impl Baseline {
             write(0, input, workspace.input_mut(graph, layout, *id, 0));
         }
         workspace.run(program, layout)?;
-        Ok(Baseline { workspace })
+        let mut pre_activations = BTreeMap::new();
+        for (index, step) in program.steps.iter().enumerate().filter(|_| form == Form::Delta) {
+            if let Kernel::Product(product) = &step.kernel
+                && product.windows_for_delta().is_some()
+                && product.has_epilogue()
+            {
+                pre_activations.insert(index, workspace.bare_product(program, layout, step, product));
+            }
+        }
+        Ok(Baseline { workspace, pre_activations, form })
+    }
+
+    /// Sum and bias of a step that the delta form runs, `[output shape...]`; `None` for all other steps.
+    pub(super) fn pre_activation<'a>(&'a self, program: &'a Program, index: usize) -> Option<&'a [f32]> {
+        let step = &program.steps[index];
+        match &step.kernel {
+            Kernel::Product(product) if self.form == Form::Delta => product.windows_for_delta()?,
+            _ => return None,
+        };
+        let kept = self.pre_activations.get(&index).map(Vec::as_slice);
+        Some(kept.unwrap_or_else(|| self.tensor(program, step.output)))
     }
 
     /// A tensor of the program's graph, `[stored shape...]`; constants too. Empty for tensors that were fused away.

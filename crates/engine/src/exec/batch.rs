@@ -10,7 +10,7 @@ use std::sync::{Mutex, mpsc};
 use crate::graph::TensorId;
 use crate::{Error, Result};
 
-use super::baseline::Baseline;
+use super::baseline::{Baseline, Form};
 use super::change::Changes;
 use super::compile::Program;
 use super::gather::ChangeSpace;
@@ -137,12 +137,12 @@ impl Runner {
         run_groups(windows, schedule, &self.changes, &work, sink)
     }
 
-    /// Runs the untouched input and keeps every activation.
+    /// Runs the untouched input and keeps every activation, and what incremental runs of this form need.
     ///
     /// # Errors
     /// What a step reports.
-    pub fn baseline(&self, write: &Write<'_>) -> Result<Baseline> {
-        Baseline::run(&self.program, write)
+    pub fn baseline(&self, form: Form, write: &Write<'_>) -> Result<Baseline> {
+        Baseline::run(&self.program, form, write)
     }
 
     /// Runs one example alone; see [`Runner::run`]. Returns the outputs in the model's axis order.

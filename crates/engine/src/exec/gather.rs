@@ -13,9 +13,10 @@ use crate::graph::{Region, TensorId};
 use super::baseline::Baseline;
 use super::change::{Boxes, Changes, Source, copy_part, is_whole, volume, whole};
 use super::compile::{Program, Step};
+use super::delta::DeltaScratch;
 use super::kernel::{Kernel, Product, RowSource};
 use super::slots::Place;
-use super::step::{Operand, Operands, Scratch};
+use super::step::{Finish, Operand, Operands, Scratch};
 use super::tables::{TABLE_ENTRIES, WindowMap};
 
 /// The buffers of one thread.
@@ -23,9 +24,16 @@ use super::tables::{TABLE_ENTRIES, WindowMap};
 pub(super) struct ChangeSpace {
     slots: Vec<Vec<f32>>,
     boxes: Vec<Boxes>,
+    buffers: Buffers,
+}
+
+/// Memory that steps need beside inputs and output.
+#[derive(Debug, Default)]
+struct Buffers {
     scratch: Scratch,
     table: Vec<u32>,
     temporary: Vec<Vec<f32>>,
+    delta: DeltaScratch,
 }
 
 impl ChangeSpace {
@@ -51,7 +59,7 @@ impl ChangeSpace {
                 Boxes::new(vec![None; count])
             };
         }
-        for (step, reach) in program.steps.iter().zip(&program.reaches) {
+        for (index, (step, reach)) in program.steps.iter().zip(&program.reaches).enumerate() {
             let shape = &program.graph.tensor(step.output).shape;
             let regions = (0..count).map(|window| {
                 let changed: Vec<Option<&Region>> = step
@@ -63,7 +71,8 @@ impl ChangeSpace {
             });
             let boxes = Boxes::new(regions.collect());
             if boxes.total() > 0 {
-                self.step(program, baseline, step, &boxes).map_err(|e| e.at_node(&step.label))?;
+                let pre = baseline.pre_activation(program, index);
+                self.step(program, baseline, step, &boxes, pre).map_err(|e| e.at_node(&step.label))?;
             }
             self.boxes[step.output.0] = boxes;
         }
@@ -125,7 +134,14 @@ impl ChangeSpace {
         source.read(window, &whole(source.shape), out);
     }
 
-    fn step(&mut self, program: &Program, baseline: &Baseline, step: &Step, boxes: &Boxes) -> Result<()> {
+    fn step(
+        &mut self,
+        program: &Program,
+        baseline: &Baseline,
+        step: &Step,
+        boxes: &Boxes,
+        pre: Option<&[f32]>,
+    ) -> Result<()> {
         let Place::Slot(slot) = program.changes.places[step.output.0] else { return Ok(()) };
         let mut buffer = std::mem::take(&mut self.slots[slot]);
         buffer.resize(boxes.total().max(buffer.len()), 0.0);
@@ -138,17 +154,12 @@ impl ChangeSpace {
         let work = Work {
             program,
             inputs: &inputs,
+            pre,
             constant: step.inputs.iter().map(|id| program.graph.tensor(*id).constant.is_some()).collect(),
             boxes,
             shape,
         };
-        let result = work.run(
-            &step.kernel,
-            &mut buffer[..boxes.total()],
-            &mut self.scratch,
-            &mut self.table,
-            &mut self.temporary,
-        );
+        let result = work.run(&step.kernel, &mut buffer[..boxes.total()], &mut self.buffers);
         self.slots[slot] = buffer;
         result
     }
@@ -184,29 +195,28 @@ fn widen(kernel: &Kernel, mut region: Region, shape: &[usize]) -> Region {
 }
 
 /// One step for all windows of a group.
-struct Work<'a> {
-    program: &'a Program,
-    inputs: &'a [Source<'a>],
+pub(super) struct Work<'a> {
+    pub(super) program: &'a Program,
+    pub(super) inputs: &'a [Source<'a>],
     constant: Vec<bool>,
+    /// The baseline's pre-activation of this step, where the delta form is used.
+    pre: Option<&'a [f32]>,
     /// Of the output.
-    boxes: &'a Boxes,
+    pub(super) boxes: &'a Boxes,
     /// Of the output.
-    shape: &'a [usize],
+    pub(super) shape: &'a [usize],
 }
 
 impl<'a> Work<'a> {
-    fn run(
-        &self,
-        kernel: &Kernel,
-        out: &mut [f32],
-        scratch: &mut Scratch,
-        table: &mut Vec<u32>,
-        temporary: &mut Vec<Vec<f32>>,
-    ) -> Result<()> {
+    fn run(&self, kernel: &Kernel, out: &mut [f32], buffers: &mut Buffers) -> Result<()> {
         let isa = self.program.isa;
-        temporary.resize_with(temporary.len().max(3), Vec::new);
+        buffers.temporary.resize_with(buffers.temporary.len().max(3), Vec::new);
+        if let Kernel::Product(product) = kernel {
+            self.product(product, out, buffers);
+            return Ok(());
+        }
+        let Buffers { scratch, table, temporary, .. } = buffers;
         match kernel {
-            Kernel::Product(product) => self.product(product, out, scratch, table, temporary)?,
             Kernel::Depthwise(d) => {
                 let channels = d.windows.map.channels;
                 let residual = d.has_residual.then(|| self.residual(1, &mut temporary[0]));
@@ -487,18 +497,12 @@ impl<'a> Work<'a> {
             })
     }
 
-    fn product(
-        &self,
-        product: &Product,
-        out: &mut [f32],
-        scratch: &mut Scratch,
-        table: &mut Vec<u32>,
-        temporary: &mut [Vec<f32>],
-    ) -> Result<()> {
+    fn product(&self, product: &Product, out: &mut [f32], buffers: &mut Buffers) {
+        let Buffers { scratch, table, temporary, delta } = buffers;
         let isa = self.program.isa;
         let (k, columns, source) = (product.in_channels, product.out_channels, &self.inputs[0]);
         let bias = product.bias.as_ref().map(|b| b.as_slice());
-        let [input_values, residual_values, ..] = temporary else { return Ok(()) };
+        let [input_values, residual_values, ..] = &mut temporary[..] else { return };
         // Everything changed everywhere: the full run's own path.
         let is_full = |index: usize| {
             let source = &self.inputs[index];
@@ -512,8 +516,8 @@ impl<'a> Work<'a> {
             let inputs: Vec<Operand> = self.inputs.iter().map(operand).collect();
             let operands =
                 Operands { isa, inputs: &inputs, examples: self.boxes.regions.len(), overwrites: false };
-            operands.product(product, out, scratch);
-            return Ok(());
+            operands.product(product, Finish::Whole, out, scratch);
+            return;
         }
         let residual = product.has_residual.then(|| {
             if self.has_same_rows(1) { self.inputs[1].values } else { self.residual(1, residual_values) }
@@ -545,6 +549,10 @@ impl<'a> Work<'a> {
                 kernels::gemm_rows(isa, &rows, &product.weights[0], out, columns, 0, &epilogue);
             }
             RowSource::Windows(windows) => {
+                if let Some(pre) = self.pre {
+                    self.product_delta(product, &windows.map, pre, residual, out, delta);
+                    return;
+                }
                 let groups = product.weights.len();
                 let (seg, width) = (k / groups, columns / groups);
                 self.windows(&windows.map, columns, table, |rows, range| {
@@ -571,7 +579,6 @@ impl<'a> Work<'a> {
                 });
             }
         }
-        Ok(())
     }
 
     /// The output's box in the axes of an input that has the same places.

@@ -8,7 +8,8 @@ use occlude_kernels::{Binary, Lrn, PackedB, Planes, Pointwise, Reduction, Softma
 
 use crate::onnx::Foreign;
 
-use super::tables::Windows;
+use super::delta::MAX_KERNEL;
+use super::tables::{WindowMap, Windows};
 
 /// How the rows of a product are read.
 #[derive(Debug)]
@@ -35,6 +36,20 @@ pub(super) struct Product {
     /// Floats per pixel (or row) written, all groups.
     pub(super) out_channels: usize,
     pub(super) has_residual: bool,
+}
+
+impl Product {
+    /// The window map of a convolution that gains from the delta form: more than one tap.
+    pub(super) fn windows_for_delta(&self) -> Option<&WindowMap> {
+        let RowSource::Windows(windows) = &self.source else { return None };
+        let kernel = &windows.map.geometry.kernel;
+        (windows.map.taps() > 1 && kernel.iter().all(|&n| n <= MAX_KERNEL)).then_some(&windows.map)
+    }
+
+    /// Whether residual or activation follow the sum.
+    pub(super) fn has_epilogue(&self) -> bool {
+        self.has_residual || self.activation != Pointwise::Identity
+    }
 }
 
 /// A depthwise convolution.

@@ -111,6 +111,40 @@ impl Workspace {
     }
 }
 
+impl Workspace {
+    /// A product's sums and bias for one example, without residual and activation.
+    pub(super) fn bare_product(
+        &mut self,
+        program: &Program,
+        layout: &Slots,
+        step: &Step,
+        product: &Product,
+    ) -> Vec<f32> {
+        let Workspace { slots, scratch, .. } = self;
+        let input = step.inputs[0];
+        let len = program.graph.tensor(input).len();
+        let data = match &layout.places[input.0] {
+            Place::Slot(slot) => &slots[*slot][..len],
+            Place::Constant(values) => values.as_slice(),
+            Place::Nowhere => &[],
+        };
+        let inputs = [Operand { data, is_constant: false }];
+        let operands = Operands { isa: program.isa, inputs: &inputs, examples: 1, overwrites: false };
+        let mut out = vec![0.0; program.graph.tensor(step.output).len()];
+        operands.product(product, Finish::Bare, &mut out, scratch);
+        out
+    }
+}
+
+/// What follows a product's sums and bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finish {
+    /// Residual and activation, as the graph says.
+    Whole,
+    /// Nothing.
+    Bare,
+}
+
 /// One input of a step.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operand<'a> {
@@ -150,7 +184,7 @@ impl<'a> Operands<'a> {
         let isa = self.isa;
         let per_example = out.len() / self.examples;
         match kernel {
-            Kernel::Product(product) => self.product(product, out, scratch),
+            Kernel::Product(product) => self.product(product, Finish::Whole, out, scratch),
             Kernel::Depthwise(d) => {
                 let epilogue = Epilogue {
                     bias: d.bias.as_ref().map(|b| b.as_slice()),
@@ -336,17 +370,19 @@ impl<'a> Operands<'a> {
         });
     }
 
-    pub(super) fn product(&self, product: &Product, out: &mut [f32], scratch: &mut Scratch) {
+    pub(super) fn product(&self, product: &Product, finish: Finish, out: &mut [f32], scratch: &mut Scratch) {
         let isa = self.isa;
         let columns = product.out_channels;
-        let residual = product.has_residual.then(|| self.all(1));
+        let is_whole = finish == Finish::Whole;
+        let residual = (product.has_residual && is_whole).then(|| self.all(1));
+        let activation = if is_whole { product.activation } else { Pointwise::Identity };
         let bias = product.bias.as_ref().map(|b| b.as_slice());
         match &product.source {
             RowSource::Dense { rows } => {
                 let rows =
                     Rows::dense(self.all(0), rows * self.examples, product.in_channels, product.in_channels);
                 let residual = residual.map(|data| Strided { data, stride: columns, offset: 0 });
-                let epilogue = Epilogue { bias, residual, activation: product.activation };
+                let epilogue = Epilogue { bias, residual, activation };
                 kernels::gemm_rows(isa, &rows, &product.weights[0], out, columns, 0, &epilogue);
             }
             RowSource::Windows(windows) => {
@@ -359,7 +395,7 @@ impl<'a> Operands<'a> {
                         let residual =
                             residual.map(|data| Strided { data, stride: columns, offset: first + offset });
                         let bias = bias.map(|b| &b[offset..offset + width]);
-                        let epilogue = Epilogue { bias, residual, activation: product.activation };
+                        let epilogue = Epilogue { bias, residual, activation };
                         kernels::gemm_rows(isa, &rows, weights, out, columns, offset, &epilogue);
                     }
                 });
