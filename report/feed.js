@@ -17,7 +17,7 @@ class Feed {
       const sensitivity = target.sensitivity
         ? numbers(target.sensitivity, Float32Array, this.cells)
         : occluded.map((score) => Math.fround(target.baseline - score));
-      return { label: target.label, index: target.index, baseline: target.baseline, occluded, sensitivity, order: null };
+      return { ...target, occluded, sensitivity, order: null };
     });
     this.mostProbable = info.most_probable ? numbers(info.most_probable, Int32Array, this.cells) : null;
     this.listeners = [];
@@ -56,6 +56,11 @@ class Feed {
   rank(t, cell) {
     this.order(t);
     return this.targets[t].rank.get(cell);
+  }
+
+  // Whether all targets are measured in one unit, so that they could share a scale.
+  get oneUnit() {
+    return this.targets.every((target) => target.unit === this.targets[0].unit);
   }
 
   // The largest magnitude of one target, or of all: the end of the colour scale.

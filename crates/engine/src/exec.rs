@@ -16,6 +16,6 @@ mod step;
 mod tables;
 
 pub use baseline::{Baseline, Form};
-pub use batch::{Runner, Schedule, Sink, Write};
+pub use batch::{ALLOWANCE_BYTES, Runner, Schedule, Sink, Write};
 pub use change::Changes;
 pub use compile::Program;

@@ -11,3 +11,4 @@ pub mod plan;
 mod reach;
 
 pub use error::{Error, ErrorKind, Result};
+pub use occlude_kernels::Isa;

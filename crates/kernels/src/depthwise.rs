@@ -3,9 +3,27 @@
 //! [`Rows`] with `seg` = channels goes in, weights `[taps, channels]`; the sum over the taps runs in tap order for every element.
 //! Grouped convolutions with more than one channel per group are products ([`crate::gemm_rows`] with `seg_offset`).
 
-use crate::{Epilogue, Isa, Rows, naive, rows::check_out};
+use crate::{
+    Epilogue, Isa, Pointwise, Rows, elementwise,
+    isa::with_isa,
+    lanes::Lanes,
+    math,
+    rows::{MAX_BLOCK, ZEROS, check_epilogue, check_out},
+    windows::{Fold, Place, fold},
+};
+use fearless_simd::prelude::*;
 
 /// `out[r * out_stride + out_offset + j] = act(sum_tap row[r, tap, j] * weights[tap, j] + bias[j] + residual)`.
+///
+/// ```
+/// use occlude_kernels::{Epilogue, Isa, PAD, Rows, depthwise};
+/// // Width 3 with padding 1 over 2 pixels of 1 channel.
+/// let x = [1.0, 10.0];
+/// let rows = Rows { sources: [&x, &[], &[]], table: &[PAD, 0, 1, 0, 1, PAD], taps: 3, seg: 1, pixels: 2, rows: 2, ..Rows::default() };
+/// let mut out = [0.0; 2];
+/// depthwise(Isa::detect(), &rows, &[1.0, 2.0, 3.0], &mut out, 1, 0, &Epilogue::default());
+/// assert_eq!(out, [32.0, 21.0]);
+/// ```
 ///
 /// # Panics
 /// If an entry, `weights` (`[taps, seg]`), the epilogue or the output does not fit.
@@ -20,6 +38,7 @@ pub fn depthwise(
 ) {
     rows.check();
     check_out(out.len(), rows.rows, rows.seg, out_stride, out_offset);
+    check_epilogue(epilogue, rows.rows, rows.seg);
     assert_eq!(
         weights.len(),
         rows.taps * rows.seg,
@@ -27,6 +46,53 @@ pub fn depthwise(
         rows.taps,
         rows.seg
     );
-    let _ = isa;
-    naive::depthwise(rows, weights, out, out_stride, out_offset, epilogue);
+    let (clamp, rest) = epilogue.split_activation();
+    let channels = rows.seg;
+    let sum = WeightedSum { weights, channels, epilogue, clamp };
+    let place = Place { stride: out_stride, offset: out_offset };
+    with_isa!(isa, simd => fold(simd, rows, &sum, place, out));
+    if rest != Pointwise::Identity {
+        for r in 0..rows.rows {
+            elementwise::pointwise(isa, rest, &mut out[r * out_stride + out_offset..][..channels]);
+        }
+    }
+}
+
+struct WeightedSum<'a> {
+    weights: &'a [f32],
+    channels: usize,
+    epilogue: &'a Epilogue<'a>,
+    clamp: Option<(f32, f32)>,
+}
+
+impl<S: Simd> Fold<S> for WeightedSum<'_> {
+    const NEUTRAL: &'static [f32; MAX_BLOCK] = &ZEROS;
+    const WEIGHTED: bool = true;
+
+    #[inline(always)]
+    fn begin(&self, simd: S, channel: Lanes) -> S::f32s {
+        self.epilogue.bias.map_or(S::f32s::splat(simd, 0.0), |bias| channel.load(simd, bias))
+    }
+
+    #[inline(always)]
+    fn weights(&self, tap: usize, first: usize, len: usize) -> &[f32] {
+        &self.weights[tap * self.channels + first..][..len]
+    }
+
+    #[inline(always)]
+    fn step(&self, sum: S::f32s, x: S::f32s, weight: S::f32s) -> S::f32s {
+        x.mul_add(weight, sum)
+    }
+
+    #[inline(always)]
+    fn finish(&self, simd: S, sum: S::f32s, row: usize, channel: Lanes) -> S::f32s {
+        let mut value = sum;
+        if let Some(residual) = self.epilogue.residual {
+            value += channel.load(simd, &residual.data[row * residual.stride + residual.offset..]);
+        }
+        match self.clamp {
+            Some((lo, hi)) => math::clamp(simd, value, lo, hi),
+            None => value,
+        }
+    }
 }

@@ -8,12 +8,16 @@
 //! [`naive`] holds the definition of every kernel and is what the fast ones are tested against. Lengths that do not fit are
 //! bugs of the caller and panic with the numbers.
 
+mod aligned;
 mod binary;
 mod depthwise;
+mod each_row;
 mod elementwise;
 mod gemm;
 mod isa;
+mod lanes;
 mod layout;
+mod math;
 mod measure;
 pub mod naive;
 mod norm;
@@ -23,7 +27,10 @@ mod reduce;
 mod resize;
 mod rows;
 mod softmax;
+mod strides;
+mod windows;
 
+pub use aligned::Aligned;
 pub use binary::{Binary, Broadcast, binary, binary_broadcast, select_broadcast};
 pub use depthwise::depthwise;
 pub use elementwise::{affine, affine_to, pointwise, pointwise_to, prelu};

@@ -161,6 +161,22 @@ pub fn binary_broadcast(
     });
 }
 
+/// `out = a where condition is not 0, else b` over an N-d shape, each operand with its own strides.
+pub fn select_broadcast(
+    shape: Broadcast,
+    condition_strides: &[usize],
+    condition: &[f32],
+    a: &[f32],
+    b: &[f32],
+    out: &mut [f32],
+) {
+    each_index(shape.dims, |at, index| {
+        let place = |strides: &[usize]| index.iter().zip(strides).map(|(i, s)| i * s).sum::<usize>();
+        let choose_a = condition[place(condition_strides)] != 0.0;
+        out[at] = if choose_a { a[place(shape.a_strides)] } else { b[place(shape.b_strides)] };
+    });
+}
+
 /// Calls `visit(position, index)` for every index of a row-major shape.
 fn each_index(dims: &[usize], mut visit: impl FnMut(usize, &[usize])) {
     for at in 0..dims.iter().product() {

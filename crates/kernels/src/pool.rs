@@ -3,7 +3,14 @@
 //! [`Rows`] with one tap per kernel position and `seg` channels goes in; one value per row and channel comes out. Padding takes no
 //! part: it is neither a zero in the maximum nor a summand of the average, whose divisor the caller gives (ONNX counts padding or not).
 
-use crate::{Isa, Rows, naive, rows::check_out};
+use crate::{
+    Isa, Rows,
+    isa::with_isa,
+    lanes::{Lanes, larger},
+    rows::{MAX_BLOCK, ZEROS, check_out},
+    windows::{Fold, Place, fold},
+};
+use fearless_simd::prelude::*;
 
 /// `out[r * out_stride + out_offset + j]` = largest value over the taps that are not padding.
 ///
@@ -14,8 +21,8 @@ use crate::{Isa, Rows, naive, rows::check_out};
 pub fn pool_max(isa: Isa, rows: &Rows, out: &mut [f32], out_stride: usize, out_offset: usize) {
     rows.check();
     check_out(out.len(), rows.rows, rows.seg, out_stride, out_offset);
-    let _ = isa;
-    naive::pool_max(rows, out, out_stride, out_offset);
+    let place = Place { stride: out_stride, offset: out_offset };
+    with_isa!(isa, simd => fold(simd, rows, &Largest, place, out));
 }
 
 /// `out[r * out_stride + out_offset + j]` = sum over the taps that are not padding, divided by `divisor[r % pixels]`.
@@ -33,6 +40,66 @@ pub fn pool_average(
     rows.check();
     check_out(out.len(), rows.rows, rows.seg, out_stride, out_offset);
     assert!(rows.rows == 0 || divisor.len() >= rows.pixels, "one divisor per pixel");
-    let _ = isa;
-    naive::pool_average(rows, divisor, out, out_stride, out_offset);
+    let place = Place { stride: out_stride, offset: out_offset };
+    let average = Average { divisor, pixels: rows.pixels };
+    with_isa!(isa, simd => fold(simd, rows, &average, place, out));
+}
+
+static LOWEST: [f32; MAX_BLOCK] = [f32::NEG_INFINITY; MAX_BLOCK];
+
+struct Largest;
+
+impl<S: Simd> Fold<S> for Largest {
+    const NEUTRAL: &'static [f32; MAX_BLOCK] = &LOWEST;
+    const WEIGHTED: bool = false;
+
+    #[inline(always)]
+    fn begin(&self, simd: S, _channel: Lanes) -> S::f32s {
+        S::f32s::splat(simd, f32::NEG_INFINITY)
+    }
+
+    #[inline(always)]
+    fn weights(&self, _tap: usize, _first: usize, len: usize) -> &[f32] {
+        &ZEROS[..len]
+    }
+
+    #[inline(always)]
+    fn step(&self, sum: S::f32s, x: S::f32s, _weight: S::f32s) -> S::f32s {
+        larger(sum, x)
+    }
+
+    #[inline(always)]
+    fn finish(&self, _simd: S, sum: S::f32s, _row: usize, _channel: Lanes) -> S::f32s {
+        sum
+    }
+}
+
+struct Average<'a> {
+    divisor: &'a [f32],
+    pixels: usize,
+}
+
+impl<S: Simd> Fold<S> for Average<'_> {
+    const NEUTRAL: &'static [f32; MAX_BLOCK] = &ZEROS;
+    const WEIGHTED: bool = false;
+
+    #[inline(always)]
+    fn begin(&self, simd: S, _channel: Lanes) -> S::f32s {
+        S::f32s::splat(simd, 0.0)
+    }
+
+    #[inline(always)]
+    fn weights(&self, _tap: usize, _first: usize, len: usize) -> &[f32] {
+        &ZEROS[..len]
+    }
+
+    #[inline(always)]
+    fn step(&self, sum: S::f32s, x: S::f32s, _weight: S::f32s) -> S::f32s {
+        sum + x
+    }
+
+    #[inline(always)]
+    fn finish(&self, simd: S, sum: S::f32s, row: usize, _channel: Lanes) -> S::f32s {
+        sum / S::f32s::splat(simd, self.divisor[row % self.pixels])
+    }
 }

@@ -3,7 +3,8 @@
 //! Linear, cubic and antialiased interpolation differ only in the table, which the caller computes; an N-d resize is one pass per
 //! axis. Nearest neighbour needs no arithmetic: use [`crate::gather_axes`].
 
-use crate::{Isa, Planes, naive};
+use crate::{Isa, Planes, isa::with_isa, lanes::all_lanes};
+use fearless_simd::prelude::*;
 
 /// For each output position the input positions it is made of, with their weights.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,29 @@ pub fn resize_axis(isa: Isa, x: &[f32], planes: Planes, table: AxisTable, out: &
     assert_eq!(x.len(), planes.len(), "floats for {planes:?}");
     assert_eq!(out.len(), planes.outer * table.len() * planes.inner, "output floats");
     assert!(table.index.iter().all(|&i| (i as usize) < planes.axis), "table entry outside {planes:?}");
-    let _ = isa;
-    naive::resize_axis(x, planes, table, out);
+    if out.is_empty() {
+        return;
+    }
+    with_isa!(isa, simd => {
+        for (o, out) in out.chunks_exact_mut(table.len() * planes.inner).enumerate() {
+            let x = &x[o * planes.axis * planes.inner..(o + 1) * planes.axis * planes.inner];
+            for (j, out) in out.chunks_exact_mut(planes.inner).enumerate() {
+                weighted_sum(simd, x, table, j, out);
+            }
+        }
+    });
+}
+
+/// One output row: the weighted sum of a few input rows as long as it.
+#[inline(always)]
+fn weighted_sum<S: Simd>(simd: S, x: &[f32], table: AxisTable, j: usize, out: &mut [f32]) {
+    let inner = out.len();
+    for lanes in all_lanes(simd, inner) {
+        let mut sum = S::f32s::splat(simd, 0.0);
+        for (index, weight) in table.entries(j) {
+            let row = &x[index * inner..(index + 1) * inner];
+            sum = lanes.load(simd, row).mul_add(S::f32s::splat(simd, weight), sum);
+        }
+        lanes.store(simd, sum, out);
+    }
 }

@@ -139,6 +139,25 @@ impl Default for Epilogue<'_> {
     }
 }
 
+impl Epilogue<'_> {
+    /// The bounds that a kernel applies in registers, and what is left for a pass over the finished values.
+    #[inline(always)]
+    pub(crate) fn split_activation(&self) -> (Option<(f32, f32)>, Pointwise) {
+        match self.activation {
+            Pointwise::Identity => (None, Pointwise::Identity),
+            Pointwise::Relu => (Some((0.0, f32::INFINITY)), Pointwise::Identity),
+            Pointwise::Clip { lo, hi } => (Some((lo, hi)), Pointwise::Identity),
+            other => (None, other),
+        }
+    }
+}
+
+/// Longest part of a run that one kernel call works on, in floats.
+pub(crate) const MAX_BLOCK: usize = 1024;
+
+/// What a sum reads where its tap is padding.
+pub(crate) static ZEROS: [f32; MAX_BLOCK] = [0.0; MAX_BLOCK];
+
 /// Length that an output of `rows` rows and `n` columns must have.
 pub(crate) fn check_out(out_len: usize, rows: usize, n: usize, stride: usize, offset: usize) {
     assert!(

@@ -50,10 +50,10 @@ impl Scale {
     }
 }
 
-/// The step of the ramp at `position` (-1 to 1): 0 to 254, zero at 127.
+/// The step of the ramp at `position` (-1 to 1): 0 to 254, zero at 127, the same distance for both signs.
 pub fn level(position: f64) -> usize {
     let middle = (LEVELS / 2) as f64;
-    (middle * position.clamp(-1.0, 1.0) + middle).round() as usize
+    (middle + (middle * position.clamp(-1.0, 1.0)).round()) as usize
 }
 
 /// The whole ramp, from the blue end (strongest evidence against) to the red one: [`LEVELS`] sRGB colours.

@@ -1,1 +1,32 @@
-//! x
+//! Occlusion sensitivity: hide a part of the input, ask the model again, see how the answer changes (Zeiler and Fergus, ECCV 2014).
+//!
+//! Rooms: `input` reads pictures and tensors; `occlusion` lays windows and fills; `scorer` runs models; `target` and `score` say what is measured; `job` runs it all
+//! to a `map`; `output` writes it; `settings` holds every name and default that fronts share. Nothing here prints, exits or reads the environment.
+
+pub mod colour;
+mod error;
+mod hash;
+pub mod input;
+mod job;
+pub mod map;
+mod model_folder;
+pub mod occlusion;
+pub mod output;
+pub mod score;
+pub mod scorer;
+mod settings;
+mod target;
+mod tensor;
+
+pub use error::{Error, ErrorKind, Result};
+pub use input::{Geometry, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text};
+pub use job::{Job, Meaning, Progress, ReadImage, Watch};
+pub use map::{Attribution, Check, Direction, FileFact, Map, MapTarget, MostProbable, Provenance, Summary, Timings, TopWindow};
+pub use model_folder::{Configuration, Labels, ModelFolder};
+pub use occlusion::{AxisRole, Border, Fill, Grid, GridAxis, Occluder};
+pub use output::{Format, OutputPlan, Written};
+pub use score::{Activation, Readout, ScoreKind};
+pub use scorer::{BatchScorer, Outputs, Scorer, Sink};
+pub use settings::{EngineChoice, Runtime, Setting, Settings};
+pub use target::{Measure, NodeReduce, Target, resolve as resolve_targets};
+pub use tensor::{Layout, TensorSpec, for_each_run, shape_text};

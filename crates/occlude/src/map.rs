@@ -163,7 +163,8 @@ impl Map {
     /// The box of a window in source units, one half-open range per spatial axis.
     pub fn window_in_source(&self, window: usize) -> Vec<std::ops::Range<f64>> {
         let ranges = self.grid.window_in_input(window);
-        let spatial: Vec<_> = self.input.spatial_axes().into_iter().map(|axis| ranges[axis].clone()).collect();
+        let spatial: Vec<_> =
+            self.input.spatial_axes().into_iter().map(|axis| ranges[axis].clone()).collect();
         self.geometry.window_in_source(&spatial)
     }
     /// Sums up one target's map; `None` if nothing was computed.
@@ -180,10 +181,9 @@ impl Map {
             min: computed.clone().fold(f32::INFINITY, f32::min),
             max: computed.clone().fold(f32::NEG_INFINITY, f32::max),
             mean: (computed.map(f64::from).sum::<f64>() / count as f64) as f32,
-            label_flips: self
-                .most_probable
-                .as_ref()
-                .map(|m| m.windows.iter().filter(|&&class| class >= 0 && class as usize != m.baseline).count()),
+            label_flips: self.most_probable.as_ref().map(|m| {
+                m.windows.iter().filter(|&&class| class >= 0 && class as usize != m.baseline).count()
+            }),
         })
     }
     /// The largest |sensitivity| over all targets and computed windows, 0 if there is none.
@@ -200,7 +200,12 @@ pub(crate) mod tests_support {
     use crate::tensor::Layout;
 
     /// A map over an input of `[1, height, width]` with these sensitivities for one target, baseline 1.
-    pub(crate) fn map(size: [usize; 2], window: [usize; 2], stride: [usize; 2], sensitivity: Vec<f32>) -> Map {
+    pub(crate) fn map(
+        size: [usize; 2],
+        window: [usize; 2],
+        stride: [usize; 2],
+        sensitivity: Vec<f32>,
+    ) -> Map {
         let input = TensorSpec::new("x", &[1, size[0], size[1]], Layout::ChannelsFirst);
         let grid = Grid::new(&input, &window, &stride, Border::Clip, None).expect("fits");
         let targets = sensitivity.len() / grid.len();
@@ -208,10 +213,16 @@ pub(crate) mod tests_support {
             geometry: Geometry::identity(&size),
             score: ScoreKind::Logit,
             targets: (0..targets)
-                .map(|t| MapTarget { label: format!("class {t}"), class: Some(t), spec: t.to_string(), baseline: 1.0, unit: "logit".into() })
+                .map(|t| MapTarget {
+                    label: format!("class {t}"),
+                    class: Some(t),
+                    spec: t.to_string(),
+                    baseline: 1.0,
+                    unit: "logit".into(),
+                })
                 .collect(),
             scores: sensitivity.iter().map(|s| 1.0 - s).collect(),
-            computed: sensitivity[..grid.len()].iter().filter(|v| !v.is_nan()).count(),
+            computed: sensitivity.iter().take(grid.len()).filter(|v| !v.is_nan()).count(),
             sensitivity,
             most_probable: None,
             labels: Arc::default(),

@@ -155,11 +155,19 @@ mod tests {
     #[test]
     fn runs_cover_a_box_once() {
         let shape = [2, 3, 4];
-        for ranges in [[0..2, 1..3, 1..3], [1..2, 0..3, 0..4], [0..2, 0..3, 0..4], [0..1, 2..3, 3..4], [0..2, 1..1, 0..4]] {
+        for ranges in [
+            [0..2, 1..3, 1..3],
+            [1..2, 0..3, 0..4],
+            [0..2, 0..3, 0..4],
+            [0..1, 2..3, 3..4],
+            [0..2, 1..1, 0..4],
+        ] {
             let mut seen = vec![0; 24];
             for_each_run(&shape, &ranges, |run| run.for_each(|i| seen[i] += 1));
             for (i, &count) in seen.iter().enumerate() {
-                let inside = ranges[0].contains(&(i / 12)) && ranges[1].contains(&(i / 4 % 3)) && ranges[2].contains(&(i % 4));
+                let inside = ranges[0].contains(&(i / 12))
+                    && ranges[1].contains(&(i / 4 % 3))
+                    && ranges[2].contains(&(i % 4));
                 assert_eq!(count, usize::from(inside), "{ranges:?} at {i}");
             }
         }

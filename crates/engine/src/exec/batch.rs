@@ -20,7 +20,7 @@ use super::step::Workspace;
 const GROUP: usize = 8;
 
 /// Memory that is granted beside weights, baseline and activations (buffers of the threads, tables, code).
-const ALLOWANCE_BYTES: usize = 64 << 20;
+pub const ALLOWANCE_BYTES: usize = 64 << 20;
 
 /// Writes one input of one example: `(example, input number, buffer)`, the buffer f32 in the graph input's stored order.
 pub type Write<'a> = dyn Fn(usize, usize, &mut [f32]) + Sync + 'a;
@@ -40,13 +40,15 @@ pub struct Schedule {
 impl Schedule {
     /// The most examples that fit: at most 8 per group, fewer threads if even one example each does not fit.
     ///
-    /// `limit_bytes` bounds packed weights + kept baseline (`kept_bytes`) + activations of the examples in flight + 64 MiB.
+    /// `form` is that of incremental runs, `None` for full runs. `limit_bytes` bounds packed weights + kept baseline + activations of the examples in flight
+    /// + 64 MiB.
     ///
     /// # Errors
     /// `Limit` if one example does not fit, with the bytes it needs.
-    pub fn fit(program: &Program, threads: usize, kept_bytes: usize, limit_bytes: usize) -> Result<Self> {
+    pub fn fit(program: &Program, form: Option<Form>, threads: usize, limit_bytes: usize) -> Result<Self> {
+        let kept_bytes = program.baseline_bytes(form);
         let fixed = program.weight_bytes() + kept_bytes + ALLOWANCE_BYTES;
-        let each = program.bytes_per_example().max(1);
+        let each = program.bytes_per_example(form).max(1);
         let in_flight = limit_bytes.saturating_sub(fixed) / each;
         if in_flight == 0 {
             let mib = |bytes: usize| bytes.div_ceil(1 << 20);

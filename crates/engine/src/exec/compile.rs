@@ -8,6 +8,7 @@ use crate::graph::{AxisTaps, BinaryKind, Conv, Graph, Linear, Node, Op, PoolKind
 use crate::reach::Reach;
 use crate::{Error, Result, passes};
 
+use super::baseline::Form;
 use super::kernel::{AxisPass, Depthwise, Kernel, MatMul, Meeting, Product, Reduce, RowSource};
 use super::slots::{Sharing, Slots};
 use super::tables::{WindowMap, Windows};
@@ -76,14 +77,23 @@ impl Program {
         self.weight_bytes
     }
 
-    /// Bytes of the kept baseline: every activation of one example.
-    pub fn baseline_bytes(&self) -> usize {
-        self.kept.floats_per_example() * size_of::<f32>()
+    /// Bytes of the kept baseline that incremental runs of this form need: every activation of one example, and the pre-activations that the delta form
+    /// reads. Nothing is kept for full runs (`None`).
+    pub fn baseline_bytes(&self, form: Option<Form>) -> usize {
+        let needs_pre = |step: &&Step| matches!(&step.kernel, Kernel::Product(p) if p.has_epilogue() && p.windows_for_delta().is_some());
+        let pre: usize = self.steps.iter().filter(needs_pre).map(|step| self.graph.tensor(step.output).len()).sum();
+        let floats = match form {
+            None => 0,
+            Some(Form::Gather) => self.kept.floats_per_example(),
+            Some(Form::Delta) => self.kept.floats_per_example() + pre,
+        };
+        floats * size_of::<f32>()
     }
 
-    /// Bytes of activations that one example in flight needs.
-    pub fn bytes_per_example(&self) -> usize {
-        self.slots.floats_per_example() * size_of::<f32>()
+    /// Bytes of activations that one example (or window) in flight needs at most.
+    pub fn bytes_per_example(&self, form: Option<Form>) -> usize {
+        let layout = if form.is_some() { &self.changes } else { &self.slots };
+        layout.floats_per_example() * size_of::<f32>()
     }
 }
 

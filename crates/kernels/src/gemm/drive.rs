@@ -8,14 +8,20 @@
 use super::{
     PackedB,
     shape::{MAX_ROWS, MAX_WIDTH, PanelShape, Tiles},
-    tile::{Finish, MAX_BLOCK, Source, Tile, ZEROS},
+    tile::{Finish, Source, Tile},
 };
-use crate::{Epilogue, Isa, PAD, Pointwise, Rows, elementwise};
+use crate::{
+    Epilogue, Isa, PAD, Pointwise, Rows, elementwise,
+    rows::{MAX_BLOCK, ZEROS},
+};
 use fearless_simd::SimdBase;
 use std::ops::Range;
 
 /// Rows that pass under one panel before the next panel comes.
 const ROW_BLOCK: usize = 192;
+
+/// Floats of a block of B that stay in the second-level cache beside what else passes there.
+const SMALL_B: usize = 96 * 1024;
 
 /// Runs that are looked up together, once for all panels.
 const MAX_RUNS: usize = 1728;
@@ -78,25 +84,24 @@ pub(super) fn drive<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
 
 fn in_place<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
     let rows = job.rows;
+    let panels = PanelShape::of_token(simd).count(job.b.n());
     let mut runs: [&[f32]; MAX_RUNS] = [&[]; MAX_RUNS];
     for block in blocks(rows.taps, rows.seg, MAX_BLOCK) {
         let taps = block.taps.1 - block.taps.0;
-        let small = (block.k_to - block.k_from) * job.b.n()
-            <= std::env::var("SMALL").ok().and_then(|s| s.parse().ok()).unwrap_or(98304);
-        let rb = if small {
-            S::ROWS * std::env::var("RB").ok().and_then(|s| s.parse().ok()).unwrap_or(1)
-        } else {
-            std::env::var("RL").ok().and_then(|s| s.parse().ok()).unwrap_or(ROW_BLOCK)
-        };
-        let stride = (MAX_RUNS / taps.max(1)).min(rb) / S::ROWS * S::ROWS;
-        for row_block in (0..rows.rows).step_by(stride) {
-            let row_end = (row_block + stride).min(rows.rows);
-            find_runs(rows, block, row_block..row_end, S::ROWS, &mut runs, stride);
-            for (first, width) in PanelShape::of_token(simd).panels(job.b.n()) {
+        // A block of B that fits the cache: all panels for one tile of rows, so that A and the output pass once, in order.
+        // Else: all tiles of a row block for one panel.
+        let all_panels = (block.k_to - block.k_from) * job.b.n() <= SMALL_B;
+        let (row_step, panel_step) = if all_panels { (S::ROWS, panels) } else { (ROW_BLOCK, 1) };
+        let row_step = (MAX_RUNS / taps.max(1)).min(row_step) / S::ROWS * S::ROWS;
+        for row_block in (0..rows.rows).step_by(row_step) {
+            let row_end = (row_block + row_step).min(rows.rows);
+            find_runs(rows, block, row_block..row_end, S::ROWS, &mut runs, row_step);
+            for panel in (0..panels).step_by(panel_step) {
                 for row in (row_block..row_end).step_by(S::ROWS) {
-                    let count = S::ROWS.min(row_end - row);
-                    let source = Source { runs: &runs[row - row_block..], stride, taps, len: block.len };
-                    one_tile(simd, isa, job, source, Spot { row, count, first, width }, block, out);
+                    let source =
+                        Source { runs: &runs[row - row_block..], stride: row_step, taps, len: block.len };
+                    let spot = Spot { row, count: S::ROWS.min(row_end - row), panel, panels: panel_step };
+                    strip(simd, isa, job, source, spot, block, out);
                 }
             }
         }
@@ -140,6 +145,7 @@ fn find_runs<'a>(
 
 fn gathered<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
     let rows = job.rows;
+    let panels = PanelShape::of_token(simd).count(job.b.n());
     let mut scratch = [0.0; MAX_ROWS * GATHER_BLOCK];
     for block in blocks(rows.taps, rows.seg, GATHER_BLOCK) {
         let len = block.k_to - block.k_from;
@@ -153,9 +159,7 @@ fn gathered<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
                 .zip(scratch.chunks_exact(GATHER_BLOCK))
                 .for_each(|(run, line)| *run = &line[..len]);
             let source = Source { runs: &runs, stride: 0, taps: 1, len };
-            for (first, width) in PanelShape::of_token(simd).panels(job.b.n()) {
-                one_tile(simd, isa, job, source, Spot { row, count, first, width }, block, out);
-            }
+            strip(simd, isa, job, source, Spot { row, count, panel: 0, panels }, block, out);
         }
     }
 }
@@ -171,57 +175,80 @@ fn gather_row(rows: &Rows, row: usize, block: Block, line: &mut [f32]) {
     }
 }
 
-/// A place in the output: rows `row..row + count`, panel columns `first..first + width`.
+/// A place in the output: rows `row..row + count` of panels `panel..panel + panels`.
 #[derive(Clone, Copy)]
 struct Spot {
     row: usize,
     count: usize,
-    first: usize,
-    width: usize,
+    panel: usize,
+    panels: usize,
 }
 
+/// A few rows times some panels: full ones in one call of the kernel, then the one that is narrower.
 #[inline(always)]
-fn one_tile<S: Tiles>(
-    simd: S,
-    isa: Isa,
-    job: &Job,
-    source: Source,
-    spot: Spot,
-    block: Block,
-    out: &mut [f32],
-) {
-    let Spot { row, count, first, width } = spot;
-    let panel = job.b.panel(first, width, block.k_from, block.k_to);
-    let at = row * job.out_stride + job.out_offset + first;
-    let columns = width.min(job.b.n() - first);
-    let first_block = block.k_from == 0;
-    let (clamp, rest) = split_activation(job.epilogue.activation);
-    if columns == width {
-        let finish = block.last.then(|| Finish {
+fn strip<S: Tiles>(simd: S, isa: Isa, job: &Job, source: Source, spot: Spot, block: Block, out: &mut [f32]) {
+    let Spot { row, count, panel, panels } = spot;
+    let n = job.b.n();
+    let width = S::VECTORS * S::f32s::LEN;
+    let full = n / width;
+    let (clamp, rest) = job.epilogue.split_activation();
+    let tile_at = |first: usize, panel_width: usize, panels: usize| Tile {
+        source,
+        b: job.b.panel(first, panel_width, block.k_from),
+        block_len: (block.k_to - block.k_from) * panel_width,
+        panel_step: job.b.k() * panel_width,
+        panels,
+        at: row * job.out_stride + job.out_offset + first,
+        out_stride: job.out_stride,
+        first_block: block.k_from == 0,
+        bias: job.epilogue.bias.map(|bias| &bias[first..]),
+        finish: block.last.then(|| Finish {
             residual: job.epilogue.residual.map(|residual| {
                 (&residual.data[row * residual.stride + residual.offset + first..], residual.stride)
             }),
             clamp,
-        });
-        let bias = job.epilogue.bias.map(|bias| &bias[first..]);
-        let tile = Tile { source, panel, at, out_stride: job.out_stride, first_block, bias, finish };
-        simd.run(count, width / S::f32s::LEN, &tile, out);
-        if block.last && rest != Pointwise::Identity {
-            for line in out[at..].chunks_mut(job.out_stride).take(count) {
-                elementwise::pointwise(isa, rest, &mut line[..columns]);
-            }
+        }),
+    };
+    let first = panel * width;
+    let mut done = first;
+    if panel < full {
+        let panels = panels.min(full - panel);
+        simd.run(count, S::VECTORS, &tile_at(first, width, panels), out);
+        done += panels * width;
+    }
+    if panel + panels > full && done < n {
+        let panel_width = (n - done).next_multiple_of(S::f32s::LEN);
+        let mut tile = tile_at(done, panel_width, 1);
+        if done + panel_width == n {
+            simd.run(count, panel_width / S::f32s::LEN, &tile, out);
+            done = n;
+        } else {
+            (tile.at, tile.out_stride) = (0, panel_width);
+            (tile.first_block, tile.bias, tile.finish) = (false, None, None);
+            edge_tile(simd, isa, job, &tile, (row, count), (done, panel_width), block, out);
         }
-    } else {
-        let tile =
-            Tile { source, panel, at: 0, out_stride: width, first_block: false, bias: None, finish: None };
-        edge_tile(simd, isa, job, &tile, spot, block, out);
+    }
+    if block.last && rest != Pointwise::Identity {
+        let at = row * job.out_stride + job.out_offset;
+        for r in 0..count {
+            elementwise::pointwise(isa, rest, &mut out[at + r * job.out_stride..][first..done]);
+        }
     }
 }
 
 /// The last panel, where some of the tile's columns do not exist: through a buffer that has them.
+#[allow(clippy::too_many_arguments, reason = "where it is, in k, in rows and in columns")]
 #[inline(never)]
-fn edge_tile<S: Tiles>(simd: S, isa: Isa, job: &Job, tile: &Tile, spot: Spot, block: Block, out: &mut [f32]) {
-    let Spot { row, count, first, width } = spot;
+fn edge_tile<S: Tiles>(
+    simd: S,
+    isa: Isa,
+    job: &Job,
+    tile: &Tile,
+    (row, count): (usize, usize),
+    (first, width): (usize, usize),
+    block: Block,
+    out: &mut [f32],
+) {
     let columns = job.b.n() - first;
     let mut buffer = [0.0; MAX_ROWS * MAX_WIDTH];
     let at = |r: usize| (row + r) * job.out_stride + job.out_offset + first;
@@ -245,16 +272,5 @@ fn edge_tile<S: Tiles>(simd: S, isa: Isa, job: &Job, tile: &Tile, spot: Spot, bl
             out.iter_mut().zip(&residual.data[from..]).for_each(|(out, &value)| *out += value);
         }
         elementwise::pointwise(isa, job.epilogue.activation, out);
-    }
-}
-
-/// The bounds that the kernel applies in registers, and what is left for a pass over the finished tile.
-#[inline(always)]
-fn split_activation(activation: Pointwise) -> (Option<(f32, f32)>, Pointwise) {
-    match activation {
-        Pointwise::Identity => (None, Pointwise::Identity),
-        Pointwise::Relu => (Some((0.0, f32::INFINITY)), Pointwise::Identity),
-        Pointwise::Clip { lo, hi } => (Some((lo, hi)), Pointwise::Identity),
-        other => (None, other),
     }
 }

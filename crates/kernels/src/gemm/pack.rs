@@ -4,7 +4,7 @@
 //! through memory once. The last panel is only as wide as whole vectors need, filled up with zeros.
 
 use super::shape::PanelShape;
-use crate::Isa;
+use crate::{Aligned, Isa};
 
 /// The right matrix of a product, `[k, n]`, packed into panels for one instruction set.
 ///
@@ -14,18 +14,13 @@ pub struct PackedB {
     isa: Isa,
     k: usize,
     n: usize,
-    /// The panels, from `start` on: where a cache line begins.
-    data: Vec<f32>,
-    start: usize,
+    data: Aligned,
 }
-
-/// Floats per cache line.
-const LINE: usize = 16;
 
 impl PackedB {
     /// An empty matrix `[0, 0]`, to be filled by [`crate::matmul`] as scratch.
     pub fn empty(isa: Isa) -> Self {
-        Self { isa, k: 0, n: 0, data: Vec::new(), start: 0 }
+        Self { isa, k: 0, n: 0, data: Aligned::default() }
     }
 
     /// Packs `b[k, n]`, row-major.
@@ -46,14 +41,10 @@ impl PackedB {
         assert_eq!(b.len(), k * n, "floats for [{k}, {n}]");
         (self.isa, self.k, self.n) = (isa, k, n);
         let shape = PanelShape::of(isa);
-        self.data.clear();
-        self.data.resize(k * shape.padded(n) + LINE, 0.0);
-        // Vectors that cross cache lines cost twice. `align_offset` may decline to answer; then the start is merely slow.
-        self.start = self.data.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
-        let data = &mut self.data[self.start..];
+        self.data.reset(k * shape.padded(n));
         for (first, width) in shape.panels(n) {
             let columns = width.min(n - first);
-            let panel = &mut data[first * k..(first + width) * k];
+            let panel = &mut self.data[first * k..(first + width) * k];
             if transposed {
                 // Blocks keep the lines of the panel that are being written in cache.
                 for k_block in (0..k).step_by(64) {
@@ -89,13 +80,12 @@ impl PackedB {
 
     /// Memory held, in bytes.
     pub fn bytes(&self) -> usize {
-        self.data.capacity() * size_of::<f32>()
+        self.data.bytes()
     }
 
-    /// Rows `k_from..k_to` of the panel that starts at column `first` and is `width` wide.
+    /// All that follows row `k_from` of the panel that starts at column `first` and is `width` wide.
     #[inline(always)]
-    pub(super) fn panel(&self, first: usize, width: usize, k_from: usize, k_to: usize) -> &[f32] {
-        let panel = self.start + first * self.k;
-        &self.data[panel + k_from * width..panel + k_to * width]
+    pub(super) fn panel(&self, first: usize, width: usize, k_from: usize) -> &[f32] {
+        &self.data[first * self.k + k_from * width..]
     }
 }

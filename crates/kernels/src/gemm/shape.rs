@@ -101,6 +101,11 @@ impl PanelShape {
         n.next_multiple_of(self.lanes)
     }
 
+    /// Number of panels.
+    pub(super) fn count(self, n: usize) -> usize {
+        n.div_ceil(self.width)
+    }
+
     /// (first column, width) of each panel.
     pub(super) fn panels(self, n: usize) -> impl Iterator<Item = (usize, usize)> {
         let padded = self.padded(n);

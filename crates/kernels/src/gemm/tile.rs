@@ -5,13 +5,8 @@
 //! block starts from the bias, later ones from what is in `out`, the last one applies the epilogue.
 
 use super::shape::{MAX_ROWS, Tiles};
-use fearless_simd::{Simd, SimdBase, SimdFloat, prelude::*};
-
-/// Longest part of a run that one kernel call multiplies, in floats.
-pub(super) const MAX_BLOCK: usize = 1024;
-
-/// What a row reads where its tap is padding.
-pub(super) static ZEROS: [f32; MAX_BLOCK] = [0.0; MAX_BLOCK];
+use crate::each_row::each_row;
+use fearless_simd::{Simd, SimdBase, SimdFloat};
 
 /// The rows of a tile: the run of tap `t` in row `r` is `runs[t * stride + r][..len]`.
 ///
@@ -27,14 +22,20 @@ pub(super) struct Source<'a> {
 /// One call of the register kernel.
 pub(super) struct Tile<'a> {
     pub(super) source: Source<'a>,
-    /// `[k of the block, width]`.
-    pub(super) panel: &'a [f32],
+    /// From the first panel's block of k on.
+    pub(super) b: &'a [f32],
+    /// Floats of one panel's block: its k times its width.
+    pub(super) block_len: usize,
+    /// Floats from one panel to the next in `b`.
+    pub(super) panel_step: usize,
+    /// Panels side by side, all equally wide.
+    pub(super) panels: usize,
     /// Position in `out` of the first element.
     pub(super) at: usize,
     pub(super) out_stride: usize,
     /// The first block starts from the bias, later ones from what `out` holds.
     pub(super) first_block: bool,
-    /// Bias of the tile's columns.
+    /// Bias from the tile's first column on.
     pub(super) bias: Option<&'a [f32]>,
     pub(super) finish: Option<Finish<'a>>,
 }
@@ -48,76 +49,79 @@ pub(super) struct Finish<'a> {
     pub(super) clamp: Option<(f32, f32)>,
 }
 
-/// `$body` for each row index below `R`, as straight code with constant indices.
-///
-/// Under a loop, accumulators live in memory instead of registers, and the compiler does not see that all rows have `len` floats, so
-/// that every multiply-add carries a bounds check (85% of peak became 65%).
-macro_rules! each_row {
-    ($rows:ident, $r:ident => $body:expr) => {
-        each_row!(@ $rows, $r, $body, 0 1 2 3 4 5 6 7 8 9 10 11)
-    };
-    (@ $rows:ident, $r:ident, $body:expr, $($index:literal)*) => {
-        $(if $index < $rows {
-            const $r: usize = $index;
-            $body
-        })*
-    };
-}
-
-/// `R` rows times `V` vectors of columns, all of which exist in `out`, bias and residual.
+/// `R` rows times `V` vectors of columns per panel, all of which exist in `out`, bias and residual.
 #[inline(never)]
 pub(super) fn tile<S: Tiles, const R: usize, const V: usize>(simd: S, job: &Tile, out: &mut [f32]) {
     simd.vectorize(
         #[inline(always)]
         || {
             let width = V * S::f32s::LEN;
-            let mut sums = [[S::f32s::splat(simd, 0.0); V]; R];
-            if job.first_block {
-                if let Some(bias) = job.bias {
-                    sums = [vectors(simd, &bias[..width]); R];
+            let stride = job.out_stride;
+            for p in 0..job.panels {
+                let panel = &job.b[p * job.panel_step..][..job.block_len];
+                let out = &mut out[job.at + p * width..][..(R - 1) * stride + width];
+                let mut sums = [[S::f32s::splat(simd, 0.0); V]; R];
+                if job.first_block {
+                    if let Some(bias) = job.bias {
+                        sums = [vectors(simd, &bias[p * width..][..width]); R];
+                    }
+                } else {
+                    each_row!(R, ROW => sums[ROW] = vectors(simd, &out[ROW * stride..][..width]));
                 }
-            } else {
-                each_row!(R, ROW => {
-                    sums[ROW] = vectors(simd, &out[job.at + ROW * job.out_stride..][..width]);
-                });
+                multiply(simd, &job.source, panel, &mut sums);
+                match &job.finish {
+                    None => each_row!(R, ROW => store(&sums[ROW], &mut out[ROW * stride..][..width])),
+                    Some(Finish { residual: None, clamp: None }) => {
+                        each_row!(R, ROW => store(&sums[ROW], &mut out[ROW * stride..][..width]));
+                    }
+                    Some(finish) => {
+                        let (lo, hi) = finish.clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+                        let residual =
+                            finish.residual.map(|(residual, stride)| (&residual[p * width..], stride));
+                        each_row!(R, ROW => {
+                            let mut row = sums[ROW];
+                            if let Some((residual, stride)) = residual {
+                                add(&mut row, vectors::<S, V>(simd, &residual[ROW * stride..][..width]));
+                            }
+                            clamp(simd, &mut row, lo, hi);
+                            store(&row, &mut out[ROW * stride..][..width]);
+                        });
+                    }
+                }
             }
-            let Source { runs, stride, taps, len } = job.source;
-            let mut panel = job.panel;
-            for tap in 0..taps {
-                let (b, rest) = panel.split_at(len * width);
-                panel = rest;
-                let of_tap = &runs[tap * stride..][..R];
-                if of_tap[0].is_empty() {
-                    continue;
-                }
-                let mut runs: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
-                each_row!(R, ROW => runs[ROW] = &of_tap[ROW][..len]);
-                for (k, line) in (0..len).zip(b.chunks_exact(width)) {
-                    let b = vectors::<S, V>(simd, line);
-                    each_row!(R, ROW => {
-                        let a = S::f32s::splat(simd, runs[ROW][k]);
-                        for v in 0..V {
-                            sums[ROW][v] = a.mul_add(b[v], sums[ROW][v]);
-                        }
-                    });
-                }
-            }
-            let Some(finish) = &job.finish else {
-                each_row!(R, ROW => store(&sums[ROW], &mut out[job.at + ROW * job.out_stride..][..width]));
-                return;
-            };
-            each_row!(R, ROW => {
-                let mut row = sums[ROW];
-                if let Some((residual, stride)) = finish.residual {
-                    add(&mut row, vectors::<S, V>(simd, &residual[ROW * stride..][..width]));
-                }
-                if let Some((lo, hi)) = finish.clamp {
-                    clamp(simd, &mut row, lo, hi);
-                }
-                store(&row, &mut out[job.at + ROW * job.out_stride..][..width]);
-            });
         },
     );
+}
+
+/// `sums[r] += row r of the source * panel`.
+#[inline(always)]
+fn multiply<S: Tiles, const R: usize, const V: usize>(
+    simd: S,
+    source: &Source,
+    mut panel: &[f32],
+    sums: &mut [[S::f32s; V]; R],
+) {
+    let width = V * S::f32s::LEN;
+    let Source { runs, stride, taps, len } = *source;
+    for tap in 0..taps {
+        let (b, rest) = panel.split_at(len * width);
+        panel = rest;
+        let of_tap = &runs[tap * stride..][..R];
+        if of_tap[0].is_empty() {
+            continue;
+        }
+        let mut runs: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
+        each_row!(R, ROW => runs[ROW] = &of_tap[ROW][..len]);
+        for (k, line) in (0..len).zip(b.chunks_exact(width)) {
+            let b = vectors::<S, V>(simd, line);
+            each_row!(R, ROW => {
+                let a = S::f32s::splat(simd, runs[ROW][k]);
+                for v in 0..V {
+                    sums[ROW][v] = a.mul_add(b[v], sums[ROW][v]);
+                }
+            });
+        }
+    }
 }
 
 #[inline(always)]
@@ -129,9 +133,11 @@ fn add<V: SimdBase<S>, S: Simd, const N: usize>(row: &mut [V; N], summand: [V; N
 
 #[inline(always)]
 fn clamp<S: Tiles, const V: usize>(simd: S, row: &mut [S::f32s; V], lo: f32, hi: f32) {
-    let low = S::f32s::splat(simd, lo);
-    for value in row.iter_mut() {
-        *value = simd.at_least(*value, low);
+    if lo > f32::NEG_INFINITY {
+        let low = S::f32s::splat(simd, lo);
+        for value in row.iter_mut() {
+            *value = simd.at_least(*value, low);
+        }
     }
     if hi < f32::INFINITY {
         let high = S::f32s::splat(simd, hi);
@@ -144,7 +150,10 @@ fn clamp<S: Tiles, const V: usize>(simd: S, row: &mut [S::f32s; V], lo: f32, hi:
 #[inline(always)]
 fn vectors<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::f32s; V] {
     let lanes = S::f32s::LEN;
-    std::array::from_fn(|v| S::f32s::from_slice(simd, &from[v * lanes..(v + 1) * lanes]))
+    std::array::from_fn(
+        #[inline(always)]
+        |v| S::f32s::from_slice(simd, &from[v * lanes..(v + 1) * lanes]),
+    )
 }
 
 #[inline(always)]

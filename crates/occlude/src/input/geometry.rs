@@ -65,7 +65,11 @@ impl Geometry {
     /// A box of tensor elements in source units; one half-open range per spatial axis.
     pub fn window_in_source(&self, spatial_box: &[Range<usize>]) -> Vec<Range<f64>> {
         let edge = |axis: &AxisMap, e: usize| axis.offset + axis.scale * e as f64;
-        self.axes.iter().zip(spatial_box).map(|(axis, range)| edge(axis, range.start)..edge(axis, range.end)).collect()
+        self.axes
+            .iter()
+            .zip(spatial_box)
+            .map(|(axis, range)| edge(axis, range.start)..edge(axis, range.end))
+            .collect()
     }
     /// Whether elements and source pixels are the same thing.
     pub fn is_identity(&self) -> bool {

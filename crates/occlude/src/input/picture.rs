@@ -31,7 +31,8 @@ impl Picture {
             if channels == 3 {
                 rgb.extend((0..3).map(|c| byte(values[c * pixels + pixel])));
             } else {
-                let mean = (0..channels).map(|c| values[c * pixels + pixel]).sum::<f32>() / channels.max(1) as f32;
+                let mean =
+                    (0..channels).map(|c| values[c * pixels + pixel]).sum::<f32>() / channels.max(1) as f32;
                 rgb.extend([byte(mean); 3]);
             }
         }

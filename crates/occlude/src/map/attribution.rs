@@ -41,7 +41,11 @@ impl Map {
             for corner in 0..1usize << rank {
                 let mut at = 0;
                 for (place, axis) in self.grid.axes.iter().enumerate() {
-                    let edge = if corner >> place & 1 == 1 { axis.ends[index[place]] } else { axis.starts[index[place]] };
+                    let edge = if corner >> place & 1 == 1 {
+                        axis.ends[index[place]]
+                    } else {
+                        axis.starts[index[place]]
+                    };
                     at = at * padded[place] + edge;
                 }
                 let sign = if corner.count_ones() % 2 == 0 { 1 } else { -1 };
@@ -108,7 +112,8 @@ mod tests {
                         .collect();
                     let expected = covering.iter().sum::<f64>() / covering.len() as f64;
                     let got = f64::from(got[y * w + x]);
-                    prop_assert!(if covering.is_empty() { got.is_nan() } else { (got - expected).abs() < 1e-6 });
+                    let agrees = if covering.is_empty() { got.is_nan() } else { (got - expected).abs() < 1e-6 };
+                    prop_assert!(agrees);
                 }
             }
         }

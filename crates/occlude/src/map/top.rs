@@ -47,7 +47,8 @@ impl Map {
             Direction::For => 1.0,
             Direction::Against => -1.0,
         };
-        let mut ranked: Vec<usize> = (0..sensitivity.len()).filter(|&i| sensitivity[i] * sign > 0.0).collect();
+        let mut ranked: Vec<usize> =
+            (0..sensitivity.len()).filter(|&i| sensitivity[i] * sign > 0.0).collect();
         ranked.sort_by(|&a, &b| (sensitivity[b] * sign).total_cmp(&(sensitivity[a] * sign)).then(a.cmp(&b)));
         ranked.truncate(count);
         ranked
@@ -57,7 +58,10 @@ impl Map {
                 place: self.grid.unravel(window),
                 sensitivity: sensitivity[window],
                 score: self.scores_of(target)[window],
-                most_probable: self.most_probable.as_ref().and_then(|m| usize::try_from(m.windows[window]).ok()),
+                most_probable: self
+                    .most_probable
+                    .as_ref()
+                    .and_then(|m| usize::try_from(m.windows[window]).ok()),
                 window_in_input: self.grid.window_in_input(window),
                 window_in_source: self.window_in_source(window),
             })

@@ -57,7 +57,13 @@ pub struct GridAxis {
 impl GridAxis {
     /// Lays windows along an axis of `length` elements; `1 <= window <= length` and `1 <= stride`. `roi` keeps the windows whose
     /// centre (middle of the nominal window, before it is cut off) lies in the half-open range; it never alters a window.
-    fn lay(length: usize, window: usize, stride: usize, border: Border, roi: Option<&Range<usize>>) -> (Vec<usize>, Vec<usize>) {
+    fn lay(
+        length: usize,
+        window: usize,
+        stride: usize,
+        border: Border,
+        roi: Option<&Range<usize>>,
+    ) -> (Vec<usize>, Vec<usize>) {
         let mut starts: Vec<isize> = Vec::new();
         let (length_i, window_i) = (length as isize, window as isize);
         match border {
@@ -80,7 +86,11 @@ impl GridAxis {
             }
         }
         // Twice the centre, so that even windows have whole numbers.
-        let inside = |start: isize| roi.is_none_or(|r| (2 * r.start as isize..2 * r.end as isize).contains(&centre_twice(start, window, border)));
+        let inside = |start: isize| {
+            roi.is_none_or(|r| {
+                (2 * r.start as isize..2 * r.end as isize).contains(&centre_twice(start, window, border))
+            })
+        };
         starts
             .into_iter()
             .filter(|&start| inside(start))
@@ -129,8 +139,12 @@ impl Grid {
         border: Border,
         roi: Option<&[Range<usize>]>,
     ) -> Result<Grid> {
-        let mut roles: Vec<(AxisRole, usize)> =
-            spec.spatial_axes().into_iter().enumerate().map(|(i, axis)| (AxisRole::Spatial(i), axis)).collect();
+        let mut roles: Vec<(AxisRole, usize)> = spec
+            .spatial_axes()
+            .into_iter()
+            .enumerate()
+            .map(|(i, axis)| (AxisRole::Spatial(i), axis))
+            .collect();
         let spatial_rank = roles.len();
         if let (Some(channel_axis), true) = (spec.channel_axis, window.len() == spatial_rank + 1) {
             roles.insert(0, (AxisRole::Channel, channel_axis));
@@ -153,7 +167,8 @@ impl Grid {
             let (window, stride) = (window[place], stride[place]);
             let name = axis_name(role, spatial_rank);
             if window == 0 {
-                return Err(Error::argument(format!("window of 0 elements along the {name} axis")).with_hint("the smallest window is 1"));
+                return Err(Error::argument(format!("window of 0 elements along the {name} axis"))
+                    .with_hint("the smallest window is 1"));
             }
             if window > length {
                 return Err(Error::argument(format!(
@@ -162,7 +177,8 @@ impl Grid {
                 .with_hint(format!("the largest window there is {length}; sizes are in elements of the model's input ({whole}), not of the picture file")));
             }
             if stride == 0 {
-                return Err(Error::argument(format!("stride of 0 elements along the {name} axis")).with_hint("the smallest stride is 1"));
+                return Err(Error::argument(format!("stride of 0 elements along the {name} axis"))
+                    .with_hint("the smallest stride is 1"));
             }
             let range = match role {
                 AxisRole::Spatial(i) => roi.map(|r| &r[i]),
@@ -219,9 +235,15 @@ impl Grid {
             .axes
             .iter()
             .zip(&index)
-            .map(|(axis, &i)| format!("{} {}:{}", axis_name(axis.role, spatial_rank), axis.starts[i], axis.ends[i]))
+            .map(|(axis, &i)| {
+                format!("{} {}:{}", axis_name(axis.role, spatial_rank), axis.starts[i], axis.ends[i])
+            })
             .collect();
-        format!("window {} of the grid ({} of the input)", crate::tensor::shape_text(&index), places.join(", "))
+        format!(
+            "window {} of the grid ({} of the input)",
+            crate::tensor::shape_text(&index),
+            places.join(", ")
+        )
     }
     /// All windows, coarse to fine: first every `2^k`-th along each axis, then the ones between, so that any beginning of the list covers the
     /// whole input evenly. The same for the same grid shape.
@@ -240,13 +262,20 @@ impl Grid {
 fn check_roi(roi: &[Range<usize>], spatial: &[usize]) -> Result<()> {
     let whole = spatial.iter().map(|n| format!("0:{n}")).collect::<Vec<_>>().join(",");
     if roi.len() != spatial.len() {
-        return Err(Error::argument(format!("the region has {} ranges, the input has {} spatial axes", roi.len(), spatial.len()))
-            .with_hint(format!("the whole input is {whole}")));
+        return Err(Error::argument(format!(
+            "the region has {} ranges, the input has {} spatial axes",
+            roi.len(),
+            spatial.len()
+        ))
+        .with_hint(format!("the whole input is {whole}")));
     }
     for (range, &length) in roi.iter().zip(spatial) {
         if range.start >= range.end || range.end > length {
-            return Err(Error::argument(format!("region {}:{} is empty or outside the input (0:{length})", range.start, range.end))
-                .with_hint(format!("the whole input is {whole}; ends are exclusive")));
+            return Err(Error::argument(format!(
+                "region {}:{} is empty or outside the input (0:{length})",
+                range.start, range.end
+            ))
+            .with_hint(format!("the whole input is {whole}; ends are exclusive")));
         }
     }
     Ok(())
@@ -309,7 +338,10 @@ mod tests {
         let error = |window: &[usize], stride: &[usize], roi: Option<&[Range<usize>]>| {
             Grid::new(&spec, window, stride, Border::Shift, roi).expect_err("must be refused").to_string()
         };
-        assert_eq!(error(&[33, 8], &[4, 4], None), "window 33 is larger than the input, which has 32 elements along the row axis");
+        assert_eq!(
+            error(&[33, 8], &[4, 4], None),
+            "window 33 is larger than the input, which has 32 elements along the row axis"
+        );
         assert_eq!(error(&[8, 8], &[4, 0], None), "stride of 0 elements along the column axis");
         assert_eq!(error(&[0, 8], &[4, 4], None), "window of 0 elements along the row axis");
         assert!(error(&[8], &[4], None).contains("2 spatial axes (32x48)"));

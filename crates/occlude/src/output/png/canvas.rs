@@ -1,4 +1,4 @@
-//! A canvas of sRGB pixels and the few strokes a figure needs: rectangles, frames, hatching, lines, pictures, text.
+//! A canvas of sRGB pixels and the few strokes a figure needs: rectangles, frames, hatching, pictures, text.
 //!
 //! In: places in pixels from the top left. Out: an RGB image. Everything outside the canvas is left out silently, so
 //! that callers need no clipping. Colours blend in sRGB, as browsers do. Not here: what a map looks like.
@@ -43,8 +43,10 @@ impl Canvas {
         Canvas { pixels: RgbImage::from_pixel(width.max(1) as u32, height.max(1) as u32, Rgb(background)) }
     }
 
-    pub(super) fn into_image(self) -> RgbImage {
-        self.pixels
+    /// The image down to `height`.
+    pub(super) fn into_image(self, height: i32) -> RgbImage {
+        let height = (height.max(1) as u32).min(self.pixels.height());
+        image::imageops::crop_imm(&self.pixels, 0, 0, self.pixels.width(), height).to_image()
     }
 
     /// Mixes `colour` into one pixel; `opacity` 0 to 1.
@@ -88,25 +90,6 @@ impl Canvas {
         self.fill(Area::new(area.right() - t, area.y + t, t, area.height - 2 * t), colour);
     }
 
-    /// A straight line of about `thickness` pixels with soft edges.
-    pub(super) fn line(&mut self, from: (f32, f32), to: (f32, f32), thickness: f32, colour: Colour) {
-        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-        let length_squared = dx * dx + dy * dy;
-        let reach = thickness / 2.0 + 1.0;
-        let span = |a: f32, b: f32| ((a.min(b) - reach).floor() as i32, (a.max(b) + reach).ceil() as i32);
-        let ((left, right), (top, bottom)) = (span(from.0, to.0), span(from.1, to.1));
-        for y in top..=bottom {
-            for x in left..=right {
-                let (px, py) = (x as f32 + 0.5 - from.0, y as f32 + 0.5 - from.1);
-                let along =
-                    if length_squared > 0.0 { ((px * dx + py * dy) / length_squared).clamp(0.0, 1.0) } else { 0.0 };
-                let (ex, ey) = (px - along * dx, py - along * dy);
-                let cover = (thickness / 2.0 + 0.5 - (ex * ex + ey * ey).sqrt()).clamp(0.0, 1.0);
-                self.blend(x, y, colour, cover);
-            }
-        }
-    }
-
     /// A picture scaled into `area`, each of its pixels a crisp rectangle; `shade` may change each colour.
     pub(super) fn picture(&mut self, picture: &RgbImage, area: Area, shade: impl Fn(Colour) -> Colour) {
         let (width, height) = picture.dimensions();
@@ -126,13 +109,29 @@ impl Canvas {
     }
 
     /// Text that ends at `x`.
-    pub(super) fn text_left_of(&mut self, face: &Face, size: f32, x: i32, y: i32, colour: Colour, text: &str) {
+    pub(super) fn text_left_of(
+        &mut self,
+        face: &Face,
+        size: f32,
+        x: i32,
+        y: i32,
+        colour: Colour,
+        text: &str,
+    ) {
         let width = face.width(text, size);
         self.text(face, size, x - width.ceil() as i32, y, colour, text);
     }
 
     /// Text centred on `x`.
-    pub(super) fn text_centred(&mut self, face: &Face, size: f32, x: i32, y: i32, colour: Colour, text: &str) {
+    pub(super) fn text_centred(
+        &mut self,
+        face: &Face,
+        size: f32,
+        x: i32,
+        y: i32,
+        colour: Colour,
+        text: &str,
+    ) {
         let width = face.width(text, size);
         self.text(face, size, x - (width / 2.0).round() as i32, y, colour, text);
     }
@@ -153,8 +152,8 @@ mod tests {
     fn strokes_outside_the_canvas_are_left_out() {
         let mut canvas = Canvas::new(4, 4, [255; 3]);
         canvas.fill(Area::new(-5, -5, 7, 7), [1, 2, 3]);
-        canvas.line((-9.0, 2.0), (40.0, 2.0), 1.0, [0; 3]);
-        let image = canvas.into_image();
+        canvas.hatch(Area::new(2, 9, 30, 3), [0; 3], [1; 3]);
+        let image = canvas.into_image(4);
         assert_eq!(image.get_pixel(0, 0).0, [1, 2, 3]);
         assert_eq!(image.get_pixel(3, 0).0, [255; 3]);
     }
@@ -164,7 +163,7 @@ mod tests {
         let picture = RgbImage::from_fn(2, 1, |x, _| Rgb(if x == 0 { [10, 20, 30] } else { [200, 100, 0] }));
         let mut canvas = Canvas::new(6, 3, [255; 3]);
         canvas.picture(&picture, Area::new(0, 0, 6, 3), |colour| colour);
-        let image = canvas.into_image();
+        let image = canvas.into_image(3);
         assert_eq!(image.get_pixel(2, 2).0, [10, 20, 30]);
         assert_eq!(image.get_pixel(3, 0).0, [200, 100, 0]);
     }

@@ -27,7 +27,8 @@ impl Faces {
     pub(super) fn load() -> Result<Faces> {
         let face = |bytes: &'static [u8]| {
             let font = FontRef::try_from_slice(bytes);
-            font.map(|font| Face { font }).map_err(|e| Error::file(format!("the built-in font cannot be read: {e}")))
+            font.map(|font| Face { font })
+                .map_err(|e| Error::file(format!("the built-in font cannot be read: {e}")))
         };
         Ok(Faces {
             regular: face(include_bytes!("../../../assets/fonts/Inter-Regular.subset.otf"))?,
@@ -71,7 +72,14 @@ impl Face {
     }
 
     /// Draws `text` with its base line at `y` and returns the place after it.
-    pub(super) fn draw(&self, text: &str, size: f32, x: f32, y: f32, mut plot: impl FnMut(i32, i32, f32)) -> f32 {
+    pub(super) fn draw(
+        &self,
+        text: &str,
+        size: f32,
+        x: f32,
+        y: f32,
+        mut plot: impl FnMut(i32, i32, f32),
+    ) -> f32 {
         let scale = self.scale(size);
         let font = self.font.as_scaled(scale);
         let mut pen = x;
@@ -132,6 +140,9 @@ mod tests {
         let cut = faces.bold.fit("a very long name of a class", 20.0, 100.0);
         assert!(cut.ends_with('…') && faces.bold.width(&cut, 20.0) <= 100.0, "{cut}");
         let lines = faces.bold.wrap("a very long name of a class", 20.0, 100.0);
-        assert!(lines.len() > 1 && lines.iter().all(|line| faces.bold.width(line, 20.0) <= 100.0), "{lines:?}");
+        assert!(
+            lines.len() > 1 && lines.iter().all(|line| faces.bold.width(line, 20.0) <= 100.0),
+            "{lines:?}"
+        );
     }
 }

@@ -1,0 +1,86 @@
+//! Max and average pooling, over windows and over everything.
+//!
+//! The divisor of an average depends on the place: ONNX counts padding or not, and never what a last window hangs over.
+
+use std::sync::Arc;
+
+use super::super::importer::Importer;
+use super::super::layout::channels_last;
+use super::super::site::Site;
+use super::super::value::Value;
+use super::geometry::{Window, kernel};
+use crate::graph::{Op, Pool, PoolKind, ReduceKind};
+use crate::{Error, Result};
+
+impl Importer<'_> {
+    pub(super) fn pool(&mut self, site: &Site) -> Result<Option<Vec<Value>>> {
+        let x = site.dynamic(0)?;
+        if site.used.get(1) == Some(&true) {
+            return Ok(None);
+        }
+        let kernel = kernel(site, None)?;
+        if x.rank() != kernel.len() + 2 {
+            return Err(Error::model(format!("input of shape {:?} does not fit a kernel of {kernel:?}", x.shape())));
+        }
+        let (spatial, channels) = (x.shape()[2..].to_vec(), x.shape()[1]);
+        let window = Window::of(site, &kernel, &spatial)?;
+        let outputs = window.outputs(&spatial, site.int_or("ceil_mode", 0)? == 1)?;
+        let kind = if site.op() == "MaxPool" {
+            PoolKind::Max
+        } else {
+            let counts_padding = site.int_or("count_include_pad", 0)? == 1;
+            PoolKind::Average { divisor: Arc::new(divisors(&window, &spatial, &outputs, counts_padding)) }
+        };
+        let x = self.channels_last(x)?;
+        let stored = std::iter::once(1).chain(outputs).chain([channels]).collect();
+        let op = Op::Pool(Pool { kind, geometry: window.geometry() });
+        Ok(Some(vec![Value::Dynamic(self.emit(op, &[x.id], stored, channels_last(x.rank()), x.dtype)?)]))
+    }
+
+    pub(super) fn global_pool(&mut self, site: &Site) -> Result<Vec<Value>> {
+        let x = site.dynamic(0)?;
+        let kind = if site.op() == "GlobalMaxPool" { ReduceKind::Max } else { ReduceKind::Mean };
+        let axes: Vec<usize> = (2..x.rank()).collect();
+        Ok(vec![Value::Dynamic(self.reduce(x, kind, &axes, true)?)])
+    }
+}
+
+/// One divisor per output position: the taps that lie in the input, or in the input and its padding.
+fn divisors(window: &Window, input: &[usize], outputs: &[usize], counts_padding: bool) -> Vec<f32> {
+    let mut all = vec![1usize];
+    for axis in 0..input.len() {
+        let (from, to) = if counts_padding {
+            (0, input[axis] + window.before[axis] + window.after[axis])
+        } else {
+            (window.before[axis], window.before[axis] + input[axis])
+        };
+        let count = |output: usize| {
+            let taps = 0..window.kernel[axis];
+            taps.map(|tap| output * window.stride[axis] + tap * window.dilation[axis])
+                .filter(|at| (from..to).contains(at))
+                .count()
+        };
+        let counts: Vec<usize> = (0..outputs[axis]).map(count).collect();
+        all = all.iter().flat_map(|a| counts.iter().map(move |b| a * b)).collect();
+    }
+    // A window over padding alone sums nothing; its average is 0.
+    all.into_iter().map(|n| n.max(1) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn divisors_count_what_is_there() {
+        let window = Window {
+            kernel: vec![3],
+            stride: vec![2],
+            dilation: vec![1],
+            before: vec![1],
+            after: vec![1],
+        };
+        assert_eq!(divisors(&window, &[6], &[4], false), [2.0, 3.0, 3.0, 1.0]);
+        assert_eq!(divisors(&window, &[6], &[4], true), [3.0, 3.0, 3.0, 2.0]);
+    }
+}

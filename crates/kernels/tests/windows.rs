@@ -1,0 +1,103 @@
+//! Depthwise convolutions and pools against their definitions, at every instruction set.
+
+mod common;
+
+use common::{Noise, Table, assert_close, assert_same_bits};
+use occlude_kernels::{Epilogue, Isa, Pointwise, Rows, Strided, depthwise, naive, pool_average, pool_max};
+use proptest::prelude::*;
+
+/// Channels around every vector width, and beyond one block.
+fn channels() -> impl Strategy<Value = usize> {
+    prop_oneof![0usize..20, 30usize..35, 60usize..70, 126usize..131, Just(1025), Just(1100)]
+}
+
+fn taps() -> impl Strategy<Value = usize> {
+    prop_oneof![1usize..10, Just(25), Just(64), Just(65), Just(130)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(120) })]
+
+    #[test]
+    fn depthwise_equals_the_definition(
+        (pixels, taps, seg, rows) in (1usize..9, taps(), channels(), 0usize..15),
+        (bias, residual) in any::<(bool, bool)>(),
+        activation in prop_oneof![
+            Just(Pointwise::Identity),
+            Just(Pointwise::Clip { lo: 0.0, hi: 1.0 }),
+            Just(Pointwise::HardSwish)
+        ],
+        seed in any::<u64>(),
+    ) {
+        let mut noise = Noise(seed);
+        let table = Table::random(&mut noise, pixels, taps, seg, rows);
+        let rows = table.rows();
+        let weights = noise.values(taps * seg);
+        let (bias_values, residual_values) = (noise.values(seg), noise.values(rows.rows * (seg + 1) + 2));
+        let epilogue = Epilogue {
+            bias: bias.then_some(&bias_values[..]),
+            residual: residual.then_some(Strided { data: &residual_values, stride: seg + 1, offset: 2 }),
+            activation,
+        };
+        let (stride, offset) = (seg + 4, 1);
+        let start = vec![7.0; rows.rows * stride + offset];
+        let mut expected = start.clone();
+        naive::depthwise(&rows, &weights, &mut expected, stride, offset, &epilogue);
+        for isa in Isa::available() {
+            let mut out = start.clone();
+            depthwise(isa, &rows, &weights, &mut out, stride, offset, &epilogue);
+            assert_close(&out, &expected, 3e-7 * (taps as f32 + 4.0), &format!("{isa:?} {rows:?}"));
+        }
+    }
+
+    #[test]
+    fn pools_equal_the_definition(
+        (pixels, taps, seg, rows) in (1usize..9, taps(), channels(), 0usize..15),
+        nan in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let mut noise = Noise(seed);
+        let mut table = Table::random(&mut noise, pixels, taps, seg, rows);
+        if nan {
+            for source in &mut table.sources {
+                let at = noise.below(source.len());
+                source[at] = f32::NAN;
+            }
+        }
+        let rows = table.rows();
+        let divisor: Vec<f32> = (0..pixels).map(|_| 1.0 + noise.below(9) as f32).collect();
+        let (stride, offset) = (seg + 4, 1);
+        let start = vec![7.0; rows.rows * stride + offset];
+        let (mut largest, mut average) = (start.clone(), start.clone());
+        naive::pool_max(&rows, &mut largest, stride, offset);
+        naive::pool_average(&rows, &divisor, &mut average, stride, offset);
+        for isa in Isa::available() {
+            let mut out = start.clone();
+            pool_max(isa, &rows, &mut out, stride, offset);
+            assert_close(&out, &largest, 0.0, &format!("{isa:?} maximum of {rows:?}"));
+            let mut out = start.clone();
+            pool_average(isa, &rows, &divisor, &mut out, stride, offset);
+            assert_close(&out, &average, 2e-7 * taps as f32, &format!("{isa:?} average of {rows:?}"));
+        }
+    }
+}
+
+#[test]
+fn a_row_has_the_same_bits_alone_and_among_others() {
+    for (taps, seg) in [(9, 100), (70, 33)] {
+        let mut noise = Noise(2);
+        let table = Table::random(&mut noise, 23, taps, seg, 23);
+        let all = table.rows();
+        let weights = noise.values(taps * seg);
+        for isa in Isa::available() {
+            let mut together = vec![0.0; 23 * seg];
+            depthwise(isa, &all, &weights, &mut together, seg, 0, &Epilogue::default());
+            for (first, count) in [(0, 1), (22, 1), (3, 2), (5, 7), (1, 22)] {
+                let part = Rows { table: &all.table[first * taps..], pixels: count, rows: count, ..all };
+                let mut alone = vec![0.0; count * seg];
+                depthwise(isa, &part, &weights, &mut alone, seg, 0, &Epilogue::default());
+                assert_same_bits(&alone, &together[first * seg..(first + count) * seg], &format!("{isa:?}"));
+            }
+        }
+    }
+}

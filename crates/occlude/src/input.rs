@@ -1,0 +1,365 @@
+//! Reading one input: a picture through recorded preprocessing, or a `.npy` file taken as the tensor itself.
+//!
+//! In: a path, what the model wants. Out: [`Input`]: the tensor, the picture to draw on, the way back to source pixels, and every silent choice in words.
+
+mod geometry;
+mod image_file;
+pub mod npy;
+mod picture;
+mod preprocess;
+mod preprocess_text;
+mod resize;
+
+use std::path::Path;
+
+pub use geometry::{AxisMap, Geometry};
+pub use image_file::{MAX_PIXELS, MAX_SIDE};
+pub use picture::Picture;
+pub use preprocess::{ColourOrder, CropRule, IMAGENET_MEAN, IMAGENET_STD, Preprocess, ResizeRule};
+pub use preprocess_text::{
+    PREPROCESS_NAMES, filter as filter_by_name, parse as parse_preprocess, to_text as preprocess_to_text,
+};
+pub use resize::{Filter, resize};
+
+use crate::error::{Error, Result};
+use crate::hash::sha256_hex;
+use crate::map::FileFact;
+use crate::tensor::{Layout, TensorSpec, shape_text};
+
+/// The longest side of the picture that maps are drawn on, in pixels.
+const PICTURE_SIDE: usize = 1024;
+
+/// What the model says about its input; a dimension that it leaves open is `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputPort {
+    /// The model's name of it.
+    pub name: String,
+    /// Dimensions without the batch axis.
+    pub dims: Vec<Option<usize>>,
+    /// Where the channels are.
+    pub layout: Layout,
+}
+
+/// One input, ready to be scored.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// What the tensor is.
+    pub spec: TensorSpec,
+    /// Row-major in the model's order, all finite.
+    pub values: Vec<f32>,
+    /// For drawing.
+    pub picture: Picture,
+    /// From elements to source pixels.
+    pub geometry: Geometry,
+    /// Silent choices, in words.
+    pub notes: Vec<String>,
+    /// The file it came from.
+    pub file: FileFact,
+    /// How source colours become tensor values; `None` for tensors.
+    pub preprocess: Option<Preprocess>,
+}
+
+impl Input {
+    /// An input made elsewhere: a tensor in the model's order.
+    ///
+    /// # Errors
+    /// Argument: a length that is not that of the spec. Number: NaN or infinity, with the index of the first.
+    pub fn from_tensor(spec: TensorSpec, values: Vec<f32>) -> Result<Input> {
+        if values.len() != spec.len() {
+            return Err(Error::argument(format!(
+                "the input has {} values, {spec} needs {}",
+                values.len(),
+                spec.len()
+            )));
+        }
+        check_finite(&spec, &values)?;
+        let picture = picture_of(&spec, &values);
+        let geometry = Geometry { unit: "elements", ..Geometry::identity(&spec.spatial()) };
+        Ok(Input {
+            spec,
+            values,
+            picture,
+            geometry,
+            notes: Vec::new(),
+            file: FileFact::default(),
+            preprocess: None,
+        })
+    }
+    /// The tensor value per channel of a source colour (red, green, blue from 0 to 255); `None` where the input is no picture.
+    pub fn tensor_colour(&self, rgb: [f32; 3]) -> Option<Vec<f32>> {
+        let preprocess = self.preprocess.as_ref()?;
+        let rgb = rgb.map(f64::from);
+        let source = match (self.spec.channels(), preprocess.colours) {
+            (1, _) => vec![0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2]],
+            (_, ColourOrder::Rgb) => rgb.to_vec(),
+            (_, ColourOrder::Bgr) => rgb.iter().rev().copied().collect(),
+        };
+        Some(source.into_iter().enumerate().map(|(channel, byte)| preprocess.value(channel, byte)).collect())
+    }
+}
+
+/// Reads a file as input of a model: a `.npy` tensor as it is, anything else as a picture.
+///
+/// # Errors
+/// File: missing, damaged or of an unknown format. Argument: a shape that does not fit the model. Limit: a picture that claims too many pixels.
+/// Number: NaN or infinity in a tensor.
+pub fn read(path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<Input> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
+    let name =
+        path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+    let file = FileFact { name, sha256: sha256_hex(&bytes) };
+    let mut input = if bytes.starts_with(b"\x93NUMPY")
+        || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"))
+    {
+        read_tensor(&bytes, path, port)?
+    } else {
+        read_picture(&bytes, path, port, preprocess)?
+    };
+    input.file = file;
+    Ok(input)
+}
+
+fn read_tensor(bytes: &[u8], path: &Path, port: &InputPort) -> Result<Input> {
+    let array = npy::parse(bytes, path)?;
+    let shape: &[usize] = match array.shape.as_slice() {
+        [1, rest @ ..] if rest.len() == port.dims.len() => rest,
+        all => all,
+    };
+    let fits = shape.len() == port.dims.len()
+        && shape.iter().zip(&port.dims).all(|(n, want)| want.is_none_or(|w| w == *n) && *n > 0);
+    if !fits {
+        let wanted: Vec<String> =
+            port.dims.iter().map(|d| d.map_or("?".to_string(), |n| n.to_string())).collect();
+        return Err(Error::argument(format!(
+            "{} has shape {}, the model's input \"{}\" is [{}] (or with a batch axis of 1 in front)",
+            path.display(),
+            shape_text(&array.shape),
+            port.name,
+            wanted.join(", ")
+        ))
+        .with_hint("a .npy file is taken as the tensor itself: neither resized nor normalised"));
+    }
+    let spec = TensorSpec::new(&port.name, shape, port.layout);
+    let mut input = Input::from_tensor(spec, array.values).map_err(|e| e.in_context(path.display()))?;
+    let dtype =
+        if array.dtype == "<f4" { String::new() } else { format!(", {} converted to f32", array.dtype) };
+    input.notes.push(format!("taken as the tensor itself {}{dtype}", shape_text(&input.spec.shape)));
+    Ok(input)
+}
+
+fn read_picture(bytes: &[u8], path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<Input> {
+    let spec = picture_spec(port, preprocess).map_err(|e| e.in_context(path.display()))?;
+    preprocess.check(spec.channels())?;
+    let pixels = image_file::decode(bytes, path)?;
+    let spatial = spec.spatial();
+    let steps =
+        preprocess.steps(pixels.size, [spatial[0], spatial[1]]).map_err(|e| e.in_context(path.display()))?;
+    let geometry = steps.geometry();
+    let mut notes = pixels.notes;
+    notes.push(format!("{} ({})", steps.describe(), preprocess.source));
+    let picture = source_picture(&pixels.rgb, pixels.size, &geometry).unwrap_or_else(|| Picture {
+        width: spatial[1],
+        height: spatial[0],
+        rgb: steps.shape_pixels(&pixels.rgb, 3),
+        photographic: true,
+    });
+    let values = if spec.channels() == 1 {
+        notes.push("colours reduced to grey (ITU-R 601)".to_string());
+        // The order of Pillow's users: convert("L") first, then resize.
+        steps.tensor(&steps.shape_pixels(&image_file::to_grey(&pixels.rgb), 1), &spec)
+    } else {
+        steps.tensor(&steps.shape_pixels(&pixels.rgb, 3), &spec)
+    };
+    Ok(Input {
+        spec,
+        values,
+        picture,
+        geometry,
+        notes,
+        file: FileFact::default(),
+        preprocess: Some(preprocess.clone()),
+    })
+}
+
+/// The spec of a picture input: two spatial axes, one or three channels, open sizes taken from preprocessing.
+fn picture_spec(port: &InputPort, preprocess: &Preprocess) -> Result<TensorSpec> {
+    if port.dims.len() != 3 {
+        return Err(Error::argument(format!(
+            "a picture cannot be the model's input \"{}\", which has {} axes beside the batch; pictures have 3",
+            port.name,
+            port.dims.len()
+        ))
+        .with_hint("give a .npy tensor of the model's shape"));
+    }
+    let (channel_axis, spatial) = match port.layout {
+        Layout::ChannelsFirst => (0, [1, 2]),
+        Layout::ChannelsLast => (2, [0, 1]),
+    };
+    let channels = port.dims[channel_axis].unwrap_or(3);
+    if channels != 1 && channels != 3 {
+        return Err(Error::argument(format!(
+            "a picture has 3 channels (or 1 in grey), the model's input \"{}\" has {channels} ({} assumed)",
+            port.name, port.layout
+        ))
+        .with_hint(
+            "give a .npy tensor, or --layout nchw or nhwc if the channel axis was taken for another",
+        ));
+    }
+    let size = preprocess.fixed_size().unwrap_or([224, 224]);
+    let mut shape = [channels; 3];
+    for (axis, open) in spatial.into_iter().zip(size) {
+        shape[axis] = port.dims[axis].unwrap_or(open);
+    }
+    Ok(TensorSpec::new(&port.name, &shape, port.layout))
+}
+
+/// The source pixels that the tensor covers, made smaller if they are many; `None` if the crop reaches beyond the picture.
+fn source_picture(rgb: &[u8], size: [usize; 2], geometry: &Geometry) -> Option<Picture> {
+    let whole: Vec<_> = geometry.size.iter().map(|&n| 0..n).collect();
+    let covered = geometry.window_in_source(&whole);
+    let inside = covered.iter().zip(size).all(|(r, n)| r.start >= -0.5 && r.end <= n as f64 + 0.5);
+    if !inside {
+        return None;
+    }
+    let [rows, columns] = [0, 1].map(|axis| {
+        let start = (covered[axis].start.round().max(0.0) as usize).min(size[axis] - 1);
+        start..(covered[axis].end.round() as usize).clamp(start + 1, size[axis])
+    });
+    let mut cut = Vec::with_capacity(rows.len() * columns.len() * 3);
+    for y in rows.clone() {
+        cut.extend_from_slice(&rgb[(y * size[1] + columns.start) * 3..(y * size[1] + columns.end) * 3]);
+    }
+    let (mut height, mut width) = (rows.len(), columns.len());
+    let longest = height.max(width);
+    if longest > PICTURE_SIDE {
+        let to = [height, width].map(|n| (n * PICTURE_SIDE / longest).max(1));
+        cut = resize(&cut, 3, [height, width], to, Filter::Bilinear);
+        [height, width] = to;
+    }
+    Some(Picture { width, height, rgb: cut, photographic: true })
+}
+
+fn check_finite(spec: &TensorSpec, values: &[f32]) -> Result<()> {
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(at) => {
+            let what = if values[at].is_nan() { "NaN" } else { "infinity" };
+            let count = values.iter().filter(|v| !v.is_finite()).count();
+            Err(Error::number(format!(
+                "the input holds {what} at {} ({count} of {} values are not finite)",
+                shape_text(&spec.unravel(at)),
+                values.len()
+            ))
+            .with_hint("replace such values before, for example with numpy.nan_to_num"))
+        }
+    }
+}
+
+/// A rendering of a tensor: of a volume the middle slice, of a signal one row.
+fn picture_of(spec: &TensorSpec, values: &[f32]) -> Picture {
+    let spatial = spec.spatial();
+    let (height, width) = match spatial.as_slice() {
+        [.., height, width] => (*height, *width),
+        [width] => (1, *width),
+        [] => (1, 1),
+    };
+    let mut index = vec![0; spec.shape.len()];
+    let axes = spec.spatial_axes();
+    for &axis in axes.iter().take(axes.len().saturating_sub(2)) {
+        index[axis] = spec.shape[axis] / 2;
+    }
+    let strides = spec.strides();
+    let mut shown = Vec::with_capacity(spec.channels() * height * width);
+    for channel in 0..spec.channels() {
+        for y in 0..height {
+            for x in 0..width {
+                if let Some(axis) = spec.channel_axis {
+                    index[axis] = channel;
+                }
+                match axes.as_slice() {
+                    [.., row, column] => (index[*row], index[*column]) = (y, x),
+                    [column] => index[*column] = x,
+                    [] => {}
+                }
+                shown.push(values[index.iter().zip(&strides).map(|(i, s)| i * s).sum::<usize>()]);
+            }
+        }
+    }
+    Picture::of_tensor(&shown, spec.channels(), height, width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(dims: &[Option<usize>], layout: Layout) -> InputPort {
+        InputPort { name: "x".into(), dims: dims.to_vec(), layout }
+    }
+    fn save(dir: &Path, name: &str, bytes: &[u8]) -> std::path::PathBuf {
+        let path = dir.join(name);
+        std::fs::write(&path, bytes).expect("write");
+        path
+    }
+
+    #[test]
+    fn tensors_must_fit_the_model() {
+        let dir = tempfile::tempdir().expect("folder");
+        let fixed = port(&[Some(1), Some(2), None], Layout::ChannelsFirst);
+        let preprocess = Preprocess::imagenet();
+        let path =
+            save(dir.path(), "a.npy", &npy::encode_f32(&[1, 1, 2, 3], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]));
+        let input = read(&path, &fixed, &preprocess).expect("fits");
+        assert_eq!(
+            (input.spec.shape.as_slice(), input.values[5], input.picture.width),
+            (&[1, 2, 3][..], 5.0, 3)
+        );
+        assert_eq!(input.file.sha256.len(), 64);
+        let wrong = save(dir.path(), "b.npy", &npy::encode_f32(&[3, 2, 3], &[0.0; 18]));
+        let error = read(&wrong, &fixed, &preprocess).expect_err("three channels");
+        assert!(
+            error.to_string().contains("has shape [3, 2, 3], the model's input \"x\" is [1, 2, ?]"),
+            "{error}"
+        );
+        let nan = save(dir.path(), "c.npy", &npy::encode_f32(&[1, 2, 2], &[0.0, 1.0, f32::NAN, 3.0]));
+        let error = read(&nan, &fixed, &preprocess).expect_err("NaN");
+        assert!(error.to_string().contains("NaN at [0, 1, 0] (1 of 4 values"), "{error}");
+        assert_eq!(error.kind(), crate::ErrorKind::Number);
+    }
+
+    #[test]
+    fn pictures_get_a_tensor_a_picture_and_notes() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("p.png");
+        image::RgbImage::from_fn(60, 40, |x, y| image::Rgb([x as u8, y as u8, 200]))
+            .save(&path)
+            .expect("save");
+        let preprocess = parse_preprocess("unit,resize=20,crop=16", &Preprocess::imagenet()).expect("good");
+        let open = port(&[Some(3), None, None], Layout::ChannelsFirst);
+        let input = read(&path, &open, &preprocess).expect("reads");
+        assert_eq!(input.spec.shape, [3, 16, 16]);
+        assert_eq!(input.geometry.window_in_source(&[0..16, 0..16]), [4.0..36.0, 14.0..46.0]);
+        assert_eq!((input.picture.width, input.picture.height, input.picture.rgb[0]), (32, 32, 14));
+        assert!((input.values[2 * 256] - 200.0 / 255.0).abs() < 1e-6);
+        assert!(
+            input.notes[0].contains("60x40 -> resize 30x20 (bilinear) -> crop 16x16"),
+            "{:?}",
+            input.notes
+        );
+        assert_eq!(input.tensor_colour([255.0, 0.0, 51.0]).expect("a picture"), [1.0, 0.0, 0.2]);
+        let grey = port(&[None, None, Some(1)], Layout::ChannelsLast);
+        let input = read(&path, &grey, &preprocess).expect("reads");
+        assert_eq!(input.spec.shape, [16, 16, 1]);
+        for (dims, message) in [(&[Some(4), None, None][..], "has 4"), (&[Some(4), None], "which has 2 axes")]
+        {
+            let error = read(&path, &port(dims, Layout::ChannelsFirst), &preprocess).expect_err("no picture");
+            assert!(error.to_string().contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_volume_shows_its_middle_slice() {
+        let spec = TensorSpec::new("x", &[1, 3, 1, 2], Layout::ChannelsFirst);
+        let input = Input::from_tensor(spec, vec![9.0, 9.0, 0.0, 1.0, 9.0, 9.0]).expect("fits");
+        assert_eq!(input.picture.rgb, [0, 0, 0, 255, 255, 255]);
+    }
+}

@@ -1,0 +1,348 @@
+//! One run: from an input, a scorer and settings to a [`Map`], with progress, cancelling, and a self-check.
+//!
+//! In: [`Job`]. Out: a map; on cancelling the map as far as it got; on NaN or infinity out of the model an error that names the window and carries the
+//! map as far as it got. Which scorer runs is not known here, and nothing is printed or written.
+
+mod check;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::input::{Input, preprocess_to_text};
+use crate::map::{FileFact, Map, MapTarget, MostProbable, Provenance, Timings};
+use crate::model_folder::Labels;
+use crate::occlusion::{FillContext, Grid, Occluder};
+use crate::score::{Activation, Readout, ScoreKind, argmax};
+use crate::scorer::{Outputs, Scorer};
+use crate::settings::Settings;
+use crate::target::{Measure, is_vector, resolve};
+use crate::tensor::shape_text;
+
+/// What the outputs of a model mean.
+#[derive(Clone, Debug, Default)]
+pub struct Meaning {
+    /// Names of the classes.
+    pub labels: Arc<Labels>,
+    /// The model classifies: a final Softmax in the graph, or its folder says so.
+    pub is_classifier: bool,
+    /// Classes do not exclude each other.
+    pub multi_label: bool,
+    /// What the vector of classes already is.
+    pub activation: Activation,
+    /// Place of the vector of classes among the scorer's outputs, if it has one.
+    pub class_output: Option<usize>,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Windows scored.
+    pub done: usize,
+    /// Windows in all.
+    pub total: usize,
+    /// Seconds since the first window was begun.
+    pub elapsed_secs: f64,
+    /// Windows per second until now.
+    pub windows_per_sec: f64,
+    /// Seconds left at that rate.
+    pub left_secs: f64,
+}
+
+/// Watches a run from outside.
+#[derive(Default)]
+pub struct Watch<'a> {
+    /// Set to stop at the next group; the map as far as it got is returned, marked incomplete.
+    pub cancel: Option<&'a AtomicBool>,
+    /// Called on the calling thread after every window, and once before the first.
+    pub progress: Option<&'a mut dyn FnMut(&Progress)>,
+}
+
+/// Reads a picture as a tensor like the input, for the fill `image:FILE`.
+pub type ReadImage<'a> = dyn Fn(&Path) -> Result<Vec<f32>> + 'a;
+
+/// Everything that one run needs.
+pub struct Job<'a> {
+    /// The model.
+    pub scorer: &'a dyn Scorer,
+    /// What its outputs mean.
+    pub meaning: Meaning,
+    /// What to hide, with what, and what to measure.
+    pub settings: &'a Settings,
+    /// For the fill `image:FILE`.
+    pub read_image: Option<&'a ReadImage<'a>>,
+    /// The model file, for provenance.
+    pub model_file: FileFact,
+    /// Seconds that loading the model took, for provenance.
+    pub load_secs: f64,
+}
+
+impl Job<'_> {
+    /// The windows that this job would score.
+    ///
+    /// # Errors
+    /// Argument: sizes, steps or a region that do not fit the input.
+    pub fn grid(settings: &Settings, input: &Input) -> Result<Grid> {
+        let spatial = input.spec.spatial();
+        let window = settings.window_for(&spatial);
+        let stride = settings.stride_for(&window, spatial.len());
+        Grid::new(&input.spec, &window, &stride, settings.border, settings.roi.as_deref())
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// Argument: settings that do not fit the input or the model. Number: NaN or infinity out of the model (with the map as far as it got), or a self-check
+    /// beyond its tolerance. And what the scorer says.
+    pub fn run(&self, input: &Input, watch: &mut Watch<'_>) -> Result<Map> {
+        let started = Instant::now();
+        let occluder = self.occluder(input)?;
+        let baseline_started = Instant::now();
+        let baseline = self.scorer.baseline(&input.values)?;
+        let baseline_secs = baseline_started.elapsed().as_secs_f64();
+        check_baseline(&baseline)?;
+        let mut map = self.empty_map(input, &occluder, &baseline)?;
+        let measures = self.measures(&baseline, &mut map)?;
+        self.describe_targets(&measures, &baseline, &mut map)?;
+        map.provenance.timings.baseline_secs = baseline_secs;
+        let score_result = self.score(&occluder, &measures, &mut map, watch, started);
+        if let Err(error) = score_result {
+            return Err(if map.computed > 0 { error.with_partial_map(map) } else { error });
+        }
+        if map.computed > 0 {
+            let check_started = Instant::now();
+            check::run(self.scorer, &occluder, &measures, &mut map)?;
+            map.provenance.timings.check_secs = check_started.elapsed().as_secs_f64();
+        }
+        Ok(map)
+    }
+
+    fn occluder(&self, input: &Input) -> Result<Occluder> {
+        if *self.scorer.input() != input.spec {
+            return Err(Error::argument(format!(
+                "the input is {}, the model was prepared for {}",
+                input.spec,
+                self.scorer.input()
+            )));
+        }
+        let grid = Job::grid(self.settings, input)?;
+        let colour = |rgb: [f32; 3]| input.tensor_colour(rgb).unwrap_or_default();
+        let context = FillContext {
+            grid: &grid,
+            seed: self.settings.seed,
+            rgb_to_tensor: input.preprocess.is_some().then_some(&colour as &dyn Fn([f32; 3]) -> Vec<f32>),
+            read_image: self.read_image,
+        };
+        let values = self.settings.fill.resolve(&input.values, &input.spec, &context)?;
+        Ok(Occluder::new(input.values.clone(), input.spec.clone(), grid, values))
+    }
+
+    /// The quantity that is measured: as asked for, else the probability of a classifier, else the raw output.
+    fn readout(&self, class_count: usize, notes: &mut Vec<String>) -> Readout {
+        let kind = self.settings.score.unwrap_or(if self.meaning.is_classifier {
+            ScoreKind::Probability
+        } else {
+            ScoreKind::Raw
+        });
+        let mut multi_label = self.meaning.multi_label;
+        if class_count == 1
+            && !multi_label
+            && self.meaning.activation == Activation::None
+            && kind != ScoreKind::Raw
+        {
+            notes.push("one output alone: read as the logit of a yes-or-no question (Sigmoid)".to_string());
+            multi_label = true;
+        }
+        if kind == ScoreKind::Logit && self.meaning.activation == Activation::Softmax {
+            notes.push("the model ends in Softmax: its logits are known up to a constant per run, logit means log probability".to_string());
+        }
+        Readout { kind, activation: self.meaning.activation, multi_label }
+    }
+
+    fn empty_map(&self, input: &Input, occluder: &Occluder, baseline: &Outputs) -> Result<Map> {
+        let mut notes = input.notes.clone();
+        let class_values = self
+            .meaning
+            .class_output
+            .filter(|&o| is_vector(&baseline.shapes[o]))
+            .map(|o| &baseline.values[o]);
+        let mut labels = Arc::clone(&self.meaning.labels);
+        if let Some(values) = class_values {
+            if !labels.is_empty() && labels.len() != values.len() {
+                notes.push(format!(
+                    "{} class names beside the model, but its output has {} values: names are not used",
+                    labels.len(),
+                    values.len()
+                ));
+                labels = Arc::default();
+            }
+        }
+        let score = self.readout(class_values.map_or(0, Vec::len), &mut notes).kind;
+        let mut arguments = self.settings.arguments(&input.spec.spatial(), score);
+        for (name, value) in &mut arguments {
+            match (name.as_str(), &input.preprocess) {
+                ("layout", _) => *value = input.spec.layout.to_string(),
+                ("preprocess", Some(preprocess)) => *value = preprocess_to_text(preprocess),
+                _ => {}
+            }
+        }
+        Ok(Map {
+            input: input.spec.clone(),
+            grid: occluder.grid().clone(),
+            score,
+            targets: Vec::new(),
+            sensitivity: Vec::new(),
+            scores: Vec::new(),
+            most_probable: class_values.map(|values| MostProbable {
+                baseline: argmax(values),
+                windows: vec![-1; occluder.grid().len()],
+            }),
+            labels,
+            computed: 0,
+            geometry: input.geometry.clone(),
+            notes,
+            check: None,
+            provenance: Provenance {
+                version: env!("CARGO_PKG_VERSION").to_string(),
+                model: self.model_file.clone(),
+                input: input.file.clone(),
+                runtime: self.scorer.runtime(),
+                arguments,
+                command: None,
+                timings: Timings { load_secs: self.load_secs, ..Timings::default() },
+            },
+        })
+    }
+
+    fn measures(&self, baseline: &Outputs, map: &mut Map) -> Result<Vec<Measure>> {
+        let count = self.meaning.class_output.map_or(0, |o| baseline.values[o].len());
+        let readout = self.readout(count, &mut Vec::new());
+        let classes = self.meaning.class_output.map(|output| (output, readout));
+        resolve(&self.settings.target, baseline, classes, &map.labels, map.input.layout)
+    }
+
+    fn describe_targets(&self, measures: &[Measure], baseline: &Outputs, map: &mut Map) -> Result<()> {
+        let slices = baseline.slices();
+        for measure in measures {
+            let value = measure.read(&slices);
+            if !value.is_finite() {
+                return Err(infinite_score(measure, value, "the untouched input"));
+            }
+            map.targets.push(MapTarget {
+                label: measure.label.clone(),
+                class: measure.class,
+                spec: measure.spec.clone(),
+                baseline: value,
+                unit: measure.unit.clone(),
+            });
+        }
+        map.sensitivity = vec![f32::NAN; measures.len() * map.grid.len()];
+        map.scores = map.sensitivity.clone();
+        Ok(())
+    }
+
+    fn score(
+        &self,
+        occluder: &Occluder,
+        measures: &[Measure],
+        map: &mut Map,
+        watch: &mut Watch<'_>,
+        started: Instant,
+    ) -> Result<()> {
+        let order = map.grid.coarse_to_fine();
+        let total = order.len();
+        let begun = Instant::now();
+        let cancelled = |watch: &Watch<'_>| watch.cancel.is_some_and(|c| c.load(Ordering::Relaxed));
+        report(watch, 0, total, begun);
+        let mut failure = None;
+        let mut sink = |window: usize, outputs: &[&[f32]]| -> ControlFlow<()> {
+            if let Err(error) = self.take(window, outputs, measures, map) {
+                failure = Some(error);
+                return ControlFlow::Break(());
+            }
+            if map.computed == 1 {
+                map.provenance.timings.first_window_secs = started.elapsed().as_secs_f64();
+            }
+            report(watch, map.computed, total, begun);
+            if cancelled(watch) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let result = self.scorer.score(occluder, &order, &mut sink);
+        map.provenance.timings.windows_secs = begun.elapsed().as_secs_f64();
+        match failure {
+            Some(error) => Err(error),
+            None => result,
+        }
+    }
+
+    /// Enters one window into the map.
+    fn take(&self, window: usize, outputs: &[&[f32]], measures: &[Measure], map: &mut Map) -> Result<()> {
+        if let Some((output, at)) = not_finite(outputs) {
+            let name = map.grid.describe(window);
+            return Err(Error::number(format!(
+                "the model returned {} (element {at} of its output {output}) with {name} hidden",
+                outputs[output][at]
+            ))
+            .with_hint("the model is not finite for this fill; another fill keeps the input nearer to what it was trained on"));
+        }
+        let count = map.grid.len();
+        let scores: Vec<f32> = measures.iter().map(|measure| measure.read(outputs)).collect();
+        if let Some(place) = scores.iter().position(|s| !s.is_finite()) {
+            return Err(infinite_score(&measures[place], scores[place], &map.grid.describe(window)));
+        }
+        for (target, score) in scores.into_iter().enumerate() {
+            map.scores[target * count + window] = score;
+            map.sensitivity[target * count + window] = map.targets[target].baseline - score;
+        }
+        if let (Some(most_probable), Some(output)) = (&mut map.most_probable, self.meaning.class_output) {
+            most_probable.windows[window] = argmax(outputs[output]) as i32;
+        }
+        map.computed += 1;
+        Ok(())
+    }
+}
+
+fn report(watch: &mut Watch<'_>, done: usize, total: usize, begun: Instant) {
+    if let Some(progress) = &mut watch.progress {
+        let elapsed_secs = begun.elapsed().as_secs_f64();
+        let windows_per_sec = if elapsed_secs > 0.0 { done as f64 / elapsed_secs } else { 0.0 };
+        let left_secs =
+            if windows_per_sec > 0.0 { (total - done) as f64 / windows_per_sec } else { f64::INFINITY };
+        progress(&Progress { done, total, elapsed_secs, windows_per_sec, left_secs });
+    }
+}
+
+/// The first element that is NaN or infinite, with its output.
+fn not_finite(outputs: &[&[f32]]) -> Option<(usize, usize)> {
+    outputs
+        .iter()
+        .enumerate()
+        .find_map(|(output, values)| values.iter().position(|v| !v.is_finite()).map(|at| (output, at)))
+}
+
+fn check_baseline(baseline: &Outputs) -> Result<()> {
+    match not_finite(&baseline.slices()) {
+        None => Ok(()),
+        Some((output, at)) => Err(Error::number(format!(
+            "the model returned {} for the untouched input (element {at} of \"{}\" {})",
+            baseline.values[output][at],
+            baseline.names[output],
+            shape_text(&baseline.shapes[output])
+        ))
+        .with_hint("check the preprocessing and the model itself")),
+    }
+}
+
+fn infinite_score(measure: &Measure, value: f32, place: &str) -> Error {
+    Error::number(format!(
+        "the {} of {} is {value} for {place}: the model rounded a probability to 0 or 1",
+        measure.unit, measure.label
+    ))
+    .with_hint("measure the probability instead (--score probability)")
+}
+
+#[cfg(test)]
+#[path = "job_tests.rs"]
+mod tests;

@@ -1,0 +1,44 @@
+//! Writing maps: which formats there are, where they go, and that they can be written before any work starts.
+//!
+//! In: what the user gave as outputs, the inputs' names, later each [`Map`]. Out: files, each written beside its place and renamed, or bytes for standard
+//! output. One file per format: `npy`, `npz`, `json`, `png`, `html`.
+
+pub mod html;
+pub mod json;
+mod npz;
+mod plan;
+pub mod png;
+mod words;
+
+pub use npz::crc32;
+pub use plan::{Format, OutputPlan, Written};
+
+use crate::error::Result;
+use crate::input::{Picture, npy};
+use crate::map::Map;
+
+/// The bytes of a map in a format.
+///
+/// # Errors
+/// What drawing reports; data formats cannot fail.
+pub fn encode(map: &Map, picture: &Picture, format: Format) -> Result<Vec<u8>> {
+    Ok(match format {
+        Format::Npy => {
+            let (shape, values) = npy_array(map);
+            npy::encode_f32(&shape, values)
+        }
+        Format::Npz => npz::encode(map),
+        Format::Json => json::encode(map),
+        Format::Png => png::render(map, picture)?,
+        Format::Html => html::render(map, picture)?,
+    })
+}
+
+/// `[T, grid...]`, the first axis left out for one target.
+fn npy_array(map: &Map) -> (Vec<usize>, &[f32]) {
+    let mut shape = map.grid.shape();
+    if map.targets.len() != 1 {
+        shape.insert(0, map.targets.len());
+    }
+    (shape, &map.sensitivity)
+}

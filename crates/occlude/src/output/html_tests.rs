@@ -1,0 +1,107 @@
+//! Tests of the report's bytes: exact values, escaping, size, no network, incomplete maps. What a browser makes of the page
+//! is tested in `tests/browser/report.test.mjs`.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::map::MostProbable;
+use crate::map::tests_support::map;
+use crate::model_folder::Labels;
+
+fn picture(width: usize, height: usize, photographic: bool) -> Picture {
+    let rgb = (0..width * height * 3).map(|i| (i * 2_654_435_761 >> 13) as u8).collect();
+    Picture { width, height, rgb, photographic }
+}
+
+/// The feed as the page would parse it.
+fn feed_of(page: &str) -> Value {
+    let from = page.find("id=\"feed\">").unwrap() + "id=\"feed\">".len();
+    let to = from + page[from..].find("</script>").unwrap();
+    serde_json::from_str(&page[from..to]).unwrap()
+}
+
+fn decoded(text: &Value) -> Vec<u32> {
+    let bytes = BASE64.decode(text.as_str().unwrap()).unwrap();
+    bytes.chunks(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())).collect()
+}
+
+fn html(map: &Map, picture: &Picture) -> String {
+    String::from_utf8(render(map, picture).unwrap()).unwrap()
+}
+
+#[test]
+fn every_score_is_in_the_page_bit_for_bit() {
+    let mut made = map([4, 6], [2, 2], [2, 2], vec![0.1, -0.25, 1e-30, f32::NAN, 0.3, 7.5]);
+    made.targets[0].baseline = 0.943_210_8;
+    made.scores = vec![0.843_210_8, 1.193_210_8, 0.943_210_8, f32::NAN, 0.1 + 0.2, -6.5];
+    made.sensitivity = made.scores.iter().map(|score| 0.943_210_8 - score).collect();
+    let feed = feed_of(&html(&made, &picture(6, 4, true)));
+    let target = &feed["targets"][0];
+    assert_eq!(target["baseline"].as_f64(), Some(f64::from(0.943_210_8f32)));
+    assert_eq!(decoded(&target["occluded"]), made.scores.iter().map(|v| v.to_bits()).collect::<Vec<_>>());
+    assert!(target.get("sensitivity").is_none());
+
+    made.sensitivity[1] = -0.5;
+    let feed = feed_of(&html(&made, &picture(6, 4, true)));
+    let sent = decoded(&feed["targets"][0]["sensitivity"]);
+    assert_eq!(sent, made.sensitivity.iter().map(|v| v.to_bits()).collect::<Vec<_>>());
+}
+
+#[test]
+fn text_from_labels_cannot_leave_its_place() {
+    let evil = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \" ' & \u{2028}";
+    let mut made = map([4, 4], [2, 2], [2, 2], vec![0.5, 0.25, 0.0, -0.5]);
+    made.targets[0].label = evil.to_owned();
+    made.labels = Arc::new(Labels::new(vec![evil.to_owned(), evil.to_owned()]));
+    made.most_probable = Some(MostProbable { baseline: 0, windows: vec![0, 1, 0, 0] });
+    made.provenance.input.name = evil.to_owned();
+    made.provenance.command = Some(evil.to_owned());
+    made.notes = vec![evil.to_owned()];
+    let page = html(&made, &picture(4, 4, true));
+    let plain = html(&map([4, 4], [2, 2], [2, 2], vec![0.5, 0.25, 0.0, -0.5]), &picture(4, 4, true));
+    for token in ["<script", "</script", "<!--", "<img"] {
+        assert_eq!(page.matches(token).count(), plain.matches(token).count(), "{token}");
+    }
+    assert_eq!(feed_of(&page)["targets"][0]["label"], evil);
+}
+
+#[test]
+fn nothing_is_fetched_and_only_the_inlined_script_may_run() {
+    let page = html(&map([4, 4], [2, 2], [2, 2], vec![0.5, 0.25, 0.0, -0.5]), &picture(4, 4, true));
+    for token in ["http:", "https:", "href=\"page", "src=\"feed", "@import", "url(", "fetch(", "innerHTML"] {
+        assert!(!page.contains(token), "{token}");
+    }
+    let between = |from: &str, to: &str| {
+        let start = page.find(from).unwrap() + from.len();
+        page[start..start + page[start..].find(to).unwrap()].to_owned()
+    };
+    let hash = |text: String| format!("'sha256-{}'", BASE64.encode(Sha256::digest(text)));
+    let policy = between("Content-Security-Policy\" content=\"", "\">");
+    assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    assert!(policy.contains(&format!("script-src {};", hash(between("<script>", "</script>")))), "{policy}");
+    assert!(policy.contains(&format!("style-src {};", hash(between("<style>", "</style>")))), "{policy}");
+}
+
+#[test]
+fn a_map_of_five_targets_with_a_photograph_is_below_a_megabyte() {
+    let cells = 53 * 53;
+    let values = (0..5 * cells).map(|i| ((i * 7919) % 1000) as f32 / 997.0 - 0.4).collect();
+    let mut made = map([224, 224], [16, 16], [4, 4], values);
+    assert_eq!(made.grid.len(), cells);
+    made.most_probable = Some(MostProbable { baseline: 3, windows: vec![3; cells] });
+    let page = html(&made, &picture(224, 224, true));
+    assert!(page.len() < 1_000_000, "{} bytes", page.len());
+    let page = html(&made, &Picture { rgb: vec![90; 1500 * 1000 * 3], ..picture(1500, 1000, true) });
+    assert!(page.contains("data:image/jpeg;base64,") && page.len() < 1_000_000, "{} bytes", page.len());
+}
+
+#[test]
+fn an_incomplete_map_and_one_without_a_picture_are_told() {
+    let made = map([4, 4], [2, 4], [2, 4], vec![0.5, f32::NAN]);
+    let feed = feed_of(&html(&made, &Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false }));
+    assert_eq!((&feed["complete"], &feed["computed"]), (&json!(false), &json!(1)));
+    assert_eq!(feed["picture"], Value::Null);
+    let broken = Picture { width: 3, height: 3, rgb: vec![0; 5], photographic: true };
+    let error = render(&made, &broken).unwrap_err().to_string();
+    assert!(error.contains("5 bytes for 3 × 3 pixels"), "{error}");
+}

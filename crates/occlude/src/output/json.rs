@@ -1,0 +1,159 @@
+//! The `.json` output, schema `occlude.map/1`: every number of the map and how it was made, for other programs.
+//!
+//! Arrays are nested in the order of their axes; a window that was not computed is `null`. Numbers are written so that reading them as f32
+//! gives the same bits.
+
+use serde_json::{Value, json};
+
+use crate::map::{Direction, Map};
+
+/// Name and version of the schema.
+pub const SCHEMA: &str = "occlude.map/1";
+/// Windows listed for and against each target.
+const TOP: usize = 10;
+
+/// The map as JSON.
+pub fn value(map: &Map) -> Value {
+    let shape = map.grid.shape();
+    let targets: Vec<Value> = map
+        .targets
+        .iter()
+        .enumerate()
+        .map(|(t, target)| {
+            json!({
+                "label": target.label,
+                "class": target.class,
+                "spec": target.spec,
+                "unit": target.unit,
+                "baseline": number(target.baseline),
+                "summary": map.summary(t),
+                "sensitivity": nested(map.sensitivity_of(t), &shape, number),
+                "scores": nested(map.scores_of(t), &shape, number),
+                "top_for": map.top_windows(t, Direction::For, TOP),
+                "top_against": map.top_windows(t, Direction::Against, TOP),
+            })
+        })
+        .collect();
+    let most_probable = map.most_probable.as_ref().map(|m| {
+        let mut classes: Vec<usize> = m.windows.iter().filter_map(|&c| usize::try_from(c).ok()).collect();
+        classes.push(m.baseline);
+        classes.sort_unstable();
+        classes.dedup();
+        let labels: serde_json::Map<String, Value> =
+            classes.into_iter().map(|c| (c.to_string(), json!(map.labels.name(c)))).collect();
+        let class = |c: i32| if c < 0 { Value::Null } else { json!(c) };
+        json!({ "baseline": m.baseline, "windows": nested(&m.windows, &shape, class), "labels": labels })
+    });
+    json!({
+        "schema": SCHEMA,
+        "complete": map.is_complete(),
+        "windows": map.grid.len(),
+        "computed": map.computed,
+        "score": map.score,
+        "sign": "baseline minus occluded score: positive = evidence for the target was hidden",
+        "input": map.input,
+        "geometry": map.geometry,
+        "grid": { "shape": shape, "border": map.grid.border, "axes": map.grid.axes },
+        "targets": targets,
+        "most_probable": most_probable,
+        "check": map.check,
+        "notes": map.notes,
+        "provenance": {
+            "version": map.provenance.version,
+            "model": map.provenance.model,
+            "input": map.provenance.input,
+            "runtime": map.provenance.runtime,
+            "arguments": map.provenance.arguments.iter().map(|(n, v)| (n.clone(), json!(v))).collect::<serde_json::Map<_, _>>(),
+            "command": map.provenance.command,
+            "timings": map.provenance.timings,
+        },
+    })
+}
+
+/// The bytes of the file: JSON on several lines, arrays of numbers on one line each, a line feed at the end.
+pub fn encode(map: &Map) -> Vec<u8> {
+    let mut text = String::new();
+    write(&value(map), 0, &mut text);
+    text.push('\n');
+    text.into_bytes()
+}
+
+/// The shortest decimal number that is this f32, so that reading it gives the same bits; `null` if it is not finite.
+fn number(v: f32) -> Value {
+    v.to_string()
+        .parse::<f64>()
+        .ok()
+        .and_then(serde_json::Number::from_f64)
+        .map_or(Value::Null, Value::Number)
+}
+
+fn nested<T: Copy>(values: &[T], shape: &[usize], one: fn(T) -> Value) -> Value {
+    match shape {
+        [] => values.first().map_or(Value::Null, |&v| one(v)),
+        [_] => Value::Array(values.iter().map(|&v| one(v)).collect()),
+        [_, rest @ ..] => {
+            let step: usize = rest.iter().product();
+            Value::Array(values.chunks(step.max(1)).map(|part| nested(part, rest, one)).collect())
+        }
+    }
+}
+
+fn write(value: &Value, depth: usize, text: &mut String) {
+    let is_small = |v: &Value| !v.is_object() && !v.is_array();
+    let line = |text: &mut String, depth: usize| {
+        text.push('\n');
+        text.extend(std::iter::repeat_n(' ', depth));
+    };
+    match value {
+        Value::Array(items) if !items.iter().all(is_small) => {
+            text.push('[');
+            for (i, item) in items.iter().enumerate() {
+                if i > 0 {
+                    text.push(',');
+                }
+                line(text, depth + 1);
+                write(item, depth + 1, text);
+            }
+            line(text, depth);
+            text.push(']');
+        }
+        Value::Object(entries) if !entries.is_empty() => {
+            text.push('{');
+            for (i, (key, item)) in entries.iter().enumerate() {
+                if i > 0 {
+                    text.push(',');
+                }
+                line(text, depth + 1);
+                text.push_str(&Value::String(key.clone()).to_string());
+                text.push_str(": ");
+                write(item, depth + 1, text);
+            }
+            line(text, depth);
+            text.push('}');
+        }
+        small => text.push_str(&small.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::tests_support::map;
+
+    #[test]
+    fn every_number_survives() {
+        let map = map([2, 4], [2, 2], [2, 2], vec![0.1, f32::NAN]);
+        let text = String::from_utf8(encode(&map)).expect("UTF-8");
+        let back: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(back, serde_json::from_str::<Value>(&value(&map).to_string()).expect("JSON"));
+        assert_eq!(
+            (back["schema"].as_str(), back["complete"].as_bool(), back["computed"].as_u64()),
+            (Some(SCHEMA), Some(false), Some(1))
+        );
+        let target = &back["targets"][0];
+        assert_eq!(target["sensitivity"][0][0].as_f64().expect("a number") as f32, 0.1f32);
+        assert!(text.contains("0.1,"), "the shortest form is written");
+        assert!(target["sensitivity"][0][1].is_null());
+        assert_eq!(back["grid"]["axes"][1]["starts"], json!([0, 2]));
+    }
+}

@@ -1,0 +1,260 @@
+//! Where outputs go: checked before any work starts, written beside their place and renamed.
+//!
+//! In: the outputs as the user named them and the inputs. Rules: the ending chooses the format; `-` is standard output (JSON); a folder (or a name that ends
+//! in `/`) gets `STEM.html`; `{stem}` is replaced by the input's file name without ending; several inputs need a folder or `{stem}`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::input::Picture;
+use crate::map::Map;
+
+/// A file format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The sensitivities, f32 `[target, grid...]`.
+    Npy,
+    /// All arrays.
+    Npz,
+    /// Everything, schema `occlude.map/1`.
+    Json,
+    /// A figure.
+    Png,
+    /// A report in one file.
+    Html,
+}
+
+impl Format {
+    /// Formats with their endings.
+    pub const ALL: [(Format, &'static str); 5] = [
+        (Format::Npy, "npy"),
+        (Format::Npz, "npz"),
+        (Format::Json, "json"),
+        (Format::Png, "png"),
+        (Format::Html, "html"),
+    ];
+
+    /// The format that a file name's ending chooses.
+    ///
+    /// # Errors
+    /// Argument: no ending, or an unknown one.
+    pub fn of(path: &Path) -> Result<Format> {
+        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        let found = Format::ALL.iter().find(|(_, e)| Some(*e) == ending.as_deref());
+        found.map(|(format, _)| *format).ok_or_else(|| {
+            let what = match ending {
+                Some(ending) => format!("unknown output ending .{ending} in {}", path.display()),
+                None => format!("{} has no ending that says the format", path.display()),
+            };
+            Error::argument(what)
+                .with_hint("endings are .html .png .json .npz .npy; - is standard output (JSON)")
+        })
+    }
+}
+
+/// Something that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The file; `None` for standard output, whose bytes are then in `stdout`.
+    pub path: Option<PathBuf>,
+    /// Size in bytes.
+    pub bytes: usize,
+    /// What belongs to standard output.
+    pub stdout: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Stdout,
+    File(PathBuf, Format),
+}
+
+/// Where each input's outputs go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputPlan {
+    /// Per input, in the order of the outputs.
+    places: Vec<Vec<Place>>,
+}
+
+impl OutputPlan {
+    /// Settles the place of every output and tries that it can be written. Missing folders are made.
+    ///
+    /// # Errors
+    /// Argument: an unknown ending, several inputs for one file, two outputs in one place. File: a place that cannot be written.
+    pub fn prepare(outputs: &[String], inputs: &[PathBuf]) -> Result<OutputPlan> {
+        let mut taken = BTreeSet::new();
+        let mut places = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let mut of_input = Vec::with_capacity(outputs.len());
+            for output in outputs {
+                let place = place(output, input, inputs.len())?;
+                if let Place::File(path, _) = &place {
+                    if !taken.insert(path.clone()) {
+                        return Err(Error::argument(format!(
+                            "two outputs would both be written to {}",
+                            path.display()
+                        ))
+                        .with_hint(
+                            "inputs of the same name in different folders need outputs of their own",
+                        ));
+                    }
+                    try_writing(path)?;
+                }
+                of_input.push(place);
+            }
+            places.push(of_input);
+        }
+        Ok(OutputPlan { places })
+    }
+
+    /// The files of one input.
+    pub fn files(&self, input: usize) -> impl Iterator<Item = &Path> {
+        self.places[input].iter().filter_map(|place| match place {
+            Place::File(path, _) => Some(path.as_path()),
+            Place::Stdout => None,
+        })
+    }
+
+    /// Writes all outputs of one input.
+    ///
+    /// # Errors
+    /// File: what the system says.
+    ///
+    /// # Panics
+    /// If there is no such input.
+    pub fn write(&self, input: usize, map: &Map, picture: &Picture) -> Result<Vec<Written>> {
+        let mut written = Vec::new();
+        for place in &self.places[input] {
+            written.push(match place {
+                Place::Stdout => {
+                    let bytes = super::encode(map, picture, Format::Json)?;
+                    Written { path: None, bytes: bytes.len(), stdout: Some(bytes) }
+                }
+                Place::File(path, format) => {
+                    let bytes = super::encode(map, picture, *format)?;
+                    write_renamed(path, &bytes)?;
+                    Written { path: Some(path.clone()), bytes: bytes.len(), stdout: None }
+                }
+            });
+        }
+        Ok(written)
+    }
+}
+
+fn place(output: &str, input: &Path, inputs: usize) -> Result<Place> {
+    if output == "-" {
+        return if inputs == 1 {
+            Ok(Place::Stdout)
+        } else {
+            Err(Error::argument(format!("standard output takes one map, there are {inputs} inputs"))
+                .with_hint("give a folder, or a name with {stem} as in maps/{stem}.json"))
+        };
+    }
+    let stem = input.file_stem().map_or_else(|| "map".to_string(), |s| s.to_string_lossy().into_owned());
+    let is_folder = output.ends_with(['/', std::path::MAIN_SEPARATOR]) || Path::new(output).is_dir();
+    let path = if is_folder {
+        Path::new(output).join(format!("{stem}.html"))
+    } else if output.contains("{stem}") {
+        PathBuf::from(output.replace("{stem}", &stem))
+    } else if inputs > 1 {
+        Format::of(Path::new(output))?;
+        return Err(Error::argument(format!("{inputs} inputs cannot all be written to {output}"))
+            .with_hint("give a folder (maps/), or a name with {stem} as in maps/{stem}.png"));
+    } else {
+        PathBuf::from(output)
+    };
+    let format = Format::of(&path)?;
+    Ok(Place::File(path, format))
+}
+
+/// Makes the folder and a file beside the place, which is removed again.
+fn try_writing(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::file(format!("cannot write {}: it is a folder", path.display())));
+    }
+    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent).map_err(|e| Error::io("make the folder", parent, &e))?;
+    }
+    if path.metadata().is_ok_and(|m| m.permissions().readonly()) {
+        return Err(Error::file(format!("cannot write {}: it is read-only", path.display())));
+    }
+    let beside = beside(path);
+    std::fs::write(&beside, b"")
+        .and_then(|()| std::fs::remove_file(&beside))
+        .map_err(|e| Error::io("write", path, &e))
+}
+
+fn write_renamed(path: &Path, bytes: &[u8]) -> Result<()> {
+    let beside = beside(path);
+    let result = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+    result.map_err(|e| {
+        // Best effort: the error that matters is the one of writing.
+        let _ = std::fs::remove_file(&beside);
+        Error::io("write", path, &e)
+    })
+}
+
+/// A hidden name in the same folder, of this process.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().map_or_else(|| "map".into(), |n| n.to_string_lossy().into_owned());
+    path.with_file_name(format!(".{name}.{}.part", std::process::id()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::tests_support::map;
+
+    fn inputs(names: &[&str]) -> Vec<PathBuf> {
+        names.iter().map(PathBuf::from).collect()
+    }
+
+    #[test]
+    fn names_by_rule() {
+        let dir = tempfile::tempdir().expect("folder");
+        let at = |name: &str| format!("{}/{name}", dir.path().display());
+        let files = |outputs: &[String], names: &[&str]| -> Result<Vec<Vec<String>>> {
+            let plan = OutputPlan::prepare(outputs, &inputs(names))?;
+            let short = |p: &Path| p.strip_prefix(dir.path()).expect("inside").display().to_string();
+            Ok((0..names.len()).map(|i| plan.files(i).map(short).collect()).collect())
+        };
+        assert_eq!(files(&[at("a.npy"), "-".into()], &["x/cat.jpg"]).expect("good"), [["a.npy"]]);
+        assert_eq!(
+            files(&[at("maps/")], &["cat.jpg", "dog.png"]).expect("good"),
+            [["maps/cat.html"], ["maps/dog.html"]]
+        );
+        assert_eq!(
+            files(&[at("{stem}.npz"), at("maps")], &["cat.jpg"]).expect("good"),
+            [["cat.npz", "maps/cat.html"]]
+        );
+        for (outputs, names, message) in [
+            (vec![at("a.gif")], vec!["x.jpg"], "unknown output ending .gif"),
+            (vec![at("a")], vec!["x.jpg"], "has no ending"),
+            (vec![at("a.png")], vec!["x.jpg", "y.jpg"], "2 inputs cannot all be written"),
+            (vec!["-".into()], vec!["x.jpg", "y.jpg"], "standard output takes one map"),
+            (vec![at("{stem}.png")], vec!["a/x.jpg", "b/x.jpg"], "two outputs would both"),
+            (vec!["/proc/none/a.png".into()], vec!["x.jpg"], "cannot make the folder"),
+        ] {
+            let error = files(&outputs, &names).expect_err(message).to_string();
+            assert!(error.contains(message), "{message}: {error}");
+        }
+    }
+
+    #[test]
+    fn writing_leaves_only_the_file() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("a.npy");
+        let plan = OutputPlan::prepare(&[path.display().to_string(), "-".into()], &inputs(&["x.npy"]))
+            .expect("good");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("folder").count(), 0, "trying leaves nothing");
+        let map = map([2, 4], [2, 2], [2, 2], vec![0.5, -1.0]);
+        let picture = Picture { width: 1, height: 1, rgb: vec![0; 3], photographic: false };
+        let written = plan.write(0, &map, &picture).expect("writes");
+        assert_eq!((written[0].path.as_deref(), written[0].bytes), (Some(path.as_path()), 128 + 8));
+        assert!(written[1].stdout.as_ref().is_some_and(|b| b.starts_with(b"{")));
+        assert_eq!(std::fs::read_dir(dir.path()).expect("folder").count(), 1);
+        let array = crate::input::npy::parse(&std::fs::read(&path).expect("there"), &path).expect("an array");
+        assert_eq!((array.shape, array.values), (vec![1, 2], vec![0.5, -1.0]));
+    }
+}

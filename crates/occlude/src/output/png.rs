@@ -1,0 +1,418 @@
+//! The figure: a PNG of a map that can be put into a paper or a chat as it is.
+//!
+//! In: a [`Map`] and its [`Picture`]. Out: PNG bytes, 1640 pixels wide. One target: the picture with its strongest windows
+//! framed, the map over it, and the map alone in exact colours beside its scale. Several: a panel each (at most six, said),
+//! each with its own scale below it. Signals become bars, volumes the three planes through their strongest window.
+//! Light paper, no interpolation, windows that were not computed hatched. Same map, same bytes.
+//! The panels themselves are in `png/`, the wording is in `words`, the colours are in `colour`.
+
+mod canvas;
+mod panel;
+mod plane;
+mod signal;
+mod text;
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
+
+use super::words;
+use crate::colour::{self, Scale};
+use crate::error::{Error, Result};
+use crate::input::Picture;
+use crate::map::{Direction, Map, TopWindow};
+use canvas::{Area, Canvas, Colour};
+use plane::Plane;
+use text::Faces;
+
+const PAPER: Colour = [255, 255, 255];
+/// Inside a panel, where no window lies.
+const GROUND: Colour = [250, 250, 248];
+const INK: Colour = [26, 28, 31];
+const SOFT: Colour = [95, 101, 108];
+const LINE: Colour = [222, 223, 219];
+const WARNING: [Colour; 2] = [[255, 243, 214], [107, 74, 0]];
+
+const WIDTH: i32 = 1640;
+const MARGIN: i32 = 48;
+const GAP: i32 = 28;
+/// Room to the right of the panels for the colour bar and its numbers.
+const BAR_ROOM: i32 = 172;
+/// Targets that a figure shows at most.
+const MOST_TARGETS: usize = 6;
+
+/// The figure of a map as PNG bytes (8-bit sRGB).
+///
+/// # Errors
+/// File: the picture's size does not fit its bytes.
+pub fn render(map: &Map, picture: &Picture) -> Result<Vec<u8>> {
+    let image = Figure::draw(map, picture)?.finish();
+    let mut bytes = Vec::new();
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
+        .write_image(&image, image.width(), image.height(), ExtendedColorType::Rgb8)
+        .map_err(|e| Error::file(format!("the figure cannot be encoded: {e}")))?;
+    Ok(bytes)
+}
+
+/// What a panel shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Picture,
+    Overlay,
+    Cells,
+}
+
+/// A figure in the making: what is drawn so far, and how far down.
+struct Figure<'a> {
+    map: &'a Map,
+    picture: Option<RgbImage>,
+    photographic: bool,
+    faces: Faces,
+    canvas: Canvas,
+    y: i32,
+    /// What was drawn where: kind, target, place.
+    panels: Vec<(Kind, usize, Area)>,
+}
+
+impl<'a> Figure<'a> {
+    fn draw(map: &'a Map, picture: &Picture) -> Result<Figure<'a>> {
+        let pixels = if picture.width == 0 || picture.height == 0 || map.input.spatial().len() > 2 {
+            None
+        } else {
+            let (width, height) = (picture.width, picture.height);
+            let pixels = RgbImage::from_raw(width as u32, height as u32, picture.rgb.clone());
+            Some(pixels.ok_or_else(|| {
+                Error::file(format!(
+                    "a picture of {} bytes is not one of {width} × {height} pixels",
+                    picture.rgb.len()
+                ))
+            })?)
+        };
+        let mut figure = Figure {
+            map,
+            picture: pixels,
+            photographic: picture.photographic,
+            faces: Faces::load()?,
+            canvas: Canvas::new(WIDTH, 4000, PAPER),
+            y: MARGIN,
+            panels: Vec::new(),
+        };
+        figure.header();
+        let shown = map.targets.len().min(MOST_TARGETS);
+        let rank = map.input.spatial().len();
+        match (rank, shown) {
+            (_, 0) => {}
+            (1, _) => figure.signals(shown),
+            (_, 1) => figure.single(),
+            (_, _) => figure.multiples(shown),
+        }
+        figure.footer(shown);
+        Ok(figure)
+    }
+
+    fn finish(self) -> RgbImage {
+        self.canvas.into_image(self.y + MARGIN - 14)
+    }
+
+    /// A line of text at the left margin; the cursor goes below it.
+    fn say(&mut self, bold: bool, size: f32, colour: Colour, text: &str) {
+        let face = if bold { &self.faces.bold } else { &self.faces.regular };
+        let fitted = face.fit(text, size, (WIDTH - 2 * MARGIN) as f32);
+        self.y += (size * 1.1) as i32;
+        self.canvas.text(face, size, MARGIN, self.y, colour, &fitted);
+        self.y += (size * 0.42) as i32;
+    }
+
+    fn header(&mut self) {
+        let map = self.map;
+        if let [target] = &map.targets[..] {
+            self.say(true, 44.0, INK, &target.label);
+            let (unit, baseline) = (&target.unit, words::number(target.baseline));
+            let said = format!("{unit} on the untouched input: {baseline}{}", words::predicted(map, target));
+            self.say(false, 24.0, INK, &said);
+        } else {
+            let name = &map.provenance.input.name;
+            let count = map.targets.len();
+            self.say(true, 44.0, INK, if name.is_empty() { "Occlusion sensitivity" } else { name.as_str() });
+            let mut said = format!("{count} targets, each with its own scale");
+            if count > MOST_TARGETS {
+                said = format!("the first {MOST_TARGETS} of {said}; the other outputs hold them all");
+            }
+            if let Some(class) = &map.most_probable {
+                said = format!("the model says {}; {said}", map.labels.short(class.baseline));
+            }
+            self.say(false, 24.0, INK, &said);
+        }
+        self.say(false, 19.0, SOFT, &words::setup(map));
+        if let Some(warning) = words::incomplete(map) {
+            let banner = Area::new(MARGIN, self.y + 10, WIDTH - 2 * MARGIN, 42);
+            self.canvas.fill(banner, WARNING[0]);
+            self.canvas.text(&self.faces.regular, 20.0, banner.x + 16, banner.y + 28, WARNING[1], &warning);
+            self.y = banner.bottom();
+        }
+        self.y += 14;
+    }
+
+    /// One target: picture, overlay and cells in a row (below each other if they are very wide), one bar for all.
+    fn single(&mut self) {
+        let values = self.map.sensitivity_of(0);
+        let scale = Scale::about_zero(values.iter().copied());
+        let planes = Plane::through(self.map, strongest(values));
+        let panels: Vec<(Kind, &Plane)> = if self.picture.is_some() && planes.len() == 1 {
+            [Kind::Picture, Kind::Overlay, Kind::Cells].into_iter().map(|kind| (kind, &planes[0])).collect()
+        } else {
+            planes.iter().map(|plane| (Kind::Cells, plane)).collect()
+        };
+        let room = WIDTH - 2 * MARGIN - BAR_ROOM;
+        let wide = planes.iter().any(|plane| aspect(plane.extent(self.map)) > 2.5);
+        let columns = if wide { 1 } else { panels.len() as i32 };
+        let width = ((room - GAP * (columns - 1)) / columns.max(1)).min(if wide { room } else { 720 });
+        let top = self.y + 34;
+        let (mut x, mut bottom) = (MARGIN, top);
+        for (kind, plane) in panels {
+            if wide {
+                self.y = if bottom == top { self.y } else { bottom + 10 };
+                x = MARGIN;
+            }
+            let area = fitting(x, self.y + 34, width, plane.extent(self.map));
+            let caption = self.caption(kind, plane);
+            let fitted = self.faces.regular.fit(&caption, 19.0, width as f32);
+            self.canvas.text(&self.faces.regular, 19.0, x, area.y - 12, SOFT, &fitted);
+            self.panel(kind, 0, area, plane, values, &scale);
+            (x, bottom) = (area.right() + GAP, bottom.max(area.bottom()));
+        }
+        let bar_x = if wide { MARGIN + width + GAP } else { x };
+        let bar = Area::new(bar_x, top, 26, (bottom - top).max(180));
+        panel::standing_bar(&mut self.canvas, bar, &self.faces, &scale, &self.map.targets[0].unit);
+        self.y = bar.bottom();
+    }
+
+    /// Several targets: the picture, then a panel each with its own scale.
+    fn multiples(&mut self, shown: usize) {
+        let first = Plane::through(self.map, strongest(self.map.sensitivity_of(0)));
+        let Some(first) = first.into_iter().next() else { return };
+        let count = shown + usize::from(self.picture.is_some());
+        let wide = aspect(first.extent(self.map)) > 2.5;
+        let most = if wide { 2 } else { 4 };
+        let columns = if count <= most { count } else { count.div_ceil(count.div_ceil(most)) } as i32;
+        let width = ((WIDTH - 2 * MARGIN - GAP * (columns - 1)) / columns).min(if wide { WIDTH } else { 560 });
+        let size = fitting(0, 0, width, first.extent(self.map));
+        let mut place = 0;
+        let mut slot = |y: i32| {
+            let (column, row) = (place % columns, place / columns);
+            place += 1;
+            Area::new(
+                MARGIN + column * (width + GAP),
+                y + 64 + row * (size.height + 122),
+                size.width,
+                size.height,
+            )
+        };
+        if self.picture.is_some() {
+            let area = slot(self.y);
+            let caption = self.caption(Kind::Picture, &first);
+            let fitted = self.faces.regular.fit(&caption, 18.0, width as f32);
+            self.canvas.text(&self.faces.regular, 18.0, area.x, area.y - 12, SOFT, &fitted);
+            self.panel(Kind::Picture, 0, area, &first, &[], &Scale::about_zero([]));
+        }
+        let mut bottom = self.y;
+        for t in 0..shown {
+            let area = slot(self.y);
+            let values = self.map.sensitivity_of(t);
+            let scale = Scale::about_zero(values.iter().copied());
+            let Some(plane) = Plane::through(self.map, strongest(values)).into_iter().next() else {
+                continue;
+            };
+            let target = &self.map.targets[t];
+            let name = self.faces.bold.fit(&target.label, 22.0, width as f32);
+            self.canvas.text(&self.faces.bold, 22.0, area.x, area.y - 36, INK, &name);
+            let mut under = format!("{} {}", target.unit, words::number(target.baseline));
+            if let Some(cut) = self.cut(&plane) {
+                under = format!("{under} · {cut}");
+            }
+            let under = self.faces.regular.fit(&under, 18.0, width as f32);
+            self.canvas.text(&self.faces.regular, 18.0, area.x, area.y - 12, SOFT, &under);
+            let kind = if self.picture.is_some() { Kind::Overlay } else { Kind::Cells };
+            self.panel(kind, t, area, &plane, values, &scale);
+            let bar = Area::new(area.x, area.bottom() + 10, area.width, 10);
+            panel::lying_bar(&mut self.canvas, bar, &self.faces, &scale);
+            bottom = bottom.max(bar.bottom() + 24);
+        }
+        self.y = bottom;
+    }
+
+    /// Signals: the input as a strip, then bars for each target.
+    fn signals(&mut self, shown: usize) {
+        let left = MARGIN + 104;
+        let width = WIDTH - MARGIN - left;
+        let Some(plane) = Plane::through(self.map, 0).into_iter().next() else { return };
+        if self.picture.is_some() {
+            let area = Area::new(left, self.y + 34, width, 44);
+            let caption = self.caption(Kind::Picture, &plane);
+            self.canvas.text(&self.faces.regular, 19.0, left, area.y - 12, SOFT, &caption);
+            self.panel(Kind::Picture, 0, area, &plane, &[], &Scale::about_zero([]));
+            self.y = area.bottom() + 10;
+        }
+        for t in 0..shown {
+            let target = &self.map.targets[t];
+            let values = self.map.sensitivity_of(t);
+            let scale = Scale::about_zero(values.iter().copied());
+            let plane = Plane { fixed: self.map.grid.unravel(strongest(values)), ..plane.clone() };
+            let mut caption = format!("fall of the {} when a window is hidden", target.unit);
+            if shown > 1 {
+                caption = format!(
+                    "{}, {} {}: {caption}",
+                    target.label,
+                    target.unit,
+                    words::number(target.baseline)
+                );
+            }
+            if let Some(cut) = self.cut(&plane) {
+                caption = format!("{caption} · {cut}");
+            }
+            let area = Area::new(left, self.y + 40, width, if shown == 1 { 380 } else { 190 });
+            let fitted = self.faces.regular.fit(&caption, 19.0, width as f32);
+            self.canvas.text(&self.faces.regular, 19.0, left, area.y - 12, SOFT, &fitted);
+            signal::bars(&mut self.canvas, area, &self.faces, (self.map, &plane, values), &scale);
+            self.panels.push((Kind::Cells, t, area));
+            self.y = area.bottom() + 34;
+        }
+    }
+
+    /// Draws one panel and notes where it is.
+    fn panel(&mut self, kind: Kind, t: usize, area: Area, plane: &Plane, values: &[f32], scale: &Scale) {
+        match (kind, &self.picture) {
+            (Kind::Picture, Some(picture)) => {
+                self.canvas.picture(picture, area, |colour| colour);
+                if self.map.targets.len() == 1 {
+                    self.frames(area, plane);
+                }
+            }
+            (Kind::Overlay, Some(picture)) => {
+                panel::overlay(&mut self.canvas, area, picture, (self.map, plane, values), scale);
+            }
+            _ => panel::cells(&mut self.canvas, area, self.map, plane, values, scale),
+        }
+        let around = Area::new(area.x - 1, area.y - 1, area.width + 2, area.height + 2);
+        self.canvas.frame(around, 1, LINE);
+        self.panels.push((kind, t, area));
+    }
+
+    /// Frames the strongest windows for and against the only target.
+    fn frames(&mut self, area: Area, plane: &Plane) {
+        for (direction, colour) in ends() {
+            if let Some(top) = self.map.top_windows(0, direction, 1).first()
+                && let Some(edges) = plane.window(self.map, top.window)
+            {
+                panel::frame(&mut self.canvas, panel::part_of(area, edges), colour);
+            }
+        }
+    }
+
+    fn caption(&self, kind: Kind, plane: &Plane) -> String {
+        match kind {
+            Kind::Picture if self.photographic => "What the model saw".to_owned(),
+            Kind::Picture => "The input, from its least value (black) to its greatest (white)".to_owned(),
+            Kind::Overlay => "The map over it".to_owned(),
+            Kind::Cells => match self.cut(plane) {
+                Some(cut) => cut,
+                None => format!("The map, {}", words::windows(self.map)),
+            },
+        }
+    }
+
+    /// Which place of the axes that are not seen this plane is at: `z 24–40, through the strongest window`.
+    fn cut(&self, plane: &Plane) -> Option<String> {
+        let axes = &self.map.grid.axes;
+        let unseen = (0..axes.len())
+            .filter(|&axis| Some(axis) != plane.row && axis != plane.col && axes[axis].len() > 1);
+        let places: Vec<String> = unseen
+            .map(|axis| {
+                let range = words::range_in_input(&axes[axis], plane.fixed[axis]);
+                format!("{} {range}", words::axis_letter(self.map, &axes[axis]))
+            })
+            .collect();
+        (!places.is_empty()).then(|| format!("{}, through the strongest window", places.join(", ")))
+    }
+
+    fn footer(&mut self, shown: usize) {
+        let map = self.map;
+        self.y += 22;
+        if shown == 1 {
+            for (direction, colour) in ends() {
+                let words = match map.top_windows(0, direction, 1).first() {
+                    Some(top) => strongest_sentence(map, direction, top),
+                    None if direction == Direction::For => {
+                        "no window lowers the score when hidden".to_owned()
+                    }
+                    None => "no window raises the score when hidden".to_owned(),
+                };
+                self.y += 24;
+                let swatch = Area::new(MARGIN, self.y - 15, 16, 16);
+                self.canvas.fill(swatch, colour);
+                let fitted = self.faces.regular.fit(&words, 20.0, (WIDTH - 2 * MARGIN - 28) as f32);
+                self.canvas.text(&self.faces.regular, 20.0, MARGIN + 28, self.y, INK, &fitted);
+                self.y += 8;
+            }
+            self.y += 6;
+        }
+        let sentence = words::sign_sentence(map);
+        for line in self.faces.regular.wrap(&sentence, 19.0, (WIDTH - 2 * MARGIN) as f32) {
+            self.say(false, 19.0, SOFT, &line);
+        }
+        self.say(
+            false,
+            19.0,
+            SOFT,
+            &format!("occlude {} · self-check: {}", map.provenance.version, words::check(map)),
+        );
+    }
+}
+
+/// Both ends of the scale with the colour that stands for them in frames and swatches.
+fn ends() -> [(Direction, Colour); 2] {
+    let ramp = colour::ramp();
+    [(Direction::For, ramp[colour::level(0.86)]), (Direction::Against, ramp[colour::level(-0.86)])]
+}
+
+fn strongest_sentence(map: &Map, direction: Direction, top: &TopWindow) -> String {
+    let target = &map.targets[0];
+    let side = if direction == Direction::For { "for" } else { "against" };
+    let mut said = format!(
+        "strongest evidence {side} it: {}, {} {} → {} ({})",
+        words::place(map, top.window),
+        target.unit,
+        words::number(target.baseline),
+        words::number(top.score),
+        words::signed(top.sensitivity)
+    );
+    if let (Some(then), Some(before)) = (top.most_probable, &map.most_probable)
+        && then != before.baseline
+    {
+        said.push_str(&format!("; the model then says {}", map.labels.short(then)));
+    }
+    said
+}
+
+/// The window with the largest magnitude; 0 where nothing was computed.
+fn strongest(values: &[f32]) -> usize {
+    let size = |i: usize| if values[i].is_nan() { -1.0 } else { values[i].abs() };
+    (0..values.len()).fold(0, |best, i| if size(i) > size(best) { i } else { best })
+}
+
+fn aspect((across, down): (usize, usize)) -> f64 {
+    across as f64 / down.max(1) as f64
+}
+
+/// The largest panel of this extent that is at most `width` wide and 760 high; never lower than 80.
+fn fitting(x: i32, y: i32, width: i32, extent: (usize, usize)) -> Area {
+    let aspect = aspect(extent);
+    let height = f64::from(width) / aspect;
+    if height > 760.0 {
+        return Area::new(x, y, ((760.0 * aspect).round() as i32).max(80), 760);
+    }
+    Area::new(x, y, width, (height.round() as i32).max(80))
+}
+
+#[cfg(test)]
+#[path = "png_tests.rs"]
+mod tests;

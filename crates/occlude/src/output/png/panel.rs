@@ -1,0 +1,132 @@
+//! One panel of a figure: the picture, the map's cells, both together, the colour bar, a frame around a window.
+//!
+//! In: a canvas, the place of the panel, a plane of the map, a colour scale. Out: pixels. In the map panel every pixel of a
+//! cell has exactly the scale's colour of its value; over the picture, weak values are see-through, in steps of the same
+//! rule as on the page. Not here: where panels go, and words about them.
+
+use image::RgbImage;
+
+use super::canvas::{Area, Canvas, Colour, mix};
+use super::plane::Plane;
+use super::text::Faces;
+use super::{INK, SOFT};
+use crate::colour::{self, Scale};
+use crate::output::words;
+
+/// Paper and ink of what was not computed.
+pub(super) const MISSING: [Colour; 2] = [[233, 233, 230], [168, 168, 164]];
+
+/// How solid a cell is over the picture at its strongest.
+const OVERLAY: f64 = 0.82;
+
+/// The pixels of a panel that lie between fractions `[left, top, right, bottom]` of it.
+pub(super) fn part_of(area: Area, edges: [f64; 4]) -> Area {
+    let x = |f: f64| area.x + (f * f64::from(area.width)).round() as i32;
+    let y = |f: f64| area.y + (f * f64::from(area.height)).round() as i32;
+    Area::new(x(edges[0]), y(edges[1]), x(edges[2]) - x(edges[0]), y(edges[3]) - y(edges[1]))
+}
+
+/// The cells as they are: solid colours, hatching where nothing was computed, the paper where no window is.
+pub(super) fn cells(
+    canvas: &mut Canvas,
+    area: Area,
+    map: &crate::map::Map,
+    plane: &Plane,
+    values: &[f32],
+    scale: &Scale,
+) {
+    canvas.fill(area, super::GROUND);
+    for cell in plane.cells(map) {
+        let part = part_of(area, cell.edges);
+        match scale.colour(values[cell.window]) {
+            Some(colour) => canvas.fill(part, colour),
+            None => canvas.hatch(part, MISSING[0], MISSING[1]),
+        }
+    }
+}
+
+/// The cells over the greyed picture: the stronger, the more solid.
+pub(super) fn overlay(
+    canvas: &mut Canvas,
+    area: Area,
+    picture: &RgbImage,
+    (map, plane, values): (&crate::map::Map, &Plane, &[f32]),
+    scale: &Scale,
+) {
+    canvas.picture(picture, area, greyed);
+    for cell in plane.cells(map) {
+        let part = part_of(area, cell.edges);
+        let value = values[cell.window];
+        match scale.colour(value) {
+            Some(colour) => {
+                let strength = (1.6 * scale.position(value).abs()).min(1.0);
+                canvas.tint(part, colour, (OVERLAY * strength) as f32);
+            }
+            None => canvas.hatch(part, MISSING[0], MISSING[1]),
+        }
+    }
+}
+
+/// The picture's lightness, lifted so that colours show over dark parts too.
+fn greyed(colour: Colour) -> Colour {
+    let [r, g, b] = colour.map(f32::from);
+    let grey = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    let lifted = (60.0 + 0.74 * grey).round() as u8;
+    [lifted; 3]
+}
+
+/// A frame around a window, with a light and a dark edge so that it stands out from any picture.
+pub(super) fn frame(canvas: &mut Canvas, area: Area, colour: Colour) {
+    let grown = |by: i32| Area::new(area.x - by, area.y - by, area.width + 2 * by, area.height + 2 * by);
+    canvas.frame(grown(3), 1, mix(INK, colour, 0.2));
+    canvas.frame(grown(2), 2, [255; 3]);
+    canvas.frame(area, 4, colour);
+    canvas.frame(Area::new(area.x + 4, area.y + 4, area.width - 8, area.height - 8), 1, [255; 3]);
+}
+
+/// A standing colour bar with its ticks to the right, the unit above it.
+pub(super) fn standing_bar(canvas: &mut Canvas, area: Area, faces: &Faces, scale: &Scale, unit: &str) {
+    let ramp = colour::ramp();
+    for row in 0..area.height {
+        let step = (ramp.len() - 1) * (area.height - 1 - row) as usize / (area.height - 1).max(1) as usize;
+        canvas.fill(Area::new(area.x, area.y + row, area.width, 1), ramp[step]);
+    }
+    canvas.text(&faces.regular, 19.0, area.x, area.y - 12, SOFT, unit);
+    for mark in marks(scale) {
+        let position = if scale.limit() > 0.0 { mark / f64::from(scale.limit()) } else { 0.0 };
+        let y = area.y + ((1.0 - position) / 2.0 * f64::from(area.height - 1)).round() as i32;
+        canvas.fill(Area::new(area.right(), y, 7, 1), INK);
+        let base = (y + 7).clamp(area.y + 14, area.bottom());
+        canvas.text(&faces.regular, 19.0, area.right() + 12, base, INK, &words::tick(mark));
+    }
+}
+
+/// A small lying colour bar with its two ends and zero below it.
+pub(super) fn lying_bar(canvas: &mut Canvas, area: Area, faces: &Faces, scale: &Scale) {
+    let ramp = colour::ramp();
+    for column in 0..area.width {
+        let step = (ramp.len() - 1) * column as usize / (area.width - 1).max(1) as usize;
+        canvas.fill(Area::new(area.x + column, area.y, 1, area.height), ramp[step]);
+    }
+    let base = area.bottom() + 20;
+    let limit = f64::from(scale.limit());
+    canvas.text_centred(&faces.regular, 17.0, area.x + area.width / 2, base, SOFT, "0");
+    if limit > 0.0 {
+        canvas.text(&faces.regular, 17.0, area.x, base, SOFT, &words::tick(-limit));
+        canvas.text_left_of(&faces.regular, 17.0, area.right(), base, SOFT, &words::tick(limit));
+    }
+}
+
+/// The values told on a scale: its two ends, and round ones that do not run into them.
+pub(super) fn marks(scale: &Scale) -> Vec<f64> {
+    let limit = f64::from(scale.limit());
+    let mut marks: Vec<f64> = colour::ticks(scale.limit())
+        .into_iter()
+        .filter(|mark| mark.abs() < 0.9 * limit || *mark == 0.0)
+        .collect();
+    if limit > 0.0 {
+        marks.insert(0, -limit);
+        marks.push(limit);
+    }
+    marks
+}

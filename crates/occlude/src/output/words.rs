@@ -1,0 +1,265 @@
+//! What the PNG figure and the page say in words about a map: numbers, places, the sentence for the sign, provenance.
+//!
+//! In: a [`Map`]. Out: plain text in one wording for both. Numbers are rounded for reading (four significant digits); exact
+//! ones are in the page's data and in the other outputs. Not here: colours, places on the figure, markup.
+
+use crate::map::{Map, MapTarget};
+use crate::occlusion::{AxisRole, GridAxis};
+
+/// A number to read: four significant digits, a true minus sign, never `-0`.
+pub(super) fn number(value: f32) -> String {
+    if value.is_nan() {
+        return "not computed".to_owned();
+    }
+    let size = f64::from(value).abs();
+    let text = if size == 0.0 {
+        "0".to_owned()
+    } else if size.is_infinite() {
+        "∞".to_owned()
+    } else if (1e-3..1e5).contains(&size) {
+        let places = (3 - size.log10().floor() as i32).clamp(0, 4) as usize;
+        format!("{size:.places$}")
+    } else {
+        format!("{size:.2e}").replace("e-", "e−")
+    };
+    if value < 0.0 { format!("−{text}") } else { text }
+}
+
+/// [`number`] with its sign also where it is positive.
+pub(super) fn signed(value: f32) -> String {
+    if value > 0.0 { format!("+{}", number(value)) } else { number(value) }
+}
+
+/// A mark on a scale: signed, and as short as three significant digits allow.
+pub(super) fn tick(value: f64) -> String {
+    let size = value.abs();
+    if size == 0.0 {
+        return "0".to_owned();
+    }
+    let sign = if value < 0.0 { '−' } else { '+' };
+    let rounded: f64 = format!("{size:.2e}").parse().unwrap_or(size);
+    if (1e-4..1e6).contains(&rounded) {
+        format!("{sign}{rounded}")
+    } else {
+        format!("{sign}{rounded:e}").replace("e-", "e−")
+    }
+}
+
+/// The short name of a grid axis: `y` and `x` of a picture, `z` too of a volume, `position` of a signal, `channel`.
+pub(super) fn axis_letter(map: &Map, axis: &GridAxis) -> &'static str {
+    let rank = map.input.spatial().len();
+    match axis.role {
+        AxisRole::Channel => "channel",
+        AxisRole::Spatial(_) if rank == 1 => "position",
+        AxisRole::Spatial(i) => match rank - 1 - i {
+            0 => "x",
+            1 => "y",
+            2 => "z",
+            _ => "axis",
+        },
+    }
+}
+
+/// Where window `index` of an axis lies, edge to edge: `24–40` are the elements 24 to 39; a channel goes by its number.
+pub(super) fn range_in_input(axis: &GridAxis, index: usize) -> String {
+    let (start, end) = (axis.starts[index], axis.ends[index]);
+    match axis.role {
+        AxisRole::Channel if end - start == 1 => start.to_string(),
+        AxisRole::Channel => format!("{start}–{}", end - 1),
+        AxisRole::Spatial(_) => format!("{start}–{end}"),
+    }
+}
+
+/// Where a window is: `x 96–112, y 72–88 px` of the source picture, or elements where the source is the tensor itself.
+pub(super) fn place(map: &Map, window: usize) -> String {
+    let index = map.grid.unravel(window);
+    let in_source = !map.geometry.is_identity();
+    let mut parts: Vec<String> = Vec::new();
+    for (place, axis) in map.grid.axes.iter().enumerate() {
+        let range = match axis.role {
+            AxisRole::Spatial(i) if in_source => {
+                let source = &map.geometry.axes[i];
+                let edge = |e: usize| pixel(source.offset + source.scale * e as f64);
+                format!("{}–{}", edge(axis.starts[index[place]]), edge(axis.ends[index[place]]))
+            }
+            _ => range_in_input(axis, index[place]),
+        };
+        parts.push(format!("{} {range}", axis_letter(map, axis)));
+    }
+    parts.reverse();
+    let unit = if in_source { format!(" {}", map.geometry.unit) } else { String::new() };
+    format!("{}{unit}", parts.join(", "))
+}
+
+fn pixel(place: f64) -> String {
+    let whole = place.round();
+    if whole < 0.0 { format!("−{}", -whole) } else { format!("{}", whole.abs()) }
+}
+
+/// What the colours' sign means, in the unit that all targets share.
+pub(super) fn sign_sentence(map: &Map) -> String {
+    let first = map.targets.first().map_or("score", |target| target.unit.as_str());
+    let unit = if map.targets.iter().all(|target| target.unit == first) { first } else { "score" };
+    format!(
+        "Red, positive: hiding this window lowers the {unit}, so it holds evidence for the target. \
+         Blue, negative: hiding it raises the {unit}, so it holds evidence against it."
+    )
+}
+
+/// What the model said of the untouched input, as an ending to the baseline score.
+pub(super) fn predicted(map: &Map, target: &MapTarget) -> String {
+    match &map.most_probable {
+        Some(said) if target.class == Some(said.baseline) => ", the most probable class".to_owned(),
+        Some(said) => format!("; the model says {}", map.labels.short(said.baseline)),
+        None => String::new(),
+    }
+}
+
+/// Model, input, window, stride and fill in one line; the separator is ` · `.
+pub(super) fn setup(map: &Map) -> String {
+    let sizes = |size: fn(&GridAxis) -> usize| {
+        map.grid.axes.iter().map(|axis| size(axis).to_string()).collect::<Vec<_>>().join("×")
+    };
+    let mut parts = Vec::new();
+    for name in [&map.provenance.model.name, &map.provenance.input.name] {
+        if !name.is_empty() {
+            parts.push(name.clone());
+        }
+    }
+    parts.push(format!("window {}", sizes(|axis| axis.window)));
+    parts.push(format!("stride {}", sizes(|axis| axis.stride)));
+    for wanted in ["fill", "border", "roi"] {
+        let used = map.provenance.arguments.iter().find(|(name, _)| name == wanted);
+        if let Some((name, value)) = used.filter(|(name, value)| name != "roi" || value != "all") {
+            parts.push(format!("{name} {value}"));
+        }
+    }
+    parts.join(" · ")
+}
+
+/// How many windows there are: `15 × 15 windows`, `39 windows`.
+pub(super) fn windows(map: &Map) -> String {
+    let shape = map.grid.shape();
+    format!("{} windows", shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × "))
+}
+
+/// That the map is incomplete, if it is.
+pub(super) fn incomplete(map: &Map) -> Option<String> {
+    let (done, all) = (map.computed, map.grid.len());
+    (!map.is_complete())
+        .then(|| format!("Incomplete: {done} of {all} windows were computed. The others are hatched."))
+}
+
+/// The self-check in words.
+pub(super) fn check(map: &Map) -> String {
+    match &map.check {
+        Some(check) => format!(
+            "{} {} recomputed by an independent full run: largest difference {:.2e}, allowed {:.2e}",
+            check.windows.len(),
+            if check.windows.len() == 1 { "window" } else { "windows" },
+            check.max_abs_diff,
+            check.tolerance
+        ),
+        None => "not done".to_owned(),
+    }
+}
+
+/// How the map was made, as names and values to list.
+pub(super) fn facts(map: &Map) -> Vec<(String, String)> {
+    let made = &map.provenance;
+    let file = |fact: &crate::map::FileFact| match (fact.name.is_empty(), fact.sha256.is_empty()) {
+        (true, _) => "not a file".to_owned(),
+        (false, true) => fact.name.clone(),
+        (false, false) => format!("{}, SHA-256 {}", fact.name, fact.sha256),
+    };
+    let mut facts = vec![
+        ("model".to_owned(), file(&made.model)),
+        ("input".to_owned(), file(&made.input)),
+        ("input of the model".to_owned(), format!("{}, {}", map.input, map.input.layout)),
+    ];
+    if !map.geometry.is_identity() {
+        let mut size = map.geometry.source_size.clone();
+        size.reverse();
+        let size = size.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ");
+        facts.push(("source".to_owned(), format!("{size} {}", map.geometry.unit)));
+    }
+    facts.push(("windows".to_owned(), format!("{}, {} computed", windows(map), map.computed)));
+    facts.push(("self-check".to_owned(), check(map)));
+    if !made.runtime.is_empty() {
+        facts.push(("run by".to_owned(), made.runtime.clone()));
+    }
+    let t = &made.timings;
+    if t.windows_secs > 0.0 {
+        facts.push((
+            "time".to_owned(),
+            format!(
+                "{} for {} windows ({:.0} a second); model {}, untouched input {}, first window after {}, self-check {}",
+                seconds(t.windows_secs),
+                map.computed,
+                map.computed as f64 / t.windows_secs,
+                seconds(t.load_secs),
+                seconds(t.baseline_secs),
+                seconds(t.first_window_secs),
+                seconds(t.check_secs)
+            ),
+        ));
+    }
+    facts.extend(made.arguments.iter().map(|(name, value)| (name.clone(), value.clone())));
+    facts.push(("occlude".to_owned(), format!("version {}", made.version)));
+    facts
+}
+
+/// `0.042 s`, `12.3 s`
+fn seconds(secs: f64) -> String {
+    if secs < 1.0 { format!("{secs:.3} s") } else { format!("{secs:.1} s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::tests_support::map;
+
+    #[test]
+    fn numbers_are_read_easily() {
+        for (value, text) in [
+            (0.943_21, "0.9432"),
+            (-0.05, "−0.0500"),
+            (12.345_6, "12.35"),
+            (123_456.0, "1.23e5"),
+            (0.000_012_3, "1.23e−5"),
+            (-0.0, "0"),
+            (1.0, "1.000"),
+            (f32::NAN, "not computed"),
+        ] {
+            assert_eq!(number(value), text, "{value}");
+        }
+        assert_eq!(
+            (signed(0.5), signed(-0.5), signed(0.0)),
+            ("+0.5000".into(), "−0.5000".into(), "0".into())
+        );
+        assert_eq!(
+            (tick(-0.2), tick(0.547_9), tick(2.5e-7)),
+            ("−0.2".into(), "+0.548".into(), "+2.5e−7".into())
+        );
+    }
+
+    #[test]
+    fn places_are_edges_in_source_pixels_or_elements() {
+        let mut small = map([4, 6], [2, 2], [2, 2], vec![0.0; 6]);
+        assert_eq!(place(&small, 4), "x 2–4, y 2–4");
+        small.geometry = crate::input::Geometry::identity(&[100, 50]);
+        small.geometry.resize(&[8, 5]);
+        small.geometry.crop(&[0, -1], &[4, 6]);
+        assert_eq!(place(&small, 3), "x −10–10, y 25–50 px");
+    }
+
+    #[test]
+    fn an_incomplete_map_says_so() {
+        let half = map([4, 4], [2, 4], [2, 4], vec![0.5, f32::NAN]);
+        assert_eq!(
+            incomplete(&half).unwrap(),
+            "Incomplete: 1 of 2 windows were computed. The others are hatched."
+        );
+        assert_eq!(incomplete(&map([4, 4], [2, 4], [2, 4], vec![0.5, 0.1])), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! The seam that every front shares: a scorer takes the input once, then sets of windows, and returns the model's outputs per window.
+//!
+//! In: an [`Occluder`] and window indices. Out: outputs per window, handed to a sink as they finish. Targets, scores, maps and pages do not know
+//! which scorer runs: the engine, ONNX Runtime, or any function from a batch to outputs ([`BatchScorer`]).
+
+mod batch;
+mod engine;
+#[cfg(feature = "ort")]
+mod ort;
+
+use std::ops::ControlFlow;
+
+pub use batch::BatchScorer;
+pub use engine::{EngineOptions, EngineScorer, MemoryPlan};
+#[cfg(feature = "ort")]
+pub use ort::{OrtModel, find_library as find_onnxruntime};
+
+use crate::error::Result;
+use crate::occlusion::Occluder;
+use crate::tensor::TensorSpec;
+
+/// What a model returned for one example (or, inside [`BatchScorer`], for a batch).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outputs {
+    /// Names of the tensors, in the order they were asked for.
+    pub names: Vec<String>,
+    /// Shape of each for one example, in the model's own order, batch axis of 1 included where the model has one.
+    pub shapes: Vec<Vec<usize>>,
+    /// Row-major values of each.
+    pub values: Vec<Vec<f32>>,
+}
+
+impl Outputs {
+    /// Each output's values.
+    pub fn slices(&self) -> Vec<&[f32]> {
+        self.values.iter().map(Vec::as_slice).collect()
+    }
+}
+
+/// Gets a window and its outputs (one slice per requested tensor); may stop the run.
+pub type Sink<'a> = dyn FnMut(usize, &[&[f32]]) -> ControlFlow<()> + 'a;
+
+/// A model, ready to score windows. Constructed with the tensors whose values are wanted.
+pub trait Scorer: Sync {
+    /// What the model's input is.
+    fn input(&self) -> &TensorSpec;
+    /// What runs, in words, for provenance: `builtin, full, avx2`.
+    fn runtime(&self) -> String;
+    /// One run of one example alone. Used for the untouched input and, on occluded ones, as the independent run of the self-check.
+    ///
+    /// # Errors
+    /// What the model says.
+    fn baseline(&self, input: &[f32]) -> Result<Outputs>;
+    /// Scores windows, beginning with the first ones given. `sink` is called from this thread as groups finish, in any order inside a group; when it
+    /// returns `Break` no further group is begun and the call returns `Ok`.
+    ///
+    /// # Errors
+    /// What the model says.
+    fn score(&self, occluder: &Occluder, windows: &[usize], sink: &mut Sink<'_>) -> Result<()>;
+}

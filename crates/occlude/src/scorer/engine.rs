@@ -1,0 +1,205 @@
+//! The engine of this project behind the seam: full runs, or only what a window can reach.
+//!
+//! In: a resolved graph, the tensors wanted, how to run. Out: a [`Scorer`]. The activations of the untouched input are kept between the calls for one input, so
+//! that windows, fills and targets can change without running it again. How the engine works is in `occlude-engine`.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use occlude_engine::Isa;
+use occlude_engine::exec::{Baseline, Changes, Form, Program, Runner, Schedule};
+use occlude_engine::graph::{Graph, TensorId};
+
+use super::{Outputs, Scorer, Sink};
+use crate::error::{Error, Result};
+use crate::occlusion::Occluder;
+use crate::settings::EngineChoice;
+use crate::tensor::TensorSpec;
+
+/// How the engine runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EngineOptions {
+    /// Incremental, gather form, or full.
+    pub engine: EngineChoice,
+    /// Threads.
+    pub threads: usize,
+    /// Bound on packed weights, kept baseline and activations in flight, in bytes.
+    pub memory_limit: u64,
+}
+
+/// What a job holds in memory, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct MemoryPlan {
+    /// Packed weights, constants and index tables.
+    pub weights: u64,
+    /// Kept activations of the untouched input.
+    pub baseline: u64,
+    /// Activations of the windows in flight.
+    pub in_flight: u64,
+    /// Granted for everything else.
+    pub allowance: u64,
+    /// Windows computed at once.
+    pub windows_in_flight: usize,
+}
+
+/// The untouched input that was run last, with what was kept of it.
+struct Kept {
+    input: Vec<f32>,
+    baseline: Arc<Baseline>,
+}
+
+/// Scores windows with the engine.
+pub struct EngineScorer {
+    spec: TensorSpec,
+    names: Vec<String>,
+    shapes: Vec<Vec<usize>>,
+    runner: Runner,
+    options: EngineOptions,
+    schedule: Schedule,
+    kept: Mutex<Option<Kept>>,
+}
+
+impl std::fmt::Debug for EngineScorer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EngineScorer").field("spec", &self.spec).field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl EngineScorer {
+    /// Compiles a graph for inputs of this spec; `outputs` are the names of outputs or inner tensors to return.
+    ///
+    /// # Errors
+    /// Argument: a name that no tensor has. Limit: memory that does not hold one window. Unsupported: more than one input, and what the engine says.
+    pub fn new(mut graph: Graph, spec: TensorSpec, outputs: &[String], options: EngineOptions) -> Result<Self> {
+        if graph.inputs.len() != 1 {
+            let names: Vec<&str> = graph.inputs.iter().map(|id| graph.tensor(*id).name.as_str()).collect();
+            return Err(Error::unsupported(format!(
+                "the model has {} inputs ({}), expected one",
+                names.len(),
+                names.join(", ")
+            )));
+        }
+        graph.outputs = outputs.iter().map(|name| tensor_of(&graph, name)).collect::<Result<_>>()?;
+        let shapes = graph.outputs.iter().map(|id| graph.tensor(*id).model_shape()).collect();
+        let program = Program::compile(graph, Isa::detect())?;
+        let limit = usize::try_from(options.memory_limit).unwrap_or(usize::MAX);
+        let schedule = Schedule::fit(&program, form_of(options.engine), options.threads, limit)?;
+        Ok(EngineScorer {
+            spec,
+            names: outputs.to_vec(),
+            shapes,
+            runner: Runner::new(program),
+            options,
+            schedule,
+            kept: Mutex::new(None),
+        })
+    }
+
+    /// What a job of this scorer holds in memory at most.
+    pub fn memory(&self) -> MemoryPlan {
+        let (program, form) = (self.runner.program(), form_of(self.options.engine));
+        MemoryPlan {
+            weights: program.weight_bytes() as u64,
+            baseline: program.baseline_bytes(form) as u64,
+            in_flight: (program.bytes_per_example(form) * self.schedule.in_flight()) as u64,
+            allowance: occlude_engine::exec::ALLOWANCE_BYTES as u64,
+            windows_in_flight: self.schedule.in_flight(),
+        }
+    }
+
+    /// Name of the instruction set that is used: `scalar`, `avx2`, `avx512`, `neon`.
+    pub fn instruction_set(&self) -> &'static str {
+        self.runner.program().isa().name()
+    }
+
+    /// The kept baseline of this input, run now if it is another one than last time.
+    fn baseline_of(&self, input: &[f32], form: Form) -> Result<Arc<Baseline>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = kept.as_ref().filter(|kept| same_bits(&kept.input, input)) {
+            return Ok(Arc::clone(&kept.baseline));
+        }
+        // Two baselines are never held at once.
+        *kept = None;
+        let baseline = Arc::new(self.runner.baseline(form, &|_, _, buffer| buffer.copy_from_slice(input))?);
+        *kept = Some(Kept { input: input.to_vec(), baseline: Arc::clone(&baseline) });
+        Ok(baseline)
+    }
+
+    fn outputs(&self, values: Vec<Vec<f32>>) -> Outputs {
+        Outputs { names: self.names.clone(), shapes: self.shapes.clone(), values }
+    }
+}
+
+/// NaN equals itself here: the question is whether it is the same input.
+fn same_bits(a: &[f32], b: &[f32]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
+fn form_of(engine: EngineChoice) -> Option<Form> {
+    match engine {
+        EngineChoice::Incremental => Some(Form::Delta),
+        EngineChoice::Gather => Some(Form::Gather),
+        EngineChoice::Full => None,
+    }
+}
+
+fn tensor_of(graph: &Graph, name: &str) -> Result<TensorId> {
+    graph.find(name).ok_or_else(|| {
+        Error::argument(format!("the model has no tensor \"{name}\""))
+            .with_hint("names of tensors are those in the model file; `occlude inspect -v` lists them")
+    })
+}
+
+/// Windows as the engine wants them: the model's axes with the batch axis in front.
+struct Hidden<'a>(&'a Occluder);
+
+impl Changes for Hidden<'_> {
+    fn len(&self) -> usize {
+        self.0.grid().len()
+    }
+    fn region(&self, window: usize) -> Vec<Range<usize>> {
+        std::iter::once(0..1).chain(self.0.window_in_input(window)).collect()
+    }
+    fn write(&self, window: usize, values: &mut [f32]) {
+        self.0.write_hidden(window, values);
+    }
+}
+
+impl Scorer for EngineScorer {
+    fn input(&self) -> &TensorSpec {
+        &self.spec
+    }
+    fn runtime(&self) -> String {
+        let engine = match self.options.engine {
+            EngineChoice::Incremental => "incremental",
+            EngineChoice::Gather => "gather",
+            EngineChoice::Full => "full",
+        };
+        format!("builtin, {engine}, {}", self.instruction_set())
+    }
+    fn baseline(&self, input: &[f32]) -> Result<Outputs> {
+        let is_first = self.kept.lock().unwrap_or_else(PoisonError::into_inner).is_none();
+        let values = match form_of(self.options.engine) {
+            // The first input is the one whose windows come next; later ones are the self-check's, and run alone in full.
+            Some(form) if is_first => {
+                let baseline = self.baseline_of(input, form)?;
+                baseline.outputs(self.runner.program()).into_iter().map(<[f32]>::to_vec).collect()
+            }
+            _ => self.runner.run_one(&|_, _, buffer| buffer.copy_from_slice(input))?,
+        };
+        Ok(self.outputs(values))
+    }
+    fn score(&self, occluder: &Occluder, windows: &[usize], sink: &mut Sink<'_>) -> Result<()> {
+        match form_of(self.options.engine) {
+            Some(form) => {
+                let baseline = self.baseline_of(occluder.input(), form)?;
+                self.runner.run_changes(&baseline, &Hidden(occluder), windows, self.schedule, sink)?;
+            }
+            None => {
+                let write = |window: usize, _: usize, buffer: &mut [f32]| occluder.occlude_into(window, buffer);
+                self.runner.run(windows, self.schedule, &write, sink)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! Full runs through ONNX Runtime, whose library is loaded at run time.
+//!
+//! In: the bytes of a model, the tensors wanted. Out: a function on batches for [`BatchScorer`](super::BatchScorer). A model with an open batch axis gets batches; one with a fixed
+//! batch of 1 is looped, a larger fixed batch is filled up. Inner tensors become outputs by appending them to the model's bytes.
+
+mod library;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use ::ort::environment::Environment;
+use ::ort::session::{Session, SessionOutputs};
+use ::ort::value::{TensorElementType, TensorRef, ValueType};
+
+use super::{BatchScorer, Outputs, Scorer};
+use crate::error::{Error, Result};
+use crate::tensor::TensorSpec;
+
+pub use library::find as find_library;
+
+/// Examples per run of a model with an open batch axis.
+const BATCH: usize = 16;
+
+/// A model in ONNX Runtime, from which scorers are made.
+#[derive(Debug)]
+pub struct OrtModel {
+    path: PathBuf,
+    library: PathBuf,
+    threads: Option<usize>,
+}
+
+impl OrtModel {
+    /// Finds and loads the library. The first library that a process loads stays for its lifetime.
+    ///
+    /// # Errors
+    /// File: no library, or one that cannot be loaded.
+    pub fn open(model: &Path, library: &Path, threads: Option<usize>) -> Result<OrtModel> {
+        environment(library)?;
+        Ok(OrtModel { path: model.to_path_buf(), library: library.to_path_buf(), threads })
+    }
+
+    /// A scorer for inputs of this spec that returns these tensors (outputs or inner tensors by name).
+    ///
+    /// # Errors
+    /// Model or Unsupported: what ONNX Runtime says; a tensor that is not f32; more than one input.
+    pub fn scorer(&self, spec: &TensorSpec, requests: &[String]) -> Result<Box<dyn Scorer>> {
+        let session = self.session(requests)?;
+        if session.inputs().len() != 1 {
+            let names: Vec<&str> = session.inputs().iter().map(|i| i.name()).collect();
+            return Err(Error::unsupported(format!(
+                "the model has {} inputs ({}), expected one",
+                names.len(),
+                names.join(", ")
+            )));
+        }
+        let fixed = fixed_batch(session.inputs()[0].dtype())?;
+        let (model, requests, one) = (self.path.clone(), requests.to_vec(), spec.shape.clone());
+        let session = Mutex::new(session);
+        let run = move |inputs: &[f32], count: usize| -> Result<Outputs> {
+            let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
+            let refused = |e: ::ort::Error| {
+                Error::model(format!("ONNX Runtime could not run {}: {}", model.display(), first_line(&e)))
+            };
+            let batch = fixed.unwrap_or(count);
+            let length: usize = one.iter().product();
+            let mut outputs = Outputs::default();
+            for group in inputs.chunks(batch * length) {
+                let used = group.len() / length;
+                let mut shape = vec![batch];
+                shape.extend(&one);
+                // A fixed batch larger than what is left is filled up with the last example.
+                let mut filled = group.to_vec();
+                while filled.len() < batch * length {
+                    filled.extend_from_slice(&group[(used - 1) * length..]);
+                }
+                let tensor = TensorRef::from_array_view((shape, filled.as_slice())).map_err(refused)?;
+                let results = session.run(::ort::inputs![tensor]).map_err(refused)?;
+                append(&mut outputs, &results, &requests, batch, used)?;
+            }
+            Ok(outputs)
+        };
+        let batch = fixed.map_or(BATCH, |n| n.max(1));
+        Ok(Box::new(BatchScorer::new(spec.clone(), batch, format!("onnxruntime {}, full", version()), run)))
+    }
+
+    fn session(&self, requests: &[String]) -> Result<Session> {
+        let environment = environment(&self.library)?;
+        let refused =
+            |e: String| Error::model(format!("ONNX Runtime could not load {}: {e}", self.path.display()));
+        let text = |e: ::ort::Error| refused(first_line(&e));
+        let mut builder = Session::builder(environment).map_err(text)?;
+        if let Some(threads) = self.threads {
+            builder = builder.with_intra_threads(threads).map_err(|e| refused(first_line(&e)))?;
+        }
+        let session = builder.commit_from_file(&self.path).map_err(text)?;
+        let missing: Vec<&String> =
+            requests.iter().filter(|r| session.outputs().iter().all(|o| o.name() != r.as_str())).collect();
+        if missing.is_empty() {
+            return Ok(session);
+        }
+        let mut bytes = std::fs::read(&self.path).map_err(|e| Error::io("read", &self.path, &e))?;
+        append_outputs(&mut bytes, &missing);
+        let folder = self.path.parent().map(|p| p.display().to_string()).unwrap_or_default();
+        builder
+            .with_config_entry("session.model_external_initializers_file_folder_path", folder)
+            .map_err(|e| refused(first_line(&e)))?
+            .commit_from_memory(&bytes)
+            .map_err(|e| {
+                let names: Vec<&str> = missing.iter().map(|m| m.as_str()).collect();
+                Error::argument(format!("the model has no tensor {}: {}", names.join(", "), first_line(&e)))
+                    .with_hint(
+                        "names of tensors are those in the model file; `occlude inspect -v` lists them",
+                    )
+            })
+    }
+}
+
+/// Adds graph outputs to a model's bytes: fields of a message that are written twice are merged, so a second `graph` with only outputs extends the first.
+fn append_outputs(bytes: &mut Vec<u8>, names: &[&String]) {
+    let field = |number: u8, content: &[u8]| {
+        let mut out = vec![number << 3 | 2];
+        let mut length = content.len();
+        while length >= 0x80 {
+            out.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        out.push(length as u8);
+        out.extend_from_slice(content);
+        out
+    };
+    // ModelProto.graph = 7, GraphProto.output = 12, ValueInfoProto.name = 1.
+    let outputs: Vec<u8> = names.iter().flat_map(|name| field(12, &field(1, name.as_bytes()))).collect();
+    bytes.extend(field(7, &outputs));
+}
+
+fn append(
+    outputs: &mut Outputs,
+    results: &SessionOutputs<'_>,
+    requests: &[String],
+    batch: usize,
+    used: usize,
+) -> Result<()> {
+    let is_first = outputs.names.is_empty();
+    for (place, name) in requests.iter().enumerate() {
+        let value =
+            results.get(name).ok_or_else(|| Error::model(format!("ONNX Runtime returned no \"{name}\"")))?;
+        let (shape, values) = value.try_extract_tensor::<f32>().map_err(|_| {
+            Error::unsupported(format!("tensor \"{name}\" is {}, expected f32", value.dtype()))
+        })?;
+        let mut shape: Vec<usize> = shape.iter().map(|&d| d.max(0) as usize).collect();
+        // A tensor that does not carry the batch on its first axis cannot be split; with a batch of one there is nothing to split.
+        if batch > 1 {
+            match shape.first_mut() {
+                Some(first) if *first % batch == 0 => *first /= batch,
+                _ => {
+                    return Err(Error::unsupported(format!(
+                        "tensor \"{name}\" does not have the batch as its first axis"
+                    )));
+                }
+            }
+        }
+        let one: usize = shape.iter().product();
+        if is_first {
+            outputs.names.push(name.clone());
+            outputs.shapes.push(shape);
+            outputs.values.push(Vec::new());
+        }
+        outputs.values[place].extend_from_slice(&values[..one * used]);
+    }
+    Ok(())
+}
+
+/// The batch that is fixed in the model's input, `None` if it is open.
+fn fixed_batch(input: &ValueType) -> Result<Option<usize>> {
+    match input {
+        ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {
+            Ok(shape.first().and_then(|&d| usize::try_from(d).ok()).filter(|d| *d > 0))
+        }
+        other => Err(Error::unsupported(format!("the model's input is {other}, expected an f32 tensor"))),
+    }
+}
+
+/// The process's environment, made with the first library asked for.
+fn environment(library: &Path) -> Result<&'static Environment> {
+    static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
+    if let Some(environment) = ENVIRONMENT.get() {
+        return Ok(environment);
+    }
+    let refused = |e: String| Error::file(format!("cannot load ONNX Runtime: {e}")).with_hint(library::HINT);
+    let builder = ::ort::init_from(library).map_err(|e| refused(e.to_string()))?;
+    let environment = builder.with_telemetry(false).build().map_err(|e| refused(first_line(&e)))?;
+    Ok(ENVIRONMENT.get_or_init(|| environment))
+}
+
+/// `1.24.1` from the build information.
+fn version() -> String {
+    let info = ::ort::info();
+    let start = info.find("git-branch=rel-").map(|i| &info[i + "git-branch=rel-".len()..]);
+    start.and_then(|s| s.split(',').next()).unwrap_or("of unknown version").to_string()
+}
+
+fn first_line<T>(error: &::ort::Error<T>) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn appended_outputs_are_protobuf_fields() {
+        let mut bytes = vec![1, 2];
+        append_outputs(&mut bytes, &[&"ab".to_string()]);
+        assert_eq!(bytes, [1, 2, 7 << 3 | 2, 6, 12 << 3 | 2, 4, 1 << 3 | 2, 2, b'a', b'b']);
+    }
+}

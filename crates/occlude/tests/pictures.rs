@@ -1,0 +1,137 @@
+//! A report and a figure of a whole map, made as a user of the crate would, and kept for the browser tests.
+//!
+//! In: a map over a crop of a photograph, built here from a formula, with five targets, one of whose labels is markup.
+//! Out: `report.html`, `incomplete.html` and figures in cargo's folder for test files (`target/tmp`), where
+//! `tests/browser/report.test.mjs` opens the pages. Here only what needs no browser is checked.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use occlude::colour::Scale;
+use occlude::output::{html, png};
+use occlude::{
+    Border, FileFact, Geometry, Grid, Labels, Layout, Map, MapTarget, MostProbable, Picture, Provenance, ScoreKind, TensorSpec,
+};
+
+const NAMES: [&str; 5] = [
+    "espresso",
+    "cup",
+    "coffee mug",
+    "</script><script>window.broken = 1</script><b>bold</b> & co",
+    "eggnog",
+];
+
+/// A 224 x 224 crop of a 400 x 600 picture, windows of 32 every 16, bumps for and against.
+fn made(targets: usize) -> Map {
+    let input = TensorSpec::new("x", &[3, 224, 224], Layout::ChannelsFirst);
+    let grid = Grid::new(&input, &[32, 32], &[16, 16], Border::Shift, None).unwrap();
+    let mut geometry = Geometry::identity(&[400, 600]);
+    geometry.resize(&[256, 384]);
+    geometry.crop(&[16, 80], &[224, 224]);
+    let baselines = [0.943_210_8f32, 0.021_2, 0.011_7, 0.006_2, 0.001_9];
+    let (mut scores, mut sensitivity) = (Vec::new(), Vec::new());
+    for (t, &baseline) in baselines[..targets].iter().enumerate() {
+        for window in 0..grid.len() {
+            let (y, x) = ((window / 13) as f32, (window % 13) as f32);
+            let bump = |cy: f32, cx: f32| (-((y - cy).powi(2) + (x - cx).powi(2)) / 7.0).exp();
+            let grain = ((window * 37 + t * 11) % 17) as f32 / 17.0 - 0.5;
+            let fall = baseline * (0.7 * bump(5.2, 6.3 + t as f32) - 0.05 * bump(9.0, 2.0) + 0.01 * grain);
+            scores.push(baseline - fall);
+            sensitivity.push(baseline - (baseline - fall));
+        }
+    }
+    Map {
+        score: ScoreKind::Probability,
+        targets: (0..targets)
+            .map(|t| MapTarget {
+                label: NAMES[t].to_owned(),
+                class: Some(t),
+                spec: t.to_string(),
+                baseline: baselines[t],
+                unit: "probability".into(),
+            })
+            .collect(),
+        most_probable: Some(MostProbable {
+            baseline: 0,
+            windows: (0..grid.len()).map(|window| i32::from(scores[window] < 0.35)).collect(),
+        }),
+        labels: Arc::new(Labels::new(NAMES.map(str::to_owned).to_vec())),
+        computed: grid.len(),
+        notes: vec!["resized so that the short side is 256, then the centre 224x224 was cut out".into()],
+        check: None,
+        provenance: Provenance {
+            version: "0.1.0".into(),
+            model: FileFact { name: "net.onnx".into(), sha256: "ab".repeat(32) },
+            input: FileFact { name: "coffee.jpg".into(), sha256: "cd".repeat(32) },
+            arguments: vec![("fill".into(), "mean".into()), ("border".into(), "shift".into())],
+            command: Some("occlude map net.onnx coffee.jpg --window 32 -o coffee.html".into()),
+            ..Provenance::default()
+        },
+        scores,
+        sensitivity,
+        geometry,
+        grid,
+        input,
+    }
+}
+
+fn photograph() -> Picture {
+    let side = 350;
+    let mut rgb = Vec::with_capacity(side * side * 3);
+    for y in 0..side {
+        for x in 0..side {
+            let away = (((x as f32 - 180.0).powi(2) + (y as f32 - 150.0).powi(2)).sqrt() / 2.0) as usize;
+            rgb.extend([220 - away.min(180), 190 - away.min(170), 90 + (x + y) / 8].map(|v| v as u8));
+        }
+    }
+    Picture { width: side, height: side, rgb, photographic: true }
+}
+
+fn keep(name: &str, bytes: &[u8]) {
+    fs::write(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name), bytes).unwrap();
+}
+
+#[test]
+fn a_report_of_five_targets_is_one_small_file() {
+    let page = html::render(&made(5), &photograph()).unwrap();
+    assert!(page.len() < 1_000_000, "{} bytes", page.len());
+    let text = String::from_utf8(page).unwrap();
+    assert!(!text.contains(NAMES[3]), "a label that is markup must be escaped");
+    assert!(text.contains("\\u003c/script>\\u003cscript>window.broken = 1"));
+    keep("report.html", text.as_bytes());
+}
+
+#[test]
+fn a_report_of_an_incomplete_map_is_kept_too() {
+    let mut map = made(1);
+    let done = map.grid.coarse_to_fine()[..50].to_vec();
+    for window in (0..map.grid.len()).filter(|window| !done.contains(window)) {
+        map.sensitivity[window] = f32::NAN;
+        map.scores[window] = f32::NAN;
+        map.most_probable.as_mut().unwrap().windows[window] = -1;
+    }
+    map.computed = done.len();
+    let page = html::render(&map, &photograph()).unwrap();
+    assert!(String::from_utf8_lossy(&page).contains("\"complete\":false,\"computed\":50"));
+    keep("incomplete.html", &page);
+    keep("incomplete.png", &png::render(&map, &photograph()).unwrap());
+}
+
+#[test]
+fn a_figure_has_the_colour_of_every_value_and_the_pictures_pixels() {
+    let map = made(1);
+    let picture = photograph();
+    let bytes = png::render(&map, &picture).unwrap();
+    keep("figure.png", &bytes);
+    keep("figure_of_five.png", &png::render(&made(5), &picture).unwrap());
+    let figure = image::load_from_memory(&bytes).unwrap().into_rgb8();
+    let seen = |colour: [u8; 3]| figure.pixels().filter(|pixel| pixel.0 == colour).count();
+    let scale = Scale::about_zero(map.sensitivity.iter().copied());
+    for &value in &map.sensitivity {
+        let colour = scale.colour(value).unwrap();
+        assert!(seen(colour) > 500, "{value}: {colour:?} is on {} pixels", seen(colour));
+    }
+    let middle = &picture.rgb[(175 * 350 + 100) * 3..][..3];
+    assert!(seen([middle[0], middle[1], middle[2]]) > 0);
+}

@@ -1,0 +1,237 @@
+// The report in a real browser: opened from file://, hovered, walked by keyboard, switched, narrowed, and each time its
+// numbers are compared with the feed that the file carries, decoded here on its own.
+// In: REPORTS, a folder with report.html and incomplete.html (default: target/tmp, where `cargo test -p occlude --test
+// pictures` writes them), and CHROMIUM, a Chromium or Chrome (default: the usual places). Run: npm ci && node --test
+
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const reports = process.env.REPORTS ?? path.join(here, "../../target/tmp");
+const browserPath =
+  process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((file) => existsSync(file));
+
+let browser;
+before(async () => {
+  assert.ok(browserPath, "no Chromium found: install it (Debian: apt-get install chromium) or name one in CHROMIUM");
+  browser = await chromium.launch({ executablePath: browserPath, args: ["--no-sandbox"] });
+});
+after(() => browser?.close());
+
+// The feed of a report file, with its numbers decoded.
+function feedOf(name) {
+  const text = readFileSync(path.join(reports, name), "utf8");
+  const feed = JSON.parse(text.match(/id="feed">(.*?)<\/script>/s)[1]);
+  const words = (base64) => {
+    const bytes = Buffer.from(base64, "base64");
+    return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  };
+  const floats = (base64) => Float32Array.from({ length: words(base64).byteLength / 4 }, (_, i) => words(base64).getFloat32(4 * i, true));
+  for (const target of feed.targets) {
+    target.occluded = floats(target.occluded);
+    target.sensitivity = target.sensitivity ? floats(target.sensitivity) : target.occluded.map((score) => target.baseline - score);
+  }
+  const said = words(feed.most_probable);
+  feed.most_probable = Array.from({ length: said.byteLength / 4 }, (_, i) => said.getInt32(4 * i, true));
+  feed.columns = feed.axes[1].starts.length;
+  return feed;
+}
+
+// Opens a report and fails on any script error, refused resource or request that leaves the file.
+async function open(name, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, offline: true, ...options });
+  const page = await context.newPage();
+  const wrong = [];
+  page.on("pageerror", (error) => wrong.push(String(error)));
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && wrong.push(message.text()));
+  page.on("request", (request) => /^(file|data):/.test(request.url()) || wrong.push(request.url()));
+  await page.goto(pathToFileURL(path.join(reports, name)).href + (options.hash ?? ""));
+  await page.waitForSelector("#page:not([hidden])");
+  return { page, wrong, close: () => context.close() };
+}
+
+// Where the middle of a cell is on the map, in CSS pixels of the window.
+async function middleOf(page, feed, cell) {
+  const box = await page.locator("#map-stage").boundingBox();
+  const along = (axis, i) => (axis.starts[i] + axis.ends[i]) / 2 / axis.length;
+  return {
+    x: box.x + box.width * along(feed.axes[1], cell % feed.columns),
+    y: box.y + box.height * along(feed.axes[0], Math.floor(cell / feed.columns)),
+  };
+}
+
+// What a card says: its exact numbers and its texts by name.
+function card(page, kind) {
+  return page.locator(`.card.${kind}`).evaluate((node) => ({
+    cell: Number(node.dataset.cell),
+    numbers: [...node.querySelectorAll("data")].map((data) => Number(data.value)),
+    texts: Object.fromEntries([...node.querySelectorAll("dt")].map((dt) => [dt.textContent, dt.nextElementSibling.textContent])),
+  }));
+}
+
+function rankOf(values, cell) {
+  return 1 + [...values.keys()].filter((other) => values[other] > values[cell] || (values[other] === values[cell] && other < cell)).length;
+}
+
+function checkCard(said, feed, t, cell) {
+  const target = feed.targets[t];
+  assert.equal(said.cell, cell);
+  assert.deepEqual(said.numbers, [target.baseline, target.occluded[cell], target.sensitivity[cell]]);
+  const rank = Object.values(said.texts)[0];
+  assert.equal(rank, `${rankOf(target.sensitivity, cell)} of ${target.sensitivity.length}`);
+  assert.equal(said.texts["the model then says"], feed.classes[feed.most_probable[cell]]);
+}
+
+test("hovering a cell tells its exact numbers, rank, places and class", async () => {
+  const feed = feedOf("report.html");
+  const { page, wrong, close } = await open("report.html");
+  for (const cell of [0, feed.columns + 2, feed.targets[0].occluded.length - 1]) {
+    const { x, y } = await middleOf(page, feed, cell);
+    await page.mouse.move(x, y);
+    const said = await card(page, "hovered");
+    checkCard(said, feed, 0, cell);
+    const [rows, columns] = feed.axes;
+    const [row, column] = [Math.floor(cell / feed.columns), cell % feed.columns];
+    assert.equal(
+      said.texts["in the input tensor"],
+      `x ${columns.starts[column]}–${columns.ends[column]}, y ${rows.starts[row]}–${rows.ends[row]}`,
+    );
+    const edge = (axis, place) => String(Math.round(axis.offset + axis.scale * place)).replace("-", "−");
+    assert.equal(
+      said.texts["in the source picture"],
+      `x ${edge(columns, columns.starts[column])}–${edge(columns, columns.ends[column])}, ` +
+        `y ${edge(rows, rows.starts[row])}–${edge(rows, rows.ends[row])} px`,
+    );
+  }
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
+test("the map's pixels are the ramp's colours of its values, symmetric about zero", async () => {
+  const feed = feedOf("report.html");
+  const { page, close } = await open("report.html");
+  const values = feed.targets[0].sensitivity;
+  const limit = Math.max(...values.map(Math.abs));
+  const box = await page.locator("#map-stage").boundingBox();
+  for (let cell = 0; cell < values.length; cell += 7) {
+    const { x, y } = await middleOf(page, feed, cell);
+    const pixel = await page.evaluate(
+      ([fx, fy]) => {
+        const canvas = document.getElementById("map");
+        return [...canvas.getContext("2d").getImageData(fx * canvas.width, fy * canvas.height, 1, 1).data.slice(0, 3)];
+      },
+      [(x - box.x) / box.width, (y - box.y) / box.height],
+    );
+    const expected = feed.ramp[127 + Math.sign(values[cell]) * Math.round((127 * Math.abs(values[cell])) / limit)];
+    assert.equal(pixel.map((v) => v.toString(16).padStart(2, "0")).join(""), expected, `cell ${cell}`);
+  }
+  await close();
+});
+
+test("targets are switched by click and by key, and the tables follow", async () => {
+  const feed = feedOf("report.html");
+  const { page, wrong, close } = await open("report.html");
+  await page.getByRole("radio").nth(2).check();
+  assert.equal(await page.locator("h1").textContent(), feed.targets[2].label);
+  await page.keyboard.press("2");
+  assert.equal(await page.locator("h1").textContent(), feed.targets[1].label);
+  const values = feed.targets[1].sensitivity;
+  const order = [...values.keys()].sort((a, b) => values[b] - values[a] || a - b);
+  const rows = (table) => page.locator(`#${table} tbody tr`).evaluateAll((all) => all.map((row) => Number(row.dataset.cell)));
+  assert.deepEqual(await rows("top-for"), order.filter((cell) => values[cell] > 0).slice(0, 8));
+  assert.deepEqual(await rows("top-against"), order.filter((cell) => values[cell] < 0).slice(-8).reverse());
+  const { x, y } = await middleOf(page, feed, 5);
+  await page.mouse.move(x, y);
+  checkCard(await card(page, "hovered"), feed, 1, 5);
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
+test("the keyboard alone walks, pins, lets go and changes opacity, and focus is seen", async () => {
+  const feed = feedOf("report.html");
+  const { page, close } = await open("report.html");
+  for (let presses = 0; presses < 30; presses++) {
+    await page.keyboard.press("Tab");
+    if (await page.evaluate(() => document.activeElement.id === "map-stage")) break;
+  }
+  const outline = await page.locator("#map-stage").evaluate((node) => getComputedStyle(node).outlineWidth);
+  assert.notEqual(outline, "0px");
+  await page.keyboard.press("Home");
+  for (let up = 0; up < feed.axes[0].starts.length; up++) await page.keyboard.press("ArrowUp");
+  checkCard(await card(page, "hovered"), feed, 0, 0);
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowDown");
+  checkCard(await card(page, "hovered"), feed, 0, feed.columns + 1);
+  assert.match(await page.locator("#spoken").textContent(), /rank \d+ of \d+/);
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("End");
+  checkCard(await card(page, "pinned"), feed, 0, feed.columns + 1);
+  checkCard(await card(page, "hovered"), feed, 0, 2 * feed.columns - 1);
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator(".card.pinned").count(), 0);
+  const before = Number(await page.locator("#opacity").inputValue());
+  await page.keyboard.press("[");
+  assert.equal(Number(await page.locator("#opacity").inputValue()), before - 10);
+  await close();
+});
+
+test("the address keeps target, opacity and pinned window", async () => {
+  const feed = feedOf("report.html");
+  const first = await open("report.html");
+  const { x, y } = await middleOf(first.page, feed, 3);
+  await first.page.keyboard.press("3");
+  await first.page.mouse.click(x, y);
+  const hash = new URL(first.page.url()).hash;
+  await first.close();
+  const second = await open("report.html", { hash });
+  checkCard(await card(second.page, "pinned"), feed, 2, 3);
+  await second.close();
+  const broken = await open("report.html", { hash: "#target=99&opacity=no&window=-4" });
+  assert.equal(await broken.page.locator("h1").textContent(), feed.targets[0].label);
+  assert.deepEqual(broken.wrong, []);
+  await broken.close();
+});
+
+test("a label that is markup stays text", async () => {
+  const feed = feedOf("report.html");
+  const { page, wrong, close } = await open("report.html");
+  const evil = feed.targets.findIndex((target) => target.label.includes("<script>"));
+  assert.ok(evil >= 0);
+  await page.keyboard.press(String(evil + 1));
+  assert.equal(await page.locator("h1").textContent(), feed.targets[evil].label);
+  assert.equal(await page.evaluate(() => window.broken), undefined);
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
+test("nothing overflows from 360 pixels on, and dark mode is dark", async () => {
+  for (const width of [360, 768, 1200, 2000]) {
+    const { page, close } = await open("report.html", { viewport: { width, height: 800 } });
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= width, `${width} px`);
+    await close();
+  }
+  const { page, close } = await open("report.html", { colorScheme: "dark" });
+  const paper = await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  assert.ok(paper.match(/\d+/g).every((channel) => Number(channel) < 60), paper);
+  await close();
+});
+
+test("an incomplete map says so, and the same page takes the missing scores as they come", async () => {
+  const feed = feedOf("incomplete.html");
+  const { page, wrong, close } = await open("incomplete.html");
+  assert.match(await page.locator("#incomplete").textContent(), new RegExp(`${feed.computed} of ${feed.most_probable.length} windows`));
+  const missing = feed.targets[0].occluded.findIndex(Number.isNaN);
+  const { x, y } = await middleOf(page, feed, missing);
+  await page.mouse.move(x, y);
+  assert.match(await page.locator(".card.hovered").textContent(), /not computed/);
+  await page.evaluate(`page.feed.add([{ cell: ${missing}, occluded: [0.125], most_probable: 1 }])`);
+  const said = await card(page, "hovered");
+  assert.deepEqual(said.numbers, [feed.targets[0].baseline, 0.125, Math.fround(feed.targets[0].baseline - 0.125)]);
+  assert.match(await page.locator("#incomplete").textContent(), new RegExp(`${feed.computed + 1} of`));
+  assert.deepEqual(wrong, []);
+  await close();
+});
