@@ -10,6 +10,7 @@ mod clean;
 mod edit;
 mod fuse;
 mod patterns;
+mod products;
 
 use crate::graph::Graph;
 
@@ -24,6 +25,7 @@ pub(crate) fn optimize(graph: &mut Graph) {
     affine::join(graph);
     clean::skip_copies(graph);
     affine::fold_into_products(graph);
+    products::take_transposed(graph);
     fuse::residuals(graph);
     fuse::activations(graph);
     clean::remove_dead(graph);

@@ -39,7 +39,7 @@ fn macs(graph: &Graph, node: &Node) -> u64 {
         Op::Conv(c) => written * c.geometry.taps() * c.in_channels / c.groups,
         Op::ConvTranspose(c) => read(0).len() * c.geometry.taps() * c.out_channels / c.groups,
         Op::Linear(l) => written * l.in_features,
-        Op::MatMul => written * read(0).shape.last().copied().unwrap_or(1),
+        Op::MatMul | Op::MatMulTransposed => written * read(0).shape.last().copied().unwrap_or(1),
         _ => 0,
     };
     count as u64
@@ -59,7 +59,7 @@ fn kind(op: &Op) -> &'static str {
         Op::Softmax { .. } => "softmax",
         Op::Reduce { .. } => "reduce",
         Op::LayerNorm { .. } | Op::GroupNorm { .. } | Op::Lrn { .. } => "norm",
-        Op::MatMul => "matmul",
+        Op::MatMul | Op::MatMulTransposed => "matmul",
         Op::Concat { .. } => "concat",
         Op::Slice { .. } | Op::Pick { .. } | Op::Permute { .. } | Op::Reshape | Op::Broadcast => "move",
         Op::Resample { .. } => "resize",

@@ -110,7 +110,8 @@ fn axes<'a>(
                 kept.into_iter().map(same).collect()
             }
         }
-        Op::MatMul => mat_mul(index, input, output),
+        Op::MatMul => mat_mul(index, input, output, false),
+        Op::MatMulTransposed => mat_mul(index, input, output, true),
         Op::Concat { axis } => {
             let offset = (0..index).map(|i| shape(i)[*axis]).sum();
             let place = |a: usize| AxisReach::Shift { axis: a, offset: if a == *axis { offset } else { 0 } };
@@ -190,14 +191,14 @@ fn broadcast(input: &[usize], output: &[usize]) -> Vec<AxisReach> {
 }
 
 /// Rows of the left side and columns of the right side stay apart; the summed axis does not.
-fn mat_mul(index: usize, input: &[usize], output: &[usize]) -> Vec<AxisReach> {
+fn mat_mul(index: usize, input: &[usize], output: &[usize], transposed: bool) -> Vec<AxisReach> {
     let rank = output.len();
     let mut axes = broadcast(&input[..input.len() - 2], &output[..rank - 2]);
     let own = |axis: usize| AxisReach::Shift { axis, offset: 0 };
     if index == 0 {
         axes.extend([own(input.len() - 2), AxisReach::All]);
     } else {
-        axes.extend([AxisReach::All, own(input.len() - 1)]);
+        axes.extend([AxisReach::All, own(input.len() - if transposed { 2 } else { 1 })]);
     }
     axes
 }
@@ -230,4 +231,117 @@ fn reshape(input: &[usize], output: &[usize]) -> Vec<AxisReach> {
         }
     }
     axes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{BinaryKind, Conv, Pool, PoolKind, ReduceKind, Tensor};
+    use occlude_kernels::Pointwise;
+
+    fn reach(op: Op, inputs: &[&[usize]], output: &[usize]) -> Reach {
+        let mut graph = Graph::default();
+        let mut add = |shape: &[usize]| {
+            let order = (0..shape.len()).collect();
+            graph.add_tensor(Tensor { name: String::new(), shape: shape.to_vec(), order, constant: None })
+        };
+        let ids: Vec<_> = inputs.iter().map(|shape| add(shape)).collect();
+        let output = add(output);
+        Reach::of(&graph, &Node { label: String::new(), op, inputs: ids, output })
+    }
+
+    fn geometry(kernel: usize, stride: usize, dilation: usize, pad: usize) -> Geometry {
+        Geometry {
+            kernel: vec![kernel; 2],
+            stride: vec![stride; 2],
+            dilation: vec![dilation; 2],
+            pad_before: vec![pad; 2],
+        }
+    }
+
+    fn conv(kernel: usize, stride: usize, dilation: usize, pad: usize) -> Op {
+        Op::Conv(Conv {
+            geometry: geometry(kernel, stride, dilation, pad),
+            groups: 1,
+            in_channels: 3,
+            out_channels: 4,
+            weight: Arc::default(),
+            bias: None,
+            activation: Pointwise::Identity,
+        })
+    }
+
+    /// The extent that is computed again, by hand: a window of rows 4..6, columns 0..3 of a 12 x 12 image of 3 channels.
+    #[test]
+    fn a_window_reaches_what_reads_it_and_nothing_else() {
+        let window: Region = vec![0..1, 4..6, 0..3, 0..3];
+        struct Case {
+            op: Op,
+            output: Vec<usize>,
+            rows: Range<usize>,
+            columns: Range<usize>,
+        }
+        let cases = [
+            // 3x3, padding 1: one more on each side, clipped at the border.
+            Case { op: conv(3, 1, 1, 1), output: vec![1, 12, 12, 4], rows: 3..7, columns: 0..4 },
+            // No padding: output i reads i..i + 3.
+            Case { op: conv(3, 1, 1, 0), output: vec![1, 10, 10, 4], rows: 2..6, columns: 0..3 },
+            // Stride 2: output i reads 2 i - 1 .. 2 i + 2.
+            Case { op: conv(3, 2, 1, 1), output: vec![1, 6, 6, 4], rows: 2..4, columns: 0..2 },
+            // Stride 2 without taps between: output i reads 2 i alone.
+            Case { op: conv(1, 2, 1, 0), output: vec![1, 6, 6, 4], rows: 2..3, columns: 0..2 },
+            // Dilation 3: output i reads i - 3, i, i + 3.
+            Case { op: conv(3, 1, 3, 3), output: vec![1, 12, 12, 4], rows: 1..9, columns: 0..6 },
+            Case {
+                op: Op::Pool(Pool { kind: PoolKind::Max, geometry: geometry(2, 2, 1, 0) }),
+                output: vec![1, 6, 6, 3],
+                rows: 2..3,
+                columns: 0..2,
+            },
+        ];
+        for case in cases {
+            let text = format!("{:?}", case.op);
+            let got = reach(case.op, &[&[1, 12, 12, 3]], &case.output).forward(&[Some(&window)]);
+            let channels = case.output[3];
+            assert_eq!(got, Some(vec![0..1, case.rows, case.columns, 0..channels]), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_window_between_the_taps_reaches_nothing() {
+        let window: Region = vec![0..1, 5..6, 3..4, 0..3];
+        assert_eq!(
+            reach(conv(1, 2, 1, 0), &[&[1, 12, 12, 3]], &[1, 6, 6, 4]).forward(&[Some(&window)]),
+            None
+        );
+        assert_eq!(reach(conv(3, 1, 1, 1), &[&[1, 12, 12, 3]], &[1, 12, 12, 4]).forward(&[None]), None);
+    }
+
+    #[test]
+    fn sums_take_the_hull_joins_shift_and_means_take_everything() {
+        let shape: &[usize] = &[1, 8, 8, 2];
+        let (a, b): (Region, Region) = (vec![0..1, 1..2, 1..3, 0..2], vec![0..1, 4..6, 2..5, 0..2]);
+        let add = Op::Binary { kind: BinaryKind::Add, activation: Pointwise::Identity };
+        let sum = reach(add.clone(), &[shape, shape], shape);
+        assert_eq!(sum.forward(&[Some(&a), Some(&b)]), Some(vec![0..1, 1..6, 1..5, 0..2]));
+        assert_eq!(sum.forward(&[None, Some(&b)]), Some(b.clone()));
+        let join = reach(Op::Concat { axis: 3 }, &[shape, shape], &[1, 8, 8, 4]);
+        assert_eq!(join.forward(&[None, Some(&b)]), Some(vec![0..1, 4..6, 2..5, 2..4]));
+        let mean = reach(Op::Reduce { kind: ReduceKind::Mean, axes: vec![1, 2] }, &[shape], &[1, 1, 1, 2]);
+        assert_eq!(mean.forward(&[Some(&a)]), Some(vec![0..1, 0..1, 0..1, 0..2]));
+        let gate = reach(add, &[shape, &[1, 1, 1, 2]], shape);
+        assert_eq!(
+            gate.forward(&[None, Some(&vec![0..1, 0..1, 0..1, 0..2])]),
+            Some(vec![0..1, 0..8, 0..8, 0..2])
+        );
+    }
+
+    #[test]
+    fn a_reshape_keeps_axes_that_stay() {
+        let split = reach(Op::Reshape, &[&[1, 6, 5, 8]], &[1, 6, 5, 2, 4]);
+        let window: Region = vec![0..1, 2..3, 1..4, 0..8];
+        assert_eq!(split.forward(&[Some(&window)]), Some(vec![0..1, 2..3, 1..4, 0..2, 0..4]));
+        let merged = reach(Op::Reshape, &[&[1, 6, 5, 8]], &[1, 30, 8]);
+        assert_eq!(merged.forward(&[Some(&window)]), Some(vec![0..1, 0..30, 0..8]));
+    }
 }

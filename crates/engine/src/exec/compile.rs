@@ -81,7 +81,8 @@ impl Program {
     /// reads. Nothing is kept for full runs (`None`).
     pub fn baseline_bytes(&self, form: Option<Form>) -> usize {
         let needs_pre = |step: &&Step| matches!(&step.kernel, Kernel::Product(p) if p.has_epilogue() && p.windows_for_delta().is_some());
-        let pre: usize = self.steps.iter().filter(needs_pre).map(|step| self.graph.tensor(step.output).len()).sum();
+        let pre: usize =
+            self.steps.iter().filter(needs_pre).map(|step| self.graph.tensor(step.output).len()).sum();
         let floats = match form {
             None => 0,
             Some(Form::Gather) => self.kept.floats_per_example(),
@@ -178,7 +179,8 @@ fn kernel(isa: Isa, graph: &Graph, node: &Node) -> Result<Kernel> {
             out.last().copied().unwrap_or(1),
             Lrn { size: *size, alpha: *alpha, beta: *beta, bias: *bias },
         ),
-        Op::MatMul => Kernel::MatMul(mat_mul(shape(0), shape(1), out)),
+        Op::MatMul => Kernel::MatMul(mat_mul(shape(0), shape(1), false, out)),
+        Op::MatMulTransposed => Kernel::MatMul(mat_mul(shape(0), shape(1), true, out)),
         Op::Concat { axis } => {
             Kernel::Concat((0..node.inputs.len()).map(|i| shape(i)[*axis..].iter().product()).collect())
         }
@@ -386,8 +388,9 @@ fn reduce(kind: ReduceKind, axes: &[usize], shape: &[usize]) -> Reduce {
     Reduce { permute, planes, op, before, after, log_sum_exp: kind == ReduceKind::LogSumExp }
 }
 
-fn mat_mul(a: &[usize], b: &[usize], out: &[usize]) -> MatMul {
-    let (m, k, n) = (a[a.len() - 2], a[a.len() - 1], b[b.len() - 1]);
+fn mat_mul(a: &[usize], b: &[usize], transpose_b: bool, out: &[usize]) -> MatMul {
+    let n = b[b.len() - if transpose_b { 2 } else { 1 }];
+    let (m, k) = (a[a.len() - 2], a[a.len() - 1]);
     let lead = &out[..out.len() - 2];
     let stride_a = broadcast_strides(&a[..a.len() - 2], lead);
     let stride_b = broadcast_strides(&b[..b.len() - 2], lead);
@@ -404,7 +407,7 @@ fn mat_mul(a: &[usize], b: &[usize], out: &[usize]) -> MatMul {
             *i = 0;
         }
     }
-    MatMul { m, k, n, transpose_b: false, starts }
+    MatMul { m, k, n, transpose_b, starts }
 }
 
 fn resample(taps: &[AxisTaps], input: &[usize]) -> Vec<AxisPass> {

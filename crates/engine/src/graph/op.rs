@@ -85,6 +85,8 @@ pub enum Op {
     },
     /// `x: [..., m, k]` times `y: [..., k, n]`, leading axes broadcast.
     MatMul,
+    /// `x: [..., m, k]` times the transposed `y: [..., n, k]`, leading axes broadcast. Made by the passes only.
+    MatMulTransposed,
     /// Joined along a stored axis; any number of inputs.
     Concat {
         /// Stored axis.

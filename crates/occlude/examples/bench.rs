@@ -1,0 +1,181 @@
+//! Windows per second of the engine against ONNX Runtime, interleaved in one run: `bench [dense|map] [MODEL...]`.
+//!
+//! `dense`: full runs of both, 1 and 2 threads. `map`: all windows of the map (window 16, stride 8; volumes stride 8), baseline pass included,
+//! incremental against ONNX Runtime in full, which is timed on a sample of the same windows. Models are `models/NAME.onnx` with
+//! their `NAME.npz` (`make models`). Prints medians of paired rounds, as ratios; the machine is named by its instruction set only.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program that prints a table")]
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use occlude::{
+    Border, EngineChoice, EngineOptions, EngineScorer, FillValues, Grid, Layout, Occluder, OrtModel, Scorer,
+    TensorSpec,
+};
+use occlude_engine::onnx::{self, ImportOptions};
+
+const MODELS: [&str; 13] = [
+    "resnet50",
+    "vgg16",
+    "densenet121",
+    "mobilenet_v2",
+    "efficientnet_lite0",
+    "efficientnet_b0",
+    "inception_v3",
+    "convnext_tiny",
+    "vit_b_16",
+    "monai_resnet18_3d",
+    "monai_densenet121_3d",
+    "squeezenet1_1",
+    "regnet_y_400mf",
+];
+
+struct Subject {
+    name: String,
+    model: PathBuf,
+    spec: TensorSpec,
+    outputs: Vec<String>,
+    occluder: Occluder,
+}
+
+fn subject(name: &str) -> Option<Subject> {
+    let model = Path::new("models").join(format!("{name}.onnx"));
+    let (model, x) = if name == "efficientnet_lite0" {
+        (PathBuf::from("examples/efficientnet-lite0/model.onnx"), None)
+    } else {
+        (model.clone(), Some(model.with_extension("npz")))
+    };
+    if !model.exists() {
+        println!("{name:22} not there (make models)");
+        return None;
+    }
+    let file = onnx::read(&model).unwrap();
+    let (shape, values) = match x {
+        Some(path) => {
+            let mut archive = npyz::npz::NpzArchive::open(path).unwrap();
+            let x = archive.by_name("x").unwrap().unwrap();
+            let shape: Vec<usize> = x.shape().iter().map(|&n| n as usize).collect();
+            (shape, x.into_vec::<f32>().unwrap())
+        }
+        None => {
+            let wave = |i: usize| ((i % 224) as f32 * 0.11).sin() + ((i / 224 % 224) as f32 * 0.07).cos();
+            (vec![1, 3, 224, 224], (0..3 * 224 * 224).map(wave).collect())
+        }
+    };
+    let spec = TensorSpec::new(file.inputs()[0].name.clone(), &shape[1..], Layout::ChannelsFirst);
+    let rank = shape.len() - 2;
+    let grid = Grid::new(&spec, &vec![16; rank], &vec![8; rank], Border::Shift, None).unwrap();
+    let outputs = vec![file.outputs()[0].name.clone()];
+    let occluder =
+        Occluder::new(values, spec.clone(), grid, FillValues::PerChannel(vec![0.0; spec.channels()]));
+    Some(Subject { name: name.to_string(), model, spec, outputs, occluder })
+}
+
+fn engine(subject: &Subject, choice: EngineChoice, threads: usize) -> EngineScorer {
+    let file = onnx::read(&subject.model).unwrap();
+    let shape = std::iter::once(1).chain(subject.spec.shape.iter().copied()).collect();
+    let options = ImportOptions {
+        input_shapes: BTreeMap::from([(subject.spec.name.clone(), shape)]),
+        ..ImportOptions::default()
+    };
+    let graph = file.import(&options).unwrap();
+    let options = EngineOptions { engine: choice, threads, memory_limit: 16 << 30 };
+    EngineScorer::new(graph, subject.spec.clone(), &subject.outputs, options).unwrap()
+}
+
+fn ort(subject: &Subject, threads: usize) -> Box<dyn Scorer> {
+    let library = occlude::find_onnxruntime().unwrap();
+    OrtModel::open(&subject.model, &library, Some(threads))
+        .unwrap()
+        .scorer(&subject.spec, &subject.outputs)
+        .unwrap()
+}
+
+/// Seconds per window.
+fn time(scorer: &dyn Scorer, subject: &Subject, windows: &[usize]) -> f64 {
+    let started = Instant::now();
+    scorer.score(&subject.occluder, windows, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    started.elapsed().as_secs_f64() / windows.len() as f64
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// `count` windows spread evenly over the grid.
+fn sample(subject: &Subject, count: usize) -> Vec<usize> {
+    let total = subject.occluder.grid().len();
+    (0..count.min(total)).map(|i| i * total / count.min(total)).collect()
+}
+
+fn dense(subject: &Subject) {
+    for threads in [1, 2] {
+        let (ours, theirs) = (engine(subject, EngineChoice::Full, threads), ort(subject, threads));
+        let once = time(theirs.as_ref(), subject, &sample(subject, 16));
+        let windows = sample(subject, 16);
+        let rounds = ((4.0 / (once * 32.0)) as usize).clamp(3, 9);
+        time(&ours, subject, &windows);
+        let pairs: Vec<(f64, f64)> = (0..rounds)
+            .map(|_| (time(&ours, subject, &windows), time(theirs.as_ref(), subject, &windows)))
+            .collect();
+        let (a, b) =
+            (median(pairs.iter().map(|p| p.0).collect()), median(pairs.iter().map(|p| p.1).collect()));
+        let ratio = median(pairs.iter().map(|p| p.1 / p.0).collect());
+        println!(
+            "{:22} {threads} thread{}  occlude {:8.2} ms/window  onnxruntime {:8.2} ms/window  throughput ratio {ratio:.2}",
+            subject.name,
+            if threads == 1 { " " } else { "s" },
+            a * 1e3,
+            b * 1e3
+        );
+    }
+}
+
+fn map(subject: &Subject) {
+    let theirs = ort(subject, 2);
+    let ours = engine(subject, EngineChoice::Incremental, 2);
+    let all: Vec<usize> = (0..subject.occluder.grid().len()).collect();
+    let once = time(theirs.as_ref(), subject, &sample(subject, 16));
+    let windows = sample(subject, ((3.0 / once) as usize).clamp(16, 64).next_multiple_of(16));
+    let mut rows = Vec::new();
+    for _ in 0..3 {
+        // A new scorer each round, so that the baseline pass is part of the time.
+        let fresh = engine(subject, EngineChoice::Incremental, 2);
+        let a = time(&fresh, subject, &all);
+        rows.push((a, time(theirs.as_ref(), subject, &windows)));
+        if a * all.len() as f64 > 40.0 {
+            break;
+        }
+    }
+    drop(ours);
+    let (a, b) = (median(rows.iter().map(|p| p.0).collect()), median(rows.iter().map(|p| p.1).collect()));
+    println!(
+        "{:22} {:5} windows  occlude {:8.2} ms/window  onnxruntime in full {:8.2} ms/window  ratio {:.2}",
+        subject.name,
+        all.len(),
+        a * 1e3,
+        b * 1e3,
+        median(rows.iter().map(|p| p.1 / p.0).collect())
+    );
+}
+
+fn main() {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let kind = if arguments.first().is_some_and(|a| a == "dense" || a == "map") {
+        arguments.remove(0)
+    } else {
+        "dense".into()
+    };
+    let names: Vec<String> = if arguments.is_empty() { MODELS.map(String::from).to_vec() } else { arguments };
+    println!(
+        "# {kind}, instruction set {}, batch 16 for ONNX Runtime, window 16, stride 8",
+        occlude_engine::Isa::detect().name()
+    );
+    for subject in names.iter().filter_map(|name| subject(name)) {
+        if kind == "map" { map(&subject) } else { dense(&subject) }
+    }
+}
