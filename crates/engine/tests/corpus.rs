@@ -39,9 +39,9 @@ fn load(model: PathBuf) -> Case {
     let (shape, x) = archive.array::<f32>("x").unwrap();
     let (_, window) = archive.array::<i64>("window").unwrap();
     let (_, fill) = archive.array::<f32>("fill").unwrap();
-    let outputs = |archive: &mut _, suffix: &str| {
+    let outputs = |archive: &mut Archive, suffix: &str| {
         (0..)
-            .map_while(|i| array::<f32>(archive, &format!("y{i}{suffix}")))
+            .map_while(|i| archive.array::<f32>(&format!("y{i}{suffix}")))
             .map(|(_, y)| y)
             .collect::<Vec<_>>()
     };

@@ -163,9 +163,47 @@ fn copy_axes(
     }
 }
 
+/// The smallest box around the elements of two arrays over `region` that differ in their bits; `None` if none does.
+pub(super) fn differing(region: &Region, a: &[f32], b: &[f32]) -> Option<Region> {
+    let lengths: Vec<usize> = region.iter().map(|r| r.len()).collect();
+    let mut hull: Option<Region> = None;
+    let run = lengths.last().copied().unwrap_or(1).max(1);
+    for (row, (a, b)) in a.chunks_exact(run).zip(b.chunks_exact(run)).enumerate() {
+        let differs = |(a, b): (&f32, &f32)| a.to_bits() != b.to_bits();
+        let Some(first) = a.iter().zip(b).position(differs) else { continue };
+        let last = a.iter().zip(b).rposition(differs).unwrap_or(first);
+        let mut place = vec![first..last + 1; 1];
+        let mut rest = row;
+        for &length in lengths[..lengths.len().saturating_sub(1)].iter().rev() {
+            place.push(rest % length..rest % length + 1);
+            rest /= length;
+        }
+        place.reverse();
+        hull = Some(match hull {
+            None => place,
+            Some(hull) => {
+                hull.iter().zip(&place).map(|(h, p)| h.start.min(p.start)..h.end.max(p.end)).collect()
+            }
+        });
+    }
+    hull.map(|hull| hull.iter().zip(region).map(|(h, r)| r.start + h.start..r.start + h.end).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tight_box_holds_what_differs_and_no_more() {
+        let region: Region = vec![0..1, 10..13, 20..24];
+        let before = [1.0; 12];
+        assert_eq!(differing(&region, &before, &before), None);
+        let mut after = before;
+        (after[5], after[11]) = (2.0, 3.0);
+        assert_eq!(differing(&region, &after, &before), Some(vec![0..1, 11..13, 21..24]));
+        // A negative zero is another value to the model (1 / x), so it counts.
+        assert_eq!(differing(&vec![3..4], &[-0.0], &[0.0]), Some(vec![3..4]));
+    }
 
     #[test]
     fn a_part_is_copied_between_boxes_of_different_places() {

@@ -11,7 +11,7 @@ use crate::Result;
 use crate::graph::{Region, TensorId};
 
 use super::baseline::Baseline;
-use super::change::{Boxes, Changes, Source, copy_part, is_whole, volume, whole};
+use super::change::{Boxes, Changes, Source, copy_part, differing, is_whole, volume, whole};
 use super::compile::{Program, Step};
 use super::delta::DeltaScratch;
 use super::kernel::{Kernel, Product, RowSource};
@@ -79,7 +79,7 @@ impl ChangeSpace {
         Ok(())
     }
 
-    /// Writes the hidden boxes of an input.
+    /// Writes the hidden boxes of an input, each shrunk to the elements that the fill really changed (the black around a scan costs nothing).
     fn hide(
         &mut self,
         program: &Program,
@@ -89,33 +89,39 @@ impl ChangeSpace {
         windows: &[usize],
     ) -> Boxes {
         let shape = &program.graph.tensor(input).shape;
-        let hidden: Vec<Region> = windows.iter().map(|&w| changes.region(w)).collect();
+        let untouched = baseline.tensor(program, input);
+        let all = whole(shape);
         // Kernels that read rows of channels want them whole, also where a window hides some channels only.
         let reads_rows =
             |step: &Step| step.inputs.contains(&input) && !matches!(step.kernel, Kernel::Permute { .. });
         let rows_are_read = program.steps.iter().any(reads_rows);
-        let widened = |region: &Region| {
-            let mut region = region.clone();
-            if let (true, Some(last), Some(&n)) = (rows_are_read, region.last_mut(), shape.last()) {
-                *last = 0..n;
-            }
-            Some(region)
-        };
-        let boxes = Boxes::new(hidden.iter().map(widened).collect());
+        let mut hidden = Vec::with_capacity(windows.len());
+        let mut regions = Vec::with_capacity(windows.len());
+        for &window in windows {
+            let region = changes.region(window);
+            let mut values = vec![0.0; volume(&region)];
+            changes.write(window, &mut values);
+            let mut before = vec![0.0; values.len()];
+            copy_part(untouched, &all, &mut before, &region, &region);
+            let tight = differing(&region, &values, &before).map(|mut tight| {
+                if let (true, Some(last), Some(&n)) = (rows_are_read, tight.last_mut(), shape.last()) {
+                    *last = 0..n;
+                }
+                tight
+            });
+            regions.push(tight);
+            hidden.push((region, values));
+        }
+        let boxes = Boxes::new(regions);
         let Place::Slot(slot) = program.changes.places[input.0] else { return boxes };
         self.slots[slot].resize(boxes.total(), 0.0);
-        let mut values = Vec::new();
-        for (index, region) in hidden.iter().enumerate() {
+        for (index, (region, values)) in hidden.iter().enumerate() {
+            let Some(tight) = &boxes.regions[index] else { continue };
             let out = &mut self.slots[slot][boxes.starts[index]..boxes.starts[index + 1]];
-            match &boxes.regions[index] {
-                Some(wide) if wide != region => {
-                    copy_part(baseline.tensor(program, input), &whole(shape), out, wide, wide);
-                    values.resize(volume(region), 0.0);
-                    changes.write(windows[index], &mut values);
-                    copy_part(&values, region, out, wide, region);
-                }
-                _ => changes.write(windows[index], out),
-            }
+            copy_part(untouched, &all, out, tight, tight);
+            let part: Region =
+                tight.iter().zip(region).map(|(t, r)| t.start.max(r.start)..t.end.min(r.end)).collect();
+            copy_part(values, region, out, tight, &part);
         }
         boxes
     }

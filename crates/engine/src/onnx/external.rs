@@ -28,15 +28,21 @@ pub(super) fn locate(tensor: &proto::Tensor, folder: Option<&Path>) -> Result<Pl
     let entry = |key: &str| tensor.external.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str());
     let number = |key: &str| -> Result<Option<u64>> {
         let Some(text) = entry(key) else { return Ok(None) };
-        let bad = || Error::model(format!("tensor \"{name}\": external data has the {key} \"{text}\", expected a number"));
+        let bad = || {
+            Error::model(format!(
+                "tensor \"{name}\": external data has the {key} \"{text}\", expected a number"
+            ))
+        };
         text.trim().parse().map(Some).map_err(|_| bad())
     };
     let location = entry("location")
         .filter(|l| !l.is_empty())
         .ok_or_else(|| Error::model(format!("tensor \"{name}\": external data without a location")))?;
     let folder = folder.ok_or_else(|| {
-        Error::file(format!("tensor \"{name}\" is in the file \"{location}\", but the model was not read from a folder"))
-            .with_hint("open the model by its path")
+        Error::file(format!(
+            "tensor \"{name}\" is in the file \"{location}\", but the model was not read from a folder"
+        ))
+        .with_hint("open the model by its path")
     })?;
     let path = Path::new(location);
     let leaves = path.has_root()
@@ -78,8 +84,12 @@ pub(super) fn locate(tensor: &proto::Tensor, folder: Option<&Path>) -> Result<Pl
 }
 
 fn outside(name: &str, location: &str) -> Error {
-    Error::model(format!("tensor \"{name}\": its data is said to be in \"{location}\", outside the model's folder"))
-        .with_hint("external data must lie in the model's folder or below it, and links out of it are not followed")
+    Error::model(format!(
+        "tensor \"{name}\": its data is said to be in \"{location}\", outside the model's folder"
+    ))
+    .with_hint(
+        "external data must lie in the model's folder or below it, and links out of it are not followed",
+    )
 }
 
 fn missing(name: &str, location: &str, folder: &Path, error: &std::io::Error) -> Error {
@@ -143,8 +153,16 @@ mod tests {
             (vec![("location", "link.bin")], ErrorKind::Model, "outside"),
             (vec![("location", "nowhere.bin")], ErrorKind::File, "nowhere.bin"),
             (vec![("location", "sub")], ErrorKind::File, "not a file"),
-            (vec![("location", "sub/w.bin"), ("offset", "12")], ErrorKind::File, "has 24 bytes, expected at least 28"),
-            (vec![("location", "sub/w.bin"), ("offset", "18446744073709551615")], ErrorKind::File, "24 bytes"),
+            (
+                vec![("location", "sub/w.bin"), ("offset", "12")],
+                ErrorKind::File,
+                "has 24 bytes, expected at least 28",
+            ),
+            (
+                vec![("location", "sub/w.bin"), ("offset", "18446744073709551615")],
+                ErrorKind::File,
+                "24 bytes",
+            ),
             (vec![("location", "sub/w.bin"), ("length", "8")], ErrorKind::Model, "has 8 bytes, expected 16"),
             (vec![("location", "sub/w.bin"), ("offset", "-1")], ErrorKind::Model, "expected a number"),
             (vec![], ErrorKind::Model, "without a location"),

@@ -107,7 +107,9 @@ impl ModelFile {
             external.insert(tensor.name.clone(), external::locate(tensor, folder)?);
         }
         if graph.sparse_initializers > 0 {
-            return Err(Error::unsupported("the model has sparse weights").with_hint("export it with dense weights"));
+            return Err(
+                Error::unsupported("the model has sparse weights").with_hint("export it with dense weights")
+            );
         }
         let is_constant = |name: &str| graph.initializers.iter().any(|t| t.name == name);
         let true_inputs = graph.inputs.iter().filter(|info| !is_constant(&info.name));
@@ -173,7 +175,10 @@ impl ModelFile {
     pub(super) fn constant(&self, tensor: &proto::Tensor) -> Result<Constant> {
         if tensor.is_external {
             let place = self.external.get(&tensor.name).ok_or_else(|| {
-                Error::unsupported(format!("tensor \"{}\" inside a subgraph or attribute has external data", tensor.name))
+                Error::unsupported(format!(
+                    "tensor \"{}\" inside a subgraph or attribute has external data",
+                    tensor.name
+                ))
             })?;
             return tensor::decode(tensor, Some(&place.read()?));
         }
@@ -183,7 +188,10 @@ impl ModelFile {
 
 fn port(info: &proto::ValueInfo) -> Result<PortInfo> {
     if info.is_other {
-        return Err(Error::unsupported(format!("\"{}\" is a sequence, map or optional, not a tensor", info.name)));
+        return Err(Error::unsupported(format!(
+            "\"{}\" is a sequence, map or optional, not a tensor",
+            info.name
+        )));
     }
     let dim = |dim: &DimInfo| match dim {
         DimInfo::Value(v) if *v > 0 => Dim::Fixed(*v as usize),
@@ -193,9 +201,9 @@ fn port(info: &proto::ValueInfo) -> Result<PortInfo> {
     };
     let dtype = match info.elem_type {
         0 => None,
-        code => {
-            Some(DType::from_code(code).map_err(|e| Error::new(e.kind(), format!("\"{}\": {e}", info.name)))?)
-        }
+        code => Some(
+            DType::from_code(code).map_err(|e| Error::new(e.kind(), format!("\"{}\": {e}", info.name)))?,
+        ),
     };
     let dims = info.dims.as_ref().map(|dims| dims.iter().map(dim).collect());
     Ok(PortInfo { name: info.name.clone(), dims, dtype })
@@ -216,7 +224,9 @@ fn opset(proto: &proto::Model) -> Result<i64> {
             "export it with opset 22 or older, or use --runtime ort"
         };
         let version = found.version;
-        return Err(Error::unsupported(format!("operator set {version}, expected {first} to {last}")).with_hint(hint));
+        return Err(
+            Error::unsupported(format!("operator set {version}, expected {first} to {last}")).with_hint(hint)
+        );
     }
     Ok(found.version)
 }
@@ -237,9 +247,15 @@ fn recognise(bytes: &[u8]) -> Result<()> {
             "export the model first: torch.onnx.export(model, example, \"model.onnx\")",
         )
     } else if starts(b"\x89HDF") {
-        ("is an HDF5 file (Keras), not an ONNX model", "convert it first: python -m tf2onnx.convert --keras model.h5")
+        (
+            "is an HDF5 file (Keras), not an ONNX model",
+            "convert it first: python -m tf2onnx.convert --keras model.h5",
+        )
     } else if bytes.get(4..8) == Some(b"TFL3") {
-        ("is a TensorFlow Lite model, not an ONNX model", "convert it first: python -m tf2onnx.convert --tflite model")
+        (
+            "is a TensorFlow Lite model, not an ONNX model",
+            "convert it first: python -m tf2onnx.convert --tflite model",
+        )
     } else if bytes.get(8..10) == Some(b"{\"") {
         ("is a safetensors file: weights without a model", "export the whole model to ONNX first")
     } else if starts(b"version https://git-lfs") {
@@ -256,15 +272,19 @@ fn wire_error(error: WireError, bytes: &[u8]) -> Error {
     let len = bytes.len();
     match error {
         // A first field that ONNX writers put first: what follows was a model, until it was cut.
-        WireError::Truncated { at, needed } if matches!(bytes[0], 0x08 | 0x12 | 0x1a | 0x22 | 0x32 | 0x3a) => {
+        WireError::Truncated { at, needed }
+            if matches!(bytes[0], 0x08 | 0x12 | 0x1a | 0x22 | 0x32 | 0x3a) =>
+        {
             Error::file(format!("is truncated: at byte {at} it needs {needed} more, but has {len} in all"))
                 .with_hint("copy or download it again")
         }
-        WireError::Truncated { at, .. } => {
-            Error::file(format!("is not an ONNX model ({len} bytes; no message can start like this, see byte {at})"))
+        WireError::Truncated { at, .. } => Error::file(format!(
+            "is not an ONNX model ({len} bytes; no message can start like this, see byte {at})"
+        )),
+        WireError::Invalid { at, what } => {
+            Error::file(format!("is not an ONNX model, or damaged: {what} at byte {at}"))
+                .with_hint("export or download it again")
         }
-        WireError::Invalid { at, what } => Error::file(format!("is not an ONNX model, or damaged: {what} at byte {at}"))
-            .with_hint("export or download it again"),
     }
 }
 

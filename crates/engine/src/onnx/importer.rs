@@ -113,7 +113,8 @@ impl Importer<'_> {
         if name.is_empty() {
             return Ok(Value::Absent);
         }
-        let index = self.scope_of(name).ok_or_else(|| Error::model(format!("value \"{name}\" is not defined")))?;
+        let index =
+            self.scope_of(name).ok_or_else(|| Error::model(format!("value \"{name}\" is not defined")))?;
         let is_own = index + 1 == self.scopes.len();
         let scope = &mut self.scopes[index];
         let left = scope.readers.get_mut(name).map_or(1, |left| {
@@ -134,7 +135,12 @@ impl Importer<'_> {
     }
 
     /// Lowers nodes whose results `outputs` need, in an order in which every value is there before it is read.
-    fn run(&mut self, initializers: &[std::sync::Arc<proto::Tensor>], nodes: &[proto::Node], outputs: &[String]) -> Result<()> {
+    fn run(
+        &mut self,
+        initializers: &[std::sync::Arc<proto::Tensor>],
+        nodes: &[proto::Node],
+        outputs: &[String],
+    ) -> Result<()> {
         for tensor in initializers {
             self.set(&tensor.name, Value::Stored(tensor.clone()))?;
         }
@@ -154,7 +160,8 @@ impl Importer<'_> {
     fn node(&mut self, node: &proto::Node) -> Result<()> {
         let values = node.inputs.iter().map(|name| self.take(name)).collect::<Result<Vec<_>>>()?;
         self.label = label(node);
-        self.output_name = format!("{}{}", self.scope().prefix, node.outputs.first().map_or("", String::as_str));
+        self.output_name =
+            format!("{}{}", self.scope().prefix, node.outputs.first().map_or("", String::as_str));
         self.counter = 0;
         let first_new = self.graph.tensors.len();
         let used = node.outputs.iter().map(|o| self.scope().readers.contains_key(o)).collect();
@@ -236,7 +243,9 @@ impl Importer<'_> {
             return Ok(id);
         }
         match self.take(name)? {
-            Value::Dynamic(d) if self.graph.inputs.contains(&d.id) => Ok(self.copy(&d, &format!("{name}#output"))),
+            Value::Dynamic(d) if self.graph.inputs.contains(&d.id) => {
+                Ok(self.copy(&d, &format!("{name}#output")))
+            }
             Value::Dynamic(d) => Ok(d.id),
             Value::Constant(c) => {
                 let shape = c.shape.clone();
@@ -256,12 +265,22 @@ impl Importer<'_> {
     }
 
     /// Inlines a call of a function that the model defines.
-    fn call(&mut self, node: &proto::Node, function: &proto::Function, values: Vec<Value>) -> Result<Vec<Value>> {
+    fn call(
+        &mut self,
+        node: &proto::Node,
+        function: &proto::Function,
+        values: Vec<Value>,
+    ) -> Result<Vec<Value>> {
         if self.scopes.len() >= MAX_DEPTH {
             return Err(Error::model("functions call each other without end"));
         }
-        let prefix = format!("{}{}/", self.scope().prefix, if node.name.is_empty() { &node.op_type } else { &node.name });
-        let mut opsets: BTreeMap<String, i64> = function.opsets.iter().map(|o| (o.domain.clone(), o.version)).collect();
+        let prefix = format!(
+            "{}{}/",
+            self.scope().prefix,
+            if node.name.is_empty() { &node.op_type } else { &node.name }
+        );
+        let mut opsets: BTreeMap<String, i64> =
+            function.opsets.iter().map(|o| (o.domain.clone(), o.version)).collect();
         if !opsets.contains_key("") && !opsets.contains_key("ai.onnx") {
             opsets.insert(String::new(), self.opset_of(""));
         }
@@ -281,7 +300,8 @@ impl Importer<'_> {
             return Err(Error::unsupported("the condition depends on the picture")
                 .with_hint("export the model without control flow, or use --runtime ort"));
         };
-        let is_true = condition.scalar().ok_or_else(|| Error::model("the condition is not a single value"))? != 0.0;
+        let is_true =
+            condition.scalar().ok_or_else(|| Error::model("the condition is not a single value"))? != 0.0;
         let graph = site.graph(if is_true { "then_branch" } else { "else_branch" })?.clone();
         let (prefix, opsets) = (self.scope().prefix.clone(), self.scope().opsets.clone());
         self.scopes.push(Scope { prefix, opsets, sees_outer: true, ..Scope::default() });

@@ -51,12 +51,18 @@ impl Importer<'_> {
     ) -> Result<Dynamic> {
         let len = stored.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n < MAX_ELEMENTS);
         if len.is_none() {
-            return Err(Error::unsupported(format!("a result of shape {stored:?} has 2^30 elements or more")));
+            return Err(Error::unsupported(format!(
+                "a result of shape {stored:?} has 2^30 elements or more"
+            )));
         }
         self.counter += 1;
         let name = format!("{}#{}", self.output_name, self.counter);
-        let id =
-            self.graph.add_tensor(Tensor { name, shape: stored.clone(), order: order.clone(), constant: None });
+        let id = self.graph.add_tensor(Tensor {
+            name,
+            shape: stored.clone(),
+            order: order.clone(),
+            constant: None,
+        });
         self.graph.nodes.push(Node { label: self.label.clone(), op, inputs: inputs.to_vec(), output: id });
         Ok(Dynamic { id, stored, order, dtype })
     }
@@ -78,7 +84,8 @@ impl Importer<'_> {
             return Ok(Dynamic { id, stored, order: target.to_vec(), dtype: d.dtype });
         }
         let moving: Vec<usize> = places.iter().copied().filter(|&p| d.stored[p] != 1).collect();
-        let op = if moving.windows(2).all(|w| w[0] < w[1]) { Op::Reshape } else { Op::Permute { order: places } };
+        let op =
+            if moving.windows(2).all(|w| w[0] < w[1]) { Op::Reshape } else { Op::Permute { order: places } };
         let moved = self.emit(op, &[d.id], stored, target.to_vec(), d.dtype)?;
         self.moves.insert(key, moved.id);
         Ok(moved)
@@ -183,8 +190,7 @@ impl Importer<'_> {
         let own: Vec<usize> = order.iter().filter(|&&a| a >= lead).map(|a| a - lead).collect();
         let moved = self.in_order(d, &own)?;
         let shape = d.shape();
-        let stored: Vec<usize> =
-            order.iter().map(|&a| if a < lead { 1 } else { shape[a - lead] }).collect();
+        let stored: Vec<usize> = order.iter().map(|&a| if a < lead { 1 } else { shape[a - lead] }).collect();
         if lead == 0 || trimmed(&moved.stored) == trimmed(&stored) {
             return Ok(moved);
         }
@@ -240,7 +246,11 @@ pub(super) fn broadcast_shape(shapes: &[Vec<usize>]) -> Result<Vec<usize>> {
                 (a, b) if a == b => {}
                 (1, _) => *o = n,
                 (_, 1) => {}
-                _ => return Err(Error::model(format!("shapes {shapes:?} do not broadcast against each other"))),
+                _ => {
+                    return Err(Error::model(format!(
+                        "shapes {shapes:?} do not broadcast against each other"
+                    )));
+                }
             }
         }
     }

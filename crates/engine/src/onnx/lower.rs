@@ -19,6 +19,10 @@ mod softmax;
 
 use occlude_kernels::Pointwise;
 
+pub(super) use elementwise::{binary_of, pointwise_of};
+pub(super) use index::{slices, split_sizes};
+pub(super) use shape::{permutation, resolve, shape_of};
+
 use super::foreign;
 use super::importer::Importer;
 use super::site::{Site, is_onnx};
@@ -118,8 +122,10 @@ impl Importer<'_> {
                 let text = "computes in 8-bit integers, and maps are exact only in f32";
                 Err(Error::unsupported(text).with_hint("use the model before quantisation, or --runtime ort"))
             }
-            "QuantizeLinear" => Err(Error::unsupported("rounds activations to 8 bits, and maps are exact only in f32")
-                .with_hint("use the model before quantisation, or --runtime ort")),
+            "QuantizeLinear" => {
+                Err(Error::unsupported("rounds activations to 8 bits, and maps are exact only in f32")
+                    .with_hint("use the model before quantisation, or --runtime ort"))
+            }
             "Loop" | "Scan" | "SequenceMap" => Err(Error::unsupported("a loop in the graph")
                 .with_hint("export the model without control flow, or use --runtime ort")),
             _ => Ok(None),

@@ -48,7 +48,10 @@ fn check(info: &PortInfo, shape: &[usize]) -> Result<Vec<usize>> {
         return Err(Error::argument(format!("input \"{name}\": found shape {shape:?}, expected {text}")));
     }
     if shape.len() > 1 && shape[0] != 1 {
-        return Err(Error::argument(format!("input \"{name}\": shape {shape:?} has a batch of {}, expected 1", shape[0])));
+        return Err(Error::argument(format!(
+            "input \"{name}\": shape {shape:?} has a batch of {}, expected 1",
+            shape[0]
+        )));
     }
     Ok(shape.to_vec())
 }
@@ -56,7 +59,8 @@ fn check(info: &PortInfo, shape: &[usize]) -> Result<Vec<usize>> {
 fn guess(file: &ModelFile, info: &PortInfo, options: &ImportOptions) -> Result<Vec<usize>> {
     let name = &info.name;
     let Some(dims) = &info.dims else {
-        return Err(Error::argument(format!("input \"{name}\" has no shape in the file")).with_hint(give(name, "1,3,224,224")));
+        return Err(Error::argument(format!("input \"{name}\" has no shape in the file"))
+            .with_hint(give(name, "1,3,224,224")));
     };
     let mut shape: Vec<Option<usize>> = dims
         .iter()
@@ -98,8 +102,11 @@ fn give(name: &str, example: &str) -> String {
 
 fn baked_in(info: &PortInfo, batch: usize) -> Error {
     let dims = info.dims.as_deref().map_or(String::new(), text);
-    Error::unsupported(format!("input \"{}\" has the shape {dims}: a batch of {batch} is baked in", info.name))
-        .with_hint("export the model with batch 1 or a dynamic batch, or use --runtime ort")
+    Error::unsupported(format!(
+        "input \"{}\" has the shape {dims}: a batch of {batch} is baked in",
+        info.name
+    ))
+    .with_hint("export the model with batch 1 or a dynamic batch, or use --runtime ort")
 }
 
 /// `[batch, 3, ?, 224]`.
@@ -117,7 +124,11 @@ fn text(dims: &[Dim]) -> String {
 
 /// Channels that a convolution directly behind the input wants.
 fn first_channels(file: &ModelFile, input: &str) -> Option<usize> {
-    let conv = file.graph.nodes.iter().find(|n| n.op_type == "Conv" && n.inputs.first().is_some_and(|i| i == input))?;
+    let conv = file
+        .graph
+        .nodes
+        .iter()
+        .find(|n| n.op_type == "Conv" && n.inputs.first().is_some_and(|i| i == input))?;
     let weight = file.graph.initializers.iter().find(|t| Some(&t.name) == conv.inputs.get(1))?;
     let groups = conv.attributes.iter().find(|a| a.name == "group").map_or(1, |a| match a.value {
         AttributeValue::Int(n) => n,

@@ -184,8 +184,9 @@ fn ints(bytes: &[u8], payload: Payload, into: &mut Vec<i64>) -> WireResult<()> {
 /// A repeated float field, packed or not.
 fn floats(bytes: &[u8], payload: Payload, into: &mut Vec<f32>) {
     match payload {
-        Payload::Bytes(range) => into
-            .extend(bytes[range].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))),
+        Payload::Bytes(range) => {
+            into.extend(bytes[range].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])))
+        }
         other => into.push(float(other)),
     }
 }

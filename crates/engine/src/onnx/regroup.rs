@@ -87,7 +87,11 @@ mod tests {
         for (place, &axis) in plan.order.iter().enumerate() {
             inverse[axis] = place;
         }
-        assert_eq!(permute(&stored, &plan.stored, &inverse), values, "{from:?} {order:?} -> {to:?}: {plan:?}");
+        assert_eq!(
+            permute(&stored, &plan.stored, &inverse),
+            values,
+            "{from:?} {order:?} -> {to:?}: {plan:?}"
+        );
         plan
     }
 

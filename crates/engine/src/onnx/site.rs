@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::proto::{self, AttributeValue};
-use super::tensor::{Constant, DType};
+use super::tensor::Constant;
 use super::value::{Dynamic, Value};
 use crate::{Error, Result};
 
@@ -123,7 +123,9 @@ impl Site<'_> {
     pub(super) fn dynamic(&self, index: usize) -> Result<&Dynamic> {
         match self.need(index)? {
             Value::Dynamic(d) => Ok(d),
-            _ => Err(Error::unsupported(format!("input {index} is constant where a computed value is expected"))),
+            _ => Err(Error::unsupported(format!(
+                "input {index} is constant where a computed value is expected"
+            ))),
         }
     }
 
@@ -134,8 +136,10 @@ impl Site<'_> {
             Some(Value::Constant(c)) => Ok(Some(c)),
             Some(_) => {
                 let name = self.node.inputs.get(index).map_or("", String::as_str);
-                Err(Error::unsupported(format!("input {index} (\"{name}\") depends on the picture; it must be constant"))
-                    .with_hint("--runtime ort can run such a model"))
+                Err(Error::unsupported(format!(
+                    "input {index} (\"{name}\") depends on the picture; it must be constant"
+                ))
+                .with_hint("--runtime ort can run such a model"))
             }
         }
     }
@@ -151,11 +155,6 @@ impl Site<'_> {
             return Ok(Some(c.to_i64()?.to_vec()));
         }
         Ok(self.ints(attribute)?.map(<[i64]>::to_vec))
-    }
-
-    /// Type of an input; f32 if the node does not have it.
-    pub(super) fn dtype(&self, index: usize) -> DType {
-        self.get(index).map_or(DType::F32, Value::dtype)
     }
 
     pub(super) fn is_constant(&self) -> bool {

@@ -27,7 +27,11 @@ pub(super) fn reads(node: &Node) -> Vec<String> {
 ///
 /// # Errors
 /// `Model` if a name is written twice, is read but never written, or if nodes wait for each other.
-pub(super) fn needed(nodes: &[Node], outputs: &[String], is_known: &dyn Fn(&str) -> bool) -> Result<Vec<usize>> {
+pub(super) fn needed(
+    nodes: &[Node],
+    outputs: &[String],
+    is_known: &dyn Fn(&str) -> bool,
+) -> Result<Vec<usize>> {
     let mut writer: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, node) in nodes.iter().enumerate() {
         for name in node.outputs.iter().filter(|n| !n.is_empty()) {
@@ -60,7 +64,8 @@ pub(super) fn needed(nodes: &[Node], outputs: &[String], is_known: &dyn Fn(&str)
                 }
                 None if is_known(name) => {}
                 None => {
-                    let text = format!("input \"{name}\" is not defined: no node, input or weight has this name");
+                    let text =
+                        format!("input \"{name}\" is not defined: no node, input or weight has this name");
                     return Err(Error::model(text).at_node(label(&nodes[index])));
                 }
             }
@@ -86,7 +91,8 @@ pub(super) fn needed(nodes: &[Node], outputs: &[String], is_known: &dyn Fn(&str)
     }
     let stuck = waits.iter().find(|(_, w)| !w.is_empty());
     match stuck {
-        Some((&index, _)) => Err(Error::model("the graph has a cycle: this node waits for its own result").at_node(label(&nodes[index]))),
+        Some((&index, _)) => Err(Error::model("the graph has a cycle: this node waits for its own result")
+            .at_node(label(&nodes[index]))),
         None => Ok(order),
     }
 }
@@ -97,7 +103,13 @@ mod tests {
 
     fn node(name: &str, inputs: &[&str], outputs: &[&str]) -> Node {
         let list = |names: &[&str]| names.iter().map(|s| s.to_string()).collect();
-        Node { name: name.into(), op_type: "Op".into(), inputs: list(inputs), outputs: list(outputs), ..Default::default() }
+        Node {
+            name: name.into(),
+            op_type: "Op".into(),
+            inputs: list(inputs),
+            outputs: list(outputs),
+            ..Default::default()
+        }
     }
 
     fn order(nodes: &[Node]) -> Result<Vec<usize>> {

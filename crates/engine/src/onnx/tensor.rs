@@ -188,11 +188,11 @@ impl Constant {
 pub(super) fn checked_len(dims: &[i64]) -> Result<usize> {
     let mut len = 1usize;
     for &dim in dims {
-        let dim = usize::try_from(dim).map_err(|_| Error::model(format!("shape {dims:?} has a negative dimension")))?;
-        len = len
-            .checked_mul(dim)
-            .filter(|&n| n < 1 << 40)
-            .ok_or_else(|| Error::model(format!("shape {dims:?} claims more elements than any file holds")))?;
+        let dim = usize::try_from(dim)
+            .map_err(|_| Error::model(format!("shape {dims:?} has a negative dimension")))?;
+        len = len.checked_mul(dim).filter(|&n| n < 1 << 40).ok_or_else(|| {
+            Error::model(format!("shape {dims:?} claims more elements than any file holds"))
+        })?;
     }
     Ok(len)
 }
@@ -221,8 +221,10 @@ fn decode_unnamed(tensor: &proto::Tensor, bytes: Option<&[u8]>) -> Result<Consta
             return Ok(());
         }
         let dims = &tensor.dims;
-        Err(Error::model(format!("found {found} {unit}, expected {expected} for {dtype:?} of shape {dims:?}"))
-            .with_hint("the file is damaged, or was written by a broken exporter"))
+        Err(Error::model(format!(
+            "found {found} {unit}, expected {expected} for {dtype:?} of shape {dims:?}"
+        ))
+        .with_hint("the file is damaged, or was written by a broken exporter"))
     };
     let data = if let Some(bytes) = bytes {
         expect(bytes.len(), "bytes", len * dtype.size())?;

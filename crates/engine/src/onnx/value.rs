@@ -54,7 +54,11 @@ pub(super) enum Value {
     Constant(Constant),
     Dynamic(Dynamic),
     /// `source` reshaped to `shape`, all its axes merged into one; `copy` is the same in the model's element order.
-    Flattened { source: Dynamic, shape: Vec<usize>, copy: Dynamic },
+    Flattened {
+        source: Dynamic,
+        shape: Vec<usize>,
+        copy: Dynamic,
+    },
 }
 
 impl Value {

@@ -50,11 +50,6 @@ impl<'b> Reader<'b> {
         Reader { bytes, at: range.start, end: range.end.min(bytes.len()) }
     }
 
-    /// Whether something is left, and where.
-    pub(super) fn position(&self) -> usize {
-        self.at
-    }
-
     /// The next field, or `None` at the end of the message.
     pub(super) fn field(&mut self) -> WireResult<Option<(u32, Payload)>> {
         if self.at >= self.end {
@@ -145,7 +140,8 @@ mod tests {
 
     #[test]
     fn reads_every_kind_of_field() {
-        let bytes = [0x08, 0x96, 0x01, 0x12, 2, b'h', b'i', 0x1d, 0, 0, 0x80, 0x3f, 0x21, 1, 0, 0, 0, 0, 0, 0, 0];
+        let bytes =
+            [0x08, 0x96, 0x01, 0x12, 2, b'h', b'i', 0x1d, 0, 0, 0x80, 0x3f, 0x21, 1, 0, 0, 0, 0, 0, 0, 0];
         let fields = all(&bytes).unwrap();
         assert!(matches!(fields[0], (1, Payload::Varint(150))));
         assert!(matches!(&fields[1], (2, Payload::Bytes(r)) if bytes[r.clone()] == *b"hi"));

@@ -23,7 +23,10 @@ fn stored_shape(spatial: &[usize], channels: usize) -> Vec<usize> {
 /// Channel counts that a weight `[first, second, ...]` and `group` must agree with.
 fn groups(site: &Site) -> Result<usize> {
     let groups = site.int_or("group", 1)?;
-    usize::try_from(groups).ok().filter(|&g| g > 0).ok_or_else(|| Error::model(format!("attribute group is {groups}")))
+    usize::try_from(groups)
+        .ok()
+        .filter(|&g| g > 0)
+        .ok_or_else(|| Error::model(format!("attribute group is {groups}")))
 }
 
 fn check_rank(x: &Dynamic, weight: &Constant) -> Result<()> {
@@ -63,7 +66,9 @@ impl Importer<'_> {
     }
 
     pub(super) fn conv(&mut self, site: &Site) -> Result<Option<Vec<Value>>> {
-        let (Value::Dynamic(x), Value::Constant(weight)) = (site.need(0)?, site.need(1)?) else { return Ok(None) };
+        let (Value::Dynamic(x), Value::Constant(weight)) = (site.need(0)?, site.need(1)?) else {
+            return Ok(None);
+        };
         check_rank(x, weight)?;
         let groups = groups(site)?;
         let kernel = kernel(site, Some(&weight.shape[2..]))?;
@@ -97,7 +102,8 @@ impl Importer<'_> {
             bias: self.bias(site, out_channels)?,
             activation: Pointwise::Identity,
         });
-        let y = self.emit(op, &[x.id], stored_shape(&outputs, out_channels), channels_last(x.rank()), x.dtype)?;
+        let y =
+            self.emit(op, &[x.id], stored_shape(&outputs, out_channels), channels_last(x.rank()), x.dtype)?;
         Ok(Some(vec![Value::Dynamic(self.add_computed_bias(site, y)?)]))
     }
 
@@ -114,7 +120,9 @@ impl Importer<'_> {
     }
 
     pub(super) fn conv_transpose(&mut self, site: &Site) -> Result<Option<Vec<Value>>> {
-        let (Value::Dynamic(x), Value::Constant(weight)) = (site.need(0)?, site.need(1)?) else { return Ok(None) };
+        let (Value::Dynamic(x), Value::Constant(weight)) = (site.need(0)?, site.need(1)?) else {
+            return Ok(None);
+        };
         check_rank(x, weight)?;
         let groups = groups(site)?;
         let kernel = kernel(site, Some(&weight.shape[2..]))?;
@@ -140,7 +148,8 @@ impl Importer<'_> {
             bias: self.bias(site, out_channels)?,
             activation: Pointwise::Identity,
         });
-        let y = self.emit(op, &[x.id], stored_shape(&outputs, out_channels), channels_last(x.rank()), x.dtype)?;
+        let y =
+            self.emit(op, &[x.id], stored_shape(&outputs, out_channels), channels_last(x.rank()), x.dtype)?;
         Ok(Some(vec![Value::Dynamic(self.add_computed_bias(site, y)?)]))
     }
 }
@@ -155,7 +164,11 @@ fn transposed_geometry(site: &Site, kernel: Vec<usize>, input: &[usize]) -> Resu
         // Some exporters give batch and channels as well.
         let list = &list[list.len().saturating_sub(rank)..];
         let sizes = list.iter().map(|&v| usize::try_from(v)).collect::<Result<Vec<_>, _>>();
-        sizes.ok().filter(|s| s.len() == rank).map(Some).ok_or_else(|| Error::model(format!("attribute {name} is {list:?}")))
+        sizes
+            .ok()
+            .filter(|s| s.len() == rank)
+            .map(Some)
+            .ok_or_else(|| Error::model(format!("attribute {name} is {list:?}")))
     };
     let extra = list("output_padding")?.unwrap_or(vec![0; rank]);
     let full: Vec<usize> = (0..rank)
@@ -170,11 +183,13 @@ fn transposed_geometry(site: &Site, kernel: Vec<usize>, input: &[usize]) -> Resu
     let (pad_before, outputs) = match wanted {
         Some(outputs) => {
             let total = |i: usize| full[i].saturating_sub(outputs[i]);
-            let before = (0..rank).map(|i| if auto == "SAME_UPPER" { total(i) / 2 } else { total(i) - total(i) / 2 });
+            let before =
+                (0..rank).map(|i| if auto == "SAME_UPPER" { total(i) / 2 } else { total(i) - total(i) / 2 });
             (before.collect(), outputs)
         }
         None => {
-            let (before, after) = if auto == "VALID" { (vec![0; rank], vec![0; rank]) } else { pads(site, rank)? };
+            let (before, after) =
+                if auto == "VALID" { (vec![0; rank], vec![0; rank]) } else { pads(site, rank)? };
             let sizes = (0..rank).map(|i| full[i].checked_sub(before[i] + after[i]).filter(|&n| n > 0));
             let outputs = sizes.collect::<Option<Vec<_>>>().ok_or_else(|| {
                 Error::model(format!("padding {before:?} and {after:?} cuts off all of the result {full:?}"))

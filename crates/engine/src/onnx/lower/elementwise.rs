@@ -21,10 +21,9 @@ pub(in super::super) fn pointwise_of(site: &Site) -> Result<Option<Pointwise>> {
         "Relu" => P::Relu,
         "LeakyRelu" => P::LeakyRelu { alpha: site.float_or("alpha", 0.01)? },
         "Elu" => P::Elu { alpha: site.float_or("alpha", 1.0)? },
-        "Selu" => P::Selu {
-            alpha: site.float_or("alpha", 1.673_263_2)?,
-            gamma: site.float_or("gamma", 1.050_701)?,
-        },
+        "Selu" => {
+            P::Selu { alpha: site.float_or("alpha", 1.673_263_2)?, gamma: site.float_or("gamma", 1.050_701)? }
+        }
         "Celu" => P::Celu { alpha: site.float_or("alpha", 1.0)? },
         "Softplus" => P::Softplus,
         "Softsign" => P::Softsign,
@@ -37,7 +36,11 @@ pub(in super::super) fn pointwise_of(site: &Site) -> Result<Option<Pointwise>> {
         "Gelu" => match site.text_or("approximate", "none")? {
             "none" => P::Gelu,
             "tanh" => P::GeluTanh,
-            other => return Err(Error::model(format!("attribute approximate is \"{other}\", expected none or tanh"))),
+            other => {
+                return Err(Error::model(format!(
+                    "attribute approximate is \"{other}\", expected none or tanh"
+                )));
+            }
         },
         "Mish" => P::Mish,
         "Tanh" => P::Tanh,
@@ -147,7 +150,10 @@ impl Importer<'_> {
         let (a, b) = (site.need(0)?, site.need(1)?);
         if let (BinaryKind::Pow, Value::Dynamic(x), Value::Constant(c)) = (kind, a, b) {
             if let Some(exponent) = c.scalar().filter(|_| c.shape.len() <= x.rank()) {
-                return self.pointwise(a, if exponent == 1.0 { Pointwise::Identity } else { Pointwise::Power { exponent } });
+                return self.pointwise(
+                    a,
+                    if exponent == 1.0 { Pointwise::Identity } else { Pointwise::Power { exponent } },
+                );
             }
         }
         let result = self.binary(kind, a, b)?;

@@ -104,12 +104,22 @@ pub(super) fn kernel(site: &Site, weight: Option<&[usize]>) -> Result<Vec<usize>
     let given = site.ints("kernel_shape")?;
     let kernel: Vec<usize> = match (given, weight) {
         (Some(list), None) if list.iter().all(|&v| v > 0) => list.iter().map(|&v| v as usize).collect(),
-        (Some(list), Some(w)) if list.len() == w.len() && list.iter().zip(w).all(|(&a, &b)| a == b as i64) => w.to_vec(),
+        (Some(list), Some(w))
+            if list.len() == w.len() && list.iter().zip(w).all(|(&a, &b)| a == b as i64) =>
+        {
+            w.to_vec()
+        }
         (None, Some(w)) => w.to_vec(),
         (Some(list), Some(w)) => {
-            return Err(Error::model(format!("attribute kernel_shape is {list:?}, but the weight's kernel is {w:?}")));
+            return Err(Error::model(format!(
+                "attribute kernel_shape is {list:?}, but the weight's kernel is {w:?}"
+            )));
         }
-        (list, None) => return Err(Error::model(format!("attribute kernel_shape is {list:?}, expected positive numbers"))),
+        (list, None) => {
+            return Err(Error::model(format!(
+                "attribute kernel_shape is {list:?}, expected positive numbers"
+            )));
+        }
     };
     if !(1..=3).contains(&kernel.len()) || kernel.contains(&0) {
         return Err(Error::unsupported(format!("a kernel of {kernel:?}: 1 to 3 spatial axes are supported")));

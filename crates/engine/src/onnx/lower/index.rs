@@ -22,7 +22,8 @@ pub(in super::super) struct Stride {
 
 /// What `Slice` takes along each axis that it names.
 pub(in super::super) fn slices(site: &Site, shape: &[usize]) -> Result<Vec<Stride>> {
-    let need = |list: Option<Vec<i64>>, what: &str| list.ok_or_else(|| Error::model(format!("{what} are missing")));
+    let need =
+        |list: Option<Vec<i64>>, what: &str| list.ok_or_else(|| Error::model(format!("{what} are missing")));
     let starts = need(site.ints_at(1, "starts")?, "starts")?;
     let ends = need(site.ints_at(2, "ends")?, "ends")?;
     let axes = site.ints_at(3, "axes")?.unwrap_or_else(|| (0..starts.len() as i64).collect());
@@ -31,7 +32,9 @@ pub(in super::super) fn slices(site: &Site, shape: &[usize]) -> Result<Vec<Strid
         None => vec![1; starts.len()],
     };
     if ends.len() != starts.len() || axes.len() != starts.len() || steps.len() != starts.len() {
-        return Err(Error::model(format!("starts {starts:?}, ends {ends:?}, axes {axes:?} and steps {steps:?} differ in length")));
+        return Err(Error::model(format!(
+            "starts {starts:?}, ends {ends:?}, axes {axes:?} and steps {steps:?} differ in length"
+        )));
     }
     let mut list = Vec::new();
     for i in 0..starts.len() {
@@ -56,7 +59,12 @@ fn stride(axis: usize, len: usize, start: i64, end: i64, step: i64) -> Result<St
             (start, (start - end).max(0).unsigned_abs().div_ceil(step.unsigned_abs()))
         }
     };
-    Ok(Stride { axis, start: start.max(0) as usize, step: step.clamp(-(n.max(1)), n.max(1)) as isize, count: count as usize })
+    Ok(Stride {
+        axis,
+        start: start.max(0) as usize,
+        step: step.clamp(-(n.max(1)), n.max(1)) as isize,
+        count: count as usize,
+    })
 }
 
 impl Importer<'_> {
@@ -75,7 +83,13 @@ impl Importer<'_> {
         if stored == x.stored && steps.iter().all(|&s| s == 1) {
             return Ok(Value::Dynamic(x.clone()));
         }
-        Ok(Value::Dynamic(self.emit(Op::Slice { starts, steps }, &[x.id], stored, x.order.clone(), x.dtype)?))
+        Ok(Value::Dynamic(self.emit(
+            Op::Slice { starts, steps },
+            &[x.id],
+            stored,
+            x.order.clone(),
+            x.dtype,
+        )?))
     }
 
     pub(super) fn slice_node(&mut self, site: &Site) -> Result<Vec<Value>> {
@@ -84,26 +98,34 @@ impl Importer<'_> {
     }
 
     /// Takes the elements `indices` along a model axis, which keeps its place.
-    pub(super) fn pick(&mut self, x: &Dynamic, axis: usize, indices: Vec<Option<usize>>, fill: f32) -> Result<Dynamic> {
+    pub(super) fn pick(
+        &mut self,
+        x: &Dynamic,
+        axis: usize,
+        indices: Vec<Option<usize>>,
+        fill: f32,
+    ) -> Result<Dynamic> {
         let place = x.place(axis);
         let mut stored = x.stored.clone();
         stored[place] = indices.len();
         let whole = |n: usize| Arc::new((0..n).map(Some).collect::<Vec<_>>());
-        let tables = (0..x.rank()).map(|p| if p == place { Arc::new(indices.clone()) } else { whole(x.stored[p]) });
+        let tables =
+            (0..x.rank()).map(|p| if p == place { Arc::new(indices.clone()) } else { whole(x.stored[p]) });
         let op = Op::Pick { indices: tables.collect(), fill };
         self.emit(op, &[x.id], stored, x.order.clone(), x.dtype)
     }
 
     pub(super) fn gather(&mut self, site: &Site) -> Result<Option<Vec<Value>>> {
-        let (Value::Dynamic(x), Value::Constant(indices)) = (site.need(0)?, site.need(1)?) else { return Ok(None) };
+        let (Value::Dynamic(x), Value::Constant(indices)) = (site.need(0)?, site.need(1)?) else {
+            return Ok(None);
+        };
         let axis = axis(site.int_or("axis", 0)?, x.rank())?;
         let len = x.shape()[axis];
         let at = |i: &i64| {
             let from_start = if *i < 0 { i + len as i64 } else { *i };
-            usize::try_from(from_start)
-                .ok()
-                .filter(|&i| i < len)
-                .ok_or_else(|| Error::model(format!("index {i} is outside axis {axis} of shape {:?}", x.shape())))
+            usize::try_from(from_start).ok().filter(|&i| i < len).ok_or_else(|| {
+                Error::model(format!("index {i} is outside axis {axis} of shape {:?}", x.shape()))
+            })
         };
         let list = indices.to_i64()?.iter().map(at).collect::<Result<Vec<_>>>()?;
         let picked = match progression(&list) {
@@ -161,7 +183,9 @@ impl Importer<'_> {
             let part = value.shape();
             let fits = part.len() == rank && (0..rank).all(|a| a == axis || part[a] == shape[a]);
             if !fits {
-                return Err(Error::model(format!("shapes {part:?} and {shape:?} cannot be joined along axis {axis}")));
+                return Err(Error::model(format!(
+                    "shapes {part:?} and {shape:?} cannot be joined along axis {axis}"
+                )));
             }
             length += part[axis];
             let part = self.materialised(value)?;
@@ -222,7 +246,9 @@ pub(in super::super) fn split_sizes(site: &Site, len: usize) -> Result<Vec<usize
         }
     };
     if sizes.iter().sum::<usize>() != len || sizes.len() < outputs {
-        return Err(Error::model(format!("parts of {sizes:?} elements for {outputs} outputs of an axis of {len}")));
+        return Err(Error::model(format!(
+            "parts of {sizes:?} elements for {outputs} outputs of an axis of {len}"
+        )));
     }
     Ok(sizes)
 }
@@ -246,7 +272,8 @@ mod tests {
         ];
         for (len, start, end, step, expected) in cases {
             let s = stride(0, len, start, end, step).unwrap();
-            let got: Vec<usize> = (0..s.count).map(|i| (s.start as isize + i as isize * s.step) as usize).collect();
+            let got: Vec<usize> =
+                (0..s.count).map(|i| (s.start as isize + i as isize * s.step) as usize).collect();
             assert_eq!(got, expected, "{len} {start}:{end}:{step}");
         }
         assert!(stride(0, 3, 0, 3, 0).is_err());

@@ -61,7 +61,13 @@ fn mismatch(a: &[usize], b: &[usize]) -> Error {
 
 impl Importer<'_> {
     /// `matrix` applied along a model axis, which gets the matrix's outputs.
-    fn linear(&mut self, x: &Dynamic, axis: usize, matrix: Matrix, bias: Option<Arc<Vec<f32>>>) -> Result<Dynamic> {
+    fn linear(
+        &mut self,
+        x: &Dynamic,
+        axis: usize,
+        matrix: Matrix,
+        bias: Option<Arc<Vec<f32>>>,
+    ) -> Result<Dynamic> {
         if x.shape()[axis] != matrix.inputs {
             return Err(mismatch(&x.shape(), &[matrix.inputs, matrix.outputs]));
         }
@@ -70,7 +76,8 @@ impl Importer<'_> {
         let weight = Arc::new(matrix.rows(&[in_features], &[0]));
         let mut stored = x.stored.clone();
         stored[x.rank() - 1] = out_features;
-        let op = Op::Linear(Linear { in_features, out_features, weight, bias, activation: Pointwise::Identity });
+        let op =
+            Op::Linear(Linear { in_features, out_features, weight, bias, activation: Pointwise::Identity });
         self.emit(op, &[x.id], stored, x.order.clone(), x.dtype)
     }
 
@@ -92,7 +99,8 @@ impl Importer<'_> {
         let weight = Arc::new(matrix.rows(&source.shape(), &source.order));
         let mut stored = flat.stored.clone();
         stored[flat.rank() - 1] = out_features;
-        let op = Op::Linear(Linear { in_features, out_features, weight, bias, activation: Pointwise::Identity });
+        let op =
+            Op::Linear(Linear { in_features, out_features, weight, bias, activation: Pointwise::Identity });
         self.emit(op, &[flat.id], stored, flat.order.clone(), flat.dtype)
     }
 
@@ -106,7 +114,9 @@ impl Importer<'_> {
         // A bias per output goes into the product; any other C is added behind it.
         let outputs = b.shape()[usize::from(!trans_b)];
         let bias = match site.get(2) {
-            Some(Value::Constant(c)) if c.shape.len() <= 2 && c.shape.len() < 2 + usize::from(c.shape.first() == Some(&1)) => {
+            Some(Value::Constant(c))
+                if c.shape.len() <= 2 && c.shape.len() < 2 + usize::from(c.shape.first() == Some(&1)) =>
+            {
                 let values = c.to_f32();
                 let spread = |i: usize| beta * values[if values.len() == 1 { 0 } else { i }];
                 let fits = values.len() == 1 || values.len() == outputs;
@@ -163,7 +173,10 @@ impl Importer<'_> {
                 let scaled = c.to_f32().iter().map(|v| v * beta).collect();
                 Value::Constant(Constant::floats(c.shape.clone(), scaled))
             }
-            other => self.pointwise(other, if beta == 1.0 { Pointwise::Identity } else { Pointwise::Affine { scale: beta, shift: 0.0 } })?,
+            other => self.pointwise(
+                other,
+                if beta == 1.0 { Pointwise::Identity } else { Pointwise::Affine { scale: beta, shift: 0.0 } },
+            )?,
         };
         Ok(vec![Value::Dynamic(self.binary(BinaryKind::Add, &y, &c)?)])
     }

@@ -35,14 +35,19 @@ impl Importer<'_> {
             return Err(Error::model(format!("input of shape {:?}, expected at least 2 axes", x.shape())));
         }
         let channels = x.shape()[1];
-        let (Some(Value::Constant(s)), Some(Value::Constant(b))) = (site.get(1), site.get(2)) else { return Ok(None) };
-        let (Some(Value::Constant(m)), Some(Value::Constant(v))) = (site.get(3), site.get(4)) else { return Ok(None) };
+        let (Some(Value::Constant(s)), Some(Value::Constant(b))) = (site.get(1), site.get(2)) else {
+            return Ok(None);
+        };
+        let (Some(Value::Constant(m)), Some(Value::Constant(v))) = (site.get(3), site.get(4)) else {
+            return Ok(None);
+        };
         let (s, b) = (vector(s, channels, "scale")?, vector(b, channels, "bias")?);
         let (m, v) = (vector(m, channels, "mean")?, vector(v, channels, "variance")?);
         let epsilon = f64::from(site.float_or("epsilon", 1e-5)?);
         let scale: Vec<f64> =
             s.iter().zip(v.iter()).map(|(&s, &v)| f64::from(s) / (f64::from(v) + epsilon).sqrt()).collect();
-        let shift = b.iter().zip(m.iter()).zip(&scale).map(|((&b, &m), s)| (f64::from(b) - f64::from(m) * s) as f32);
+        let shift =
+            b.iter().zip(m.iter()).zip(&scale).map(|((&b, &m), s)| (f64::from(b) - f64::from(m) * s) as f32);
         let op = Op::Affine(Affine {
             shift: Arc::new(shift.collect()),
             scale: Arc::new(scale.iter().map(|&s| s as f32).collect()),
@@ -110,7 +115,9 @@ impl Importer<'_> {
 
     pub(super) fn instance_norm(&mut self, site: &Site) -> Lowered {
         let x = site.dynamic(0)?;
-        let (Value::Constant(scale), Value::Constant(shift)) = (site.need(1)?, site.need(2)?) else { return Ok(None) };
+        let (Value::Constant(scale), Value::Constant(shift)) = (site.need(1)?, site.need(2)?) else {
+            return Ok(None);
+        };
         if x.rank() < 3 {
             return Err(Error::model(format!("input of shape {:?}, expected spatial axes", x.shape())));
         }
@@ -130,12 +137,16 @@ impl Importer<'_> {
 
     pub(super) fn group_norm(&mut self, site: &Site) -> Lowered {
         let x = site.dynamic(0)?;
-        let (Value::Constant(scale), Value::Constant(shift)) = (site.need(1)?, site.need(2)?) else { return Ok(None) };
+        let (Value::Constant(scale), Value::Constant(shift)) = (site.need(1)?, site.need(2)?) else {
+            return Ok(None);
+        };
         let groups = site.int_or("num_groups", 0)?;
         let channels = x.shape().get(1).copied().unwrap_or(0);
         let count = usize::try_from(groups).ok().filter(|&g| g > 0 && channels.is_multiple_of(g));
         let Some(groups) = count.filter(|_| channels > 0) else {
-            return Err(Error::model(format!("attribute num_groups is {groups}, the input has {channels} channels")));
+            return Err(Error::model(format!(
+                "attribute num_groups is {groups}, the input has {channels} channels"
+            )));
         };
         // Opset 18 has one scale per group, opset 21 one per channel.
         let spread = |c: &Constant| -> Result<Arc<Vec<f32>>> {
@@ -188,7 +199,11 @@ impl Importer<'_> {
         let variance = self.reduce(&square, ReduceKind::Mean, &axes, true)?;
         let deviation = self.apply(&variance, Pointwise::Sqrt)?;
         let divisor = self.apply(&deviation, Pointwise::Affine { scale: 1.0, shift: 1e-9 })?;
-        Ok(vec![Value::Dynamic(self.binary(BinaryKind::Div, &Value::Dynamic(centred), &Value::Dynamic(divisor))?)])
+        Ok(vec![Value::Dynamic(self.binary(
+            BinaryKind::Div,
+            &Value::Dynamic(centred),
+            &Value::Dynamic(divisor),
+        )?)])
     }
 
     /// `x / |x|` along one axis; 0 where the norm is 0.
@@ -201,6 +216,10 @@ impl Importer<'_> {
         };
         let norm = self.reduce(x, kind, &[axis(site.int_or("axis", -1)?, x.rank())?], true)?;
         let norm = self.apply(&norm, Pointwise::Clip { lo: f32::MIN_POSITIVE, hi: f32::INFINITY })?;
-        Ok(Some(vec![Value::Dynamic(self.binary(BinaryKind::Div, &Value::Dynamic(x.clone()), &Value::Dynamic(norm))?)]))
+        Ok(Some(vec![Value::Dynamic(self.binary(
+            BinaryKind::Div,
+            &Value::Dynamic(x.clone()),
+            &Value::Dynamic(norm),
+        )?)]))
     }
 }

@@ -2,10 +2,13 @@
 //!
 //! Zero padding is remembered, so that a convolution behind it can take it in.
 
+use std::sync::Arc;
+
 use super::super::importer::Importer;
 use super::super::layout::ZeroPad;
 use super::super::site::{Site, axis};
 use super::super::value::{Dynamic, Value};
+use crate::graph::Op;
 use crate::{Error, Result};
 
 /// Elements added before and after one model axis; negative ones are cut off.
@@ -68,16 +71,20 @@ impl Importer<'_> {
         let fill = if site.opset < 11 {
             site.float_or("value", 0.0)?
         } else {
-            site.constant(2)?.map_or(Ok(0.0), |c| c.scalar().ok_or_else(|| Error::model("the fill is not one value")))?
+            site.constant(2)?
+                .map_or(Ok(0.0), |c| c.scalar().ok_or_else(|| Error::model("the fill is not one value")))?
         };
         let pads = pads_of(site, x.rank())?;
-        let mut y = x.clone();
-        let shape = x.shape();
-        for (axis, &pad) in pads.iter().enumerate().filter(|(_, p)| **p != (0, 0)) {
-            y = self.pick(&y, axis, table(mode, shape[axis], pad)?, fill)?;
+        if pads.iter().all(|&pad| pad == (0, 0)) {
+            return Ok(vec![Value::Dynamic(x.clone())]);
         }
+        let tables =
+            (0..x.rank()).map(|place| table(mode, x.stored[place], pads[x.order[place]]).map(Arc::new));
+        let indices = tables.collect::<Result<Vec<_>>>()?;
+        let stored = indices.iter().map(|table| table.len()).collect();
+        let y = self.emit(Op::Pick { indices, fill }, &[x.id], stored, x.order.clone(), x.dtype)?;
         let is_zero = mode == "constant" && fill == 0.0 && pads.iter().all(|&(b, a)| b >= 0 && a >= 0);
-        if is_zero && y.id != x.id {
+        if is_zero {
             self.remember(x, &y, &pads);
         }
         Ok(vec![Value::Dynamic(y)])
@@ -107,7 +114,8 @@ mod tests {
             ("reflect", 2, (3, 0), &[1, 0, 1, 0, 1]),
         ];
         for (mode, len, pads, expected) in cases {
-            let got: Vec<i64> = table(mode, len, pads).unwrap().into_iter().map(|i| i.map_or(-1, |i| i as i64)).collect();
+            let got: Vec<i64> =
+                table(mode, len, pads).unwrap().into_iter().map(|i| i.map_or(-1, |i| i as i64)).collect();
             assert_eq!(got, expected, "{mode} {len} {pads:?}");
         }
         assert!(table("constant", 3, (-2, -1)).is_err());

@@ -20,7 +20,10 @@ impl Importer<'_> {
         }
         let kernel = kernel(site, None)?;
         if x.rank() != kernel.len() + 2 {
-            return Err(Error::model(format!("input of shape {:?} does not fit a kernel of {kernel:?}", x.shape())));
+            return Err(Error::model(format!(
+                "input of shape {:?} does not fit a kernel of {kernel:?}",
+                x.shape()
+            )));
         }
         let (spatial, channels) = (x.shape()[2..].to_vec(), x.shape()[1]);
         let window = Window::of(site, &kernel, &spatial)?;
@@ -73,13 +76,8 @@ mod tests {
 
     #[test]
     fn divisors_count_what_is_there() {
-        let window = Window {
-            kernel: vec![3],
-            stride: vec![2],
-            dilation: vec![1],
-            before: vec![1],
-            after: vec![1],
-        };
+        let window =
+            Window { kernel: vec![3], stride: vec![2], dilation: vec![1], before: vec![1], after: vec![1] };
         assert_eq!(divisors(&window, &[6], &[4], false), [2.0, 3.0, 3.0, 1.0]);
         assert_eq!(divisors(&window, &[6], &[4], true), [3.0, 3.0, 3.0, 2.0]);
     }

@@ -38,13 +38,20 @@ impl Importer<'_> {
     }
 
     /// Reduces model axes; they stay with length one, or go.
-    pub(in super::super) fn reduce(&mut self, x: &Dynamic, kind: ReduceKind, axes: &[usize], keeps: bool) -> Result<Dynamic> {
+    pub(in super::super) fn reduce(
+        &mut self,
+        x: &Dynamic,
+        kind: ReduceKind,
+        axes: &[usize],
+        keeps: bool,
+    ) -> Result<Dynamic> {
         let mut places: Vec<usize> = axes.iter().map(|&axis| x.place(axis)).collect();
         places.sort_unstable();
         let kept = |place: &usize| keeps || !places.contains(place);
         let stored =
             (0..x.rank()).filter(kept).map(|p| if places.contains(&p) { 1 } else { x.stored[p] }).collect();
-        let renamed = |axis: usize| if keeps { axis } else { axis - axes.iter().filter(|&&a| a < axis).count() };
+        let renamed =
+            |axis: usize| if keeps { axis } else { axis - axes.iter().filter(|&&a| a < axis).count() };
         let order = (0..x.rank()).filter(kept).map(|p| renamed(x.order[p])).collect();
         self.emit(Op::Reduce { kind, axes: places.clone() }, &[x.id], stored, order, x.dtype)
     }

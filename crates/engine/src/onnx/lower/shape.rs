@@ -25,7 +25,7 @@ pub(super) fn identity(site: &Site) -> Result<Vec<Value>> {
 }
 
 /// `Shape` and `Size`.
-pub(super) fn shape_of(site: &Site) -> Result<Vec<Value>> {
+pub(in super::super) fn shape_of(site: &Site) -> Result<Vec<Value>> {
     let shape = site.need(0)?.shape();
     if site.op() == "Size" {
         let size = shape.iter().product::<usize>() as i64;
@@ -47,7 +47,8 @@ pub(super) fn eye_like(site: &Site) -> Result<Vec<Value>> {
     };
     let dtype = site.int("dtype")?.map_or(Ok(value.dtype()), |code| DType::from_code(code as i32))?;
     let k = site.int_or("k", 0)?;
-    let values = (0..rows * columns).map(|i| f32::from((i % columns) as i64 - (i / columns) as i64 == k)).collect();
+    let values =
+        (0..rows * columns).map(|i| f32::from((i % columns) as i64 - (i / columns) as i64 == k)).collect();
     Ok(vec![Value::Constant(super::super::fold::cast(&Constant::floats(shape, values), dtype))])
 }
 
@@ -89,7 +90,13 @@ impl Importer<'_> {
             other => self.materialised(other)?,
         };
         let result = self.reshape(&source, &shape)?;
-        let is_moved = source.order.iter().filter(|&&a| source.shape()[a] != 1).collect::<Vec<_>>().windows(2).any(|w| w[0] > w[1]);
+        let is_moved = source
+            .order
+            .iter()
+            .filter(|&&a| source.shape()[a] != 1)
+            .collect::<Vec<_>>()
+            .windows(2)
+            .any(|w| w[0] > w[1]);
         let is_flat = shape.iter().filter(|&&n| n != 1).count() == 1;
         if is_moved && is_flat && shape.last() == Some(&source.len()) {
             return Ok(vec![Value::Flattened { source, shape, copy: result }]);
@@ -99,9 +106,7 @@ impl Importer<'_> {
 
     pub(super) fn reshape_node(&mut self, site: &Site) -> Result<Vec<Value>> {
         let value = site.need(0)?;
-        let wanted = site
-            .ints_at(1, "shape")?
-            .ok_or_else(|| Error::model("the new shape is missing"))?;
+        let wanted = site.ints_at(1, "shape")?.ok_or_else(|| Error::model("the new shape is missing"))?;
         let shape = resolve(&value.shape(), &wanted, site.int_or("allowzero", 0)? == 1)?;
         self.reshape_value(value, shape)
     }
@@ -198,7 +203,10 @@ impl Importer<'_> {
 /// `blocksize`, and the shape of an image.
 fn block(site: &Site, x: &Dynamic) -> Result<(usize, [usize; 4])> {
     let block = site.int_or("blocksize", 0)?;
-    let block = usize::try_from(block).ok().filter(|&b| b > 0).ok_or_else(|| Error::model(format!("attribute blocksize is {block}")))?;
+    let block = usize::try_from(block)
+        .ok()
+        .filter(|&b| b > 0)
+        .ok_or_else(|| Error::model(format!("attribute blocksize is {block}")))?;
     let shape = <[usize; 4]>::try_from(x.shape());
     shape.map(|s| (block, s)).map_err(|s| Error::model(format!("input of shape {s:?}, expected 4 axes")))
 }

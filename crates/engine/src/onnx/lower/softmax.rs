@@ -3,8 +3,8 @@
 use super::super::importer::Importer;
 use super::super::site::{Site, axis};
 use super::super::value::Value;
-use crate::graph::Op;
 use crate::Result;
+use crate::graph::Op;
 
 impl Importer<'_> {
     pub(super) fn softmax(&mut self, site: &Site) -> Result<Vec<Value>> {

@@ -1,0 +1,139 @@
+//! Import of whole files: what is refused and how, and what the graph looks like afterwards.
+//!
+//! Files come from `tests/corpus`; values are the corpus test's matter.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use occlude_engine::graph::{Graph, Op};
+use occlude_engine::onnx::{self, Dim, ImportOptions, ModelFile};
+use occlude_engine::{Error, ErrorKind};
+
+fn corpus(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus").join(file)
+}
+
+fn options(shape: &[usize]) -> ImportOptions {
+    ImportOptions { input_shapes: BTreeMap::from([(String::new(), shape.to_vec())]), ..ImportOptions::default() }
+}
+
+fn import(name: &str, shape: &[usize]) -> Graph {
+    let path = corpus(&format!("ops/{name}.onnx"));
+    onnx::read(&path).and_then(|file| file.import(&options(shape))).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+fn refusal(file: &str) -> Error {
+    let opened = onnx::read(&corpus(&format!("bad/{file}")));
+    opened.and_then(|file| file.import(&ImportOptions::default())).expect_err(file)
+}
+
+fn moves(graph: &Graph) -> usize {
+    // Nodes that nobody reads are there for their names only.
+    let read = |id| graph.nodes.iter().any(|n| n.inputs.contains(&id)) || graph.outputs.contains(&id);
+    graph.nodes.iter().filter(|n| matches!(n.op, Op::Permute { .. }) && read(n.output)).count()
+}
+
+#[test]
+fn broken_files_are_refused_with_a_reason() {
+    let cases = [
+        ("truncated.onnx", ErrorKind::File, "truncated"),
+        ("truncated_in_header.onnx", ErrorKind::File, "truncated"),
+        ("zero_bytes.onnx", ErrorKind::File, "0 bytes"),
+        ("not_a_model.onnx", ErrorKind::File, "PyTorch checkpoint"),
+        ("text.onnx", ErrorKind::File, "not an ONNX model"),
+        ("external_data_missing.onnx", ErrorKind::File, "nowhere.bin"),
+        ("external_data_parent_folder.onnx", ErrorKind::Model, "outside the model's folder"),
+        ("external_data_hidden_parent_folder.onnx", ErrorKind::Model, "outside the model's folder"),
+        ("external_data_absolute.onnx", ErrorKind::Model, "outside the model's folder"),
+        ("external_data_too_short.onnx", ErrorKind::File, "has 64 bytes, expected at least 432"),
+        ("custom_operator.onnx", ErrorKind::Unsupported, "HologramPool of the domain com.example.custom"),
+        ("unknown_operator.onnx", ErrorKind::Unsupported, "HologramPool"),
+        ("opset_99.onnx", ErrorKind::Unsupported, "operator set 99, expected 7 to 24"),
+        ("opset_6.onnx", ErrorKind::Unsupported, "operator set 6, expected 7 to 24"),
+    ];
+    for (file, kind, text) in cases {
+        let error = refusal(file);
+        assert!(error.kind() == kind && error.to_string().contains(text), "{file}: {:?} {error}", error.kind());
+    }
+    for file in ["custom_operator.onnx", "unknown_operator.onnx"] {
+        let error = refusal(file);
+        assert!(error.node().unwrap().contains("\"/features/node0\""), "{error}");
+        assert!(error.hint().unwrap().contains("--runtime ort"), "{error}");
+    }
+    assert_eq!(onnx::read(Path::new("nowhere.onnx")).unwrap_err().kind(), ErrorKind::File);
+}
+
+/// A model cut anywhere is refused, and no damaged byte brings the importer down.
+#[test]
+fn damage_is_an_error_and_not_a_crash() {
+    let bytes = std::fs::read(corpus("ops/small_cnn_opset17.onnx")).unwrap();
+    for len in (0..bytes.len()).step_by(7) {
+        assert!(ModelFile::from_bytes(bytes[..len].to_vec(), None).is_err(), "cut at {len}");
+    }
+    let mut refused = 0;
+    for at in 0..bytes.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= flip;
+            let imported = ModelFile::from_bytes(damaged, None).and_then(|f| f.import(&options(&[1, 3, 24, 20])));
+            refused += usize::from(imported.is_err());
+        }
+    }
+    assert!(refused > bytes.len() / 10, "{refused} of {} damages were seen", 3 * bytes.len());
+}
+
+#[test]
+fn open_shapes_are_resolved_or_asked_for() {
+    let file = onnx::read(&corpus("ops/small_cnn_dynamic_everything.onnx")).unwrap();
+    let [input] = file.inputs() else { panic!("{:?}", file.inputs()) };
+    assert!(input.dims.as_ref().unwrap().iter().any(|d| matches!(d, Dim::Symbolic(_))), "{input:?}");
+    let error = file.import(&ImportOptions::default()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Argument);
+    assert!(error.to_string().contains("open shape") && error.hint().unwrap().contains("\"x\""), "{error}");
+
+    let guess = ImportOptions { default_spatial: Some(vec![24, 20]), ..ImportOptions::default() };
+    let graph = file.import(&guess).unwrap();
+    assert_eq!(graph.tensor(graph.inputs[0]).shape, [1, 3, 24, 20]);
+
+    let error = file.import(&options(&[2, 3, 24, 20])).unwrap_err();
+    assert!(error.to_string().contains("batch of 2, expected 1"), "{error}");
+    let error = file.import(&options(&[1, 3, 24])).unwrap_err();
+    assert!(error.to_string().contains("found shape [1, 3, 24], expected ["), "{error}");
+    let unknown = ImportOptions { input_shapes: BTreeMap::from([("z".into(), vec![1])]), ..ImportOptions::default() };
+    assert!(file.import(&unknown).unwrap_err().to_string().contains("no input \"z\""));
+}
+
+#[test]
+fn names_of_the_model_stay() {
+    let graph = import("conv_residual_relu", &[1, 8, 9, 7]);
+    for node in onnx_names("conv_residual_relu") {
+        let id = graph.find(&node).unwrap_or_else(|| panic!("no tensor \"{node}\""));
+        assert_eq!(graph.tensor(id).name, node);
+    }
+    let ports = onnx::read(&corpus("ops/initializer_as_input_first.onnx")).unwrap();
+    assert_eq!(ports.inputs().len(), 1);
+}
+
+/// Names that the graph's nodes carry in their labels are the model's; every labelled node has a findable result.
+fn onnx_names(name: &str) -> Vec<String> {
+    let graph = import(name, &[1, 8, 9, 7]);
+    let names = graph.nodes.iter().map(|n| graph.tensor(n.output).name.clone());
+    names.filter(|n| !n.contains('#')).collect()
+}
+
+#[test]
+fn moves_are_few() {
+    // One from the picture's order to channels-last; everything after it stays there.
+    let cases: [(&str, &[usize], usize); 6] = [
+        ("conv_relu_maxpool_conv_avgpool", &[1, 3, 20, 16], 1),
+        ("channel_shuffle", &[1, 6, 9, 7], 1),
+        ("vgg_like_flatten", &[1, 3, 20, 16], 1),
+        ("nhwc_classifier", &[1, 20, 16, 3], 0),
+        ("squeeze_excite_conv", &[1, 8, 9, 7], 1),
+        ("vit_block", &[1, 3, 12, 8], 99),
+    ];
+    for (name, shape, expected) in cases {
+        let found = moves(&import(name, shape));
+        assert!(found <= expected, "{name}: {found} permutations, expected at most {expected}");
+    }
+}
