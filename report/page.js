@@ -165,7 +165,7 @@ class Page {
     else paintCells(byId("map"), view, target.sensitivity, scale, 1, () => 1);
     if (this.feed.info.picture) {
       // Over the picture, weak evidence is see-through, so that the picture stays in sight.
-      const alpha = (position) => Math.min(1, 1.6 * Math.abs(position));
+      const alpha = (position) => Math.max(0, Math.min(1, 1.7 * Math.abs(position) - 0.08));
       paintCells(byId("overlay"), view, target.sensitivity, scale, state.opacity / 100, alpha);
       byId("picture").style.filter = state.opacity > 0 ? "grayscale(1) contrast(0.72) brightness(1.18)" : "";
     }

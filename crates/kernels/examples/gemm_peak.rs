@@ -107,7 +107,7 @@ impl Case {
 
     /// A 3x3 convolution with padding 1 over the squarest picture of `m` pixels.
     fn conv(isa: Isa, m: usize, n: usize, channels: usize) -> Self {
-        let height = (1..=m).filter(|h| m % h == 0 && h * h <= m).max().unwrap_or(1);
+        let height = (1..=m).filter(|h| m.is_multiple_of(*h) && h * h <= m).max().unwrap_or(1);
         let width = m / height;
         let mut table = Vec::with_capacity(m * 9);
         for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {

@@ -6,7 +6,7 @@
 use crate::{
     Isa, Pointwise,
     elementwise::{self, whole_rows},
-    isa::with_isa,
+    isa::{Level, with_isa},
     lanes::{larger, load_part, smaller},
     strides::Walk,
 };
@@ -188,7 +188,7 @@ pub fn select_broadcast(
 
 /// `out = a op b`, all equally long.
 #[inline(always)]
-fn apply<S: Simd>(simd: S, op: Binary, a: &[f32], b: &[f32], out: &mut [f32]) {
+fn apply<S: Level>(simd: S, op: Binary, a: &[f32], b: &[f32], out: &mut [f32]) {
     let splat = |value: f32| S::f32s::splat(simd, value);
     let zero = splat(0.0);
     // Closures that are not inlined are compiled without the instructions: 100 times slower.
@@ -235,7 +235,7 @@ fn power(a: f32, b: f32) -> f32 {
 }
 
 #[inline(always)]
-fn zip<S: Simd>(simd: S, a: &[f32], b: &[f32], out: &mut [f32], f: impl Fn(S::f32s, S::f32s) -> S::f32s) {
+fn zip<S: Level>(simd: S, a: &[f32], b: &[f32], out: &mut [f32], f: impl Fn(S::f32s, S::f32s) -> S::f32s) {
     let lanes = S::f32s::LEN;
     let (a, b) = (&a[..out.len()], &b[..out.len()]);
     let whole = out.len() / lanes * lanes;

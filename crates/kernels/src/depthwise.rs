@@ -5,8 +5,7 @@
 
 use crate::{
     Epilogue, Isa, Pointwise, Rows, elementwise,
-    isa::with_isa,
-    lanes::Lanes,
+    isa::{Level, with_isa},
     math,
     rows::{MAX_BLOCK, ZEROS, check_epilogue, check_out},
     windows::{Fold, Place, fold},
@@ -46,32 +45,44 @@ pub fn depthwise(
         rows.taps,
         rows.seg
     );
-    let (clamp, rest) = epilogue.split_activation();
     let channels = rows.seg;
-    let sum = WeightedSum { weights, channels, epilogue, clamp };
+    // What the loop does in registers: all, unless a residual comes between the sum and the activation.
+    let (clamp, rest) = match epilogue.residual {
+        None => epilogue.split_activation(),
+        Some(_) => (None, epilogue.activation),
+    };
+    let (low, high) = clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+    let sum = WeightedSum { weights, channels, bias: epilogue.bias, low, high };
     let place = Place { stride: out_stride, offset: out_offset };
     with_isa!(isa, simd => fold(simd, rows, &sum, place, out));
-    if rest != Pointwise::Identity {
-        for r in 0..rows.rows {
-            elementwise::pointwise(isa, rest, &mut out[r * out_stride + out_offset..][..channels]);
+    if epilogue.residual.is_none() && rest == Pointwise::Identity {
+        return;
+    }
+    for r in 0..rows.rows {
+        let line = &mut out[r * out_stride + out_offset..][..channels];
+        if let Some(residual) = epilogue.residual {
+            let residual = &residual.data[r * residual.stride + residual.offset..][..channels];
+            line.iter_mut().zip(residual).for_each(|(sum, &value)| *sum += value);
         }
+        elementwise::pointwise(isa, rest, line);
     }
 }
 
 struct WeightedSum<'a> {
     weights: &'a [f32],
     channels: usize,
-    epilogue: &'a Epilogue<'a>,
-    clamp: Option<(f32, f32)>,
+    bias: Option<&'a [f32]>,
+    low: f32,
+    high: f32,
 }
 
-impl<S: Simd> Fold<S> for WeightedSum<'_> {
+impl<S: Level> Fold<S> for WeightedSum<'_> {
     const NEUTRAL: &'static [f32; MAX_BLOCK] = &ZEROS;
     const WEIGHTED: bool = true;
 
     #[inline(always)]
-    fn begin(&self, simd: S, channel: Lanes) -> S::f32s {
-        self.epilogue.bias.map_or(S::f32s::splat(simd, 0.0), |bias| channel.load(simd, bias))
+    fn bias(&self, first: usize, len: usize) -> Option<&[f32]> {
+        self.bias.map(|bias| &bias[first..first + len])
     }
 
     #[inline(always)]
@@ -85,14 +96,12 @@ impl<S: Simd> Fold<S> for WeightedSum<'_> {
     }
 
     #[inline(always)]
-    fn finish(&self, simd: S, sum: S::f32s, row: usize, channel: Lanes) -> S::f32s {
-        let mut value = sum;
-        if let Some(residual) = self.epilogue.residual {
-            value += channel.load(simd, &residual.data[row * residual.stride + residual.offset..]);
-        }
-        match self.clamp {
-            Some((lo, hi)) => math::clamp(simd, value, lo, hi),
-            None => value,
-        }
+    fn factor(&self, _row: usize) -> f32 {
+        1.0
+    }
+
+    #[inline(always)]
+    fn finish(&self, simd: S, sum: S::f32s, _factor: f32) -> S::f32s {
+        math::clamp(simd, sum, self.low, self.high)
     }
 }

@@ -5,9 +5,9 @@
 
 use crate::{
     Isa, Pointwise,
-    isa::with_isa,
-    lanes::{map, map_with},
-    math,
+    isa::{Level, with_isa},
+    lanes::{map, map_with, same},
+    math::{self, below_zero},
 };
 use fearless_simd::prelude::*;
 
@@ -89,7 +89,7 @@ pub fn prelu(isa: Isa, x: &mut [f32], slope: &[f32]) {
 }
 
 #[inline(always)]
-fn affine_rows<S: Simd>(simd: S, x: &mut [f32], scale: &[f32], shift: &[f32]) {
+fn affine_rows<S: Level>(simd: S, x: &mut [f32], scale: &[f32], shift: &[f32]) {
     for row in x.chunks_exact_mut(scale.len()) {
         map_with(
             simd,
@@ -102,14 +102,14 @@ fn affine_rows<S: Simd>(simd: S, x: &mut [f32], scale: &[f32], shift: &[f32]) {
 }
 
 #[inline(always)]
-fn prelu_rows<S: Simd>(simd: S, x: &mut [f32], slope: &[f32]) {
+fn prelu_rows<S: Level>(simd: S, x: &mut [f32], slope: &[f32]) {
     for row in x.chunks_exact_mut(slope.len()) {
         map_with(
             simd,
             row,
             [slope],
             #[inline(always)]
-            |x, [slope]| below_zero(simd, x, x * slope),
+            |x, [slope]| below_zero(simd, x, slope, same),
         );
     }
 }
@@ -126,12 +126,6 @@ pub(crate) fn whole_rows(channels: usize) -> usize {
     (CHUNK / channels.max(1)).max(1) * channels.max(1)
 }
 
-/// `then` where x is below zero, else x, a NaN included.
-#[inline(always)]
-fn below_zero<S: Simd>(simd: S, x: S::f32s, then: S::f32s) -> S::f32s {
-    x.simd_lt(S::f32s::splat(simd, 0.0)).select(then, x)
-}
-
 /// `f` of each element through scalar code of the standard library.
 #[inline(always)]
 fn each(x: &mut [f32], f: impl Fn(f32) -> f32) {
@@ -139,7 +133,7 @@ fn each(x: &mut [f32], f: impl Fn(f32) -> f32) {
 }
 
 #[inline(always)]
-fn apply<S: Simd>(simd: S, f: Pointwise, x: &mut [f32]) {
+fn apply<S: Level>(simd: S, f: Pointwise, x: &mut [f32]) {
     let splat = |value: f32| S::f32s::splat(simd, value);
     // Closures that are not inlined are compiled without the instructions: 100 times slower.
     macro_rules! each_vector {
@@ -154,15 +148,23 @@ fn apply<S: Simd>(simd: S, f: Pointwise, x: &mut [f32]) {
     }
     match f {
         Pointwise::Identity => {}
-        Pointwise::Relu => each_vector!(x => below_zero(simd, x, splat(0.0))),
+        Pointwise::Relu => each_vector!(x => simd.at_least(x, splat(0.0))),
         Pointwise::Clip { lo, hi } => each_vector!(x => math::clamp(simd, x, lo, hi)),
-        Pointwise::LeakyRelu { alpha } => each_vector!(x => below_zero(simd, x, x * alpha)),
-        Pointwise::Elu { alpha } => each_vector!(x => below_zero(simd, x, math::exp_m1(simd, x) * alpha)),
+        Pointwise::LeakyRelu { alpha } => each_vector!(x => below_zero(simd, x, splat(alpha), same)),
+        Pointwise::Elu { alpha } => {
+            each_vector!(x => below_zero(simd, x, splat(alpha), #[inline(always)] |x| math::exp_m1(simd, x)))
+        }
         Pointwise::Selu { alpha, gamma } => {
-            each_vector!(x => below_zero(simd, x, math::exp_m1(simd, x) * alpha) * gamma);
+            each_vector!(x => below_zero(simd, x, splat(alpha), #[inline(always)] |x| math::exp_m1(simd, x)) * gamma);
         }
         Pointwise::Celu { alpha } => {
-            each_vector!(x => below_zero(simd, x, math::exp_m1(simd, x / alpha) * alpha));
+            each_vector!(x => below_zero(
+                simd,
+                x,
+                splat(alpha),
+                #[inline(always)]
+                |x| math::exp_m1(simd, x / alpha),
+            ));
         }
         Pointwise::Softplus => each_vector!(x => math::softplus(simd, x)),
         Pointwise::Softsign => each_vector!(x => {

@@ -11,7 +11,6 @@
 mod aligned;
 mod binary;
 mod depthwise;
-mod each_row;
 mod elementwise;
 mod gemm;
 mod isa;
@@ -28,6 +27,7 @@ mod resize;
 mod rows;
 mod softmax;
 mod strides;
+mod unroll;
 mod windows;
 
 pub use aligned::Aligned;

@@ -6,6 +6,7 @@
 
 #![allow(clippy::excessive_precision, reason = "coefficients as published")]
 
+use crate::isa::Level;
 use fearless_simd::prelude::*;
 
 /// Powers of two are added into the exponent bits through this number: 1.5 * 2^23, whose lowest bit counts ones.
@@ -23,7 +24,7 @@ const EXP: [f32; 6] = [
 
 /// Value of the polynomial with these coefficients, highest power first.
 #[inline(always)]
-fn polynomial<S: Simd>(simd: S, x: S::f32s, coefficients: &[f32]) -> S::f32s {
+fn polynomial<S: Level>(simd: S, x: S::f32s, coefficients: &[f32]) -> S::f32s {
     let mut value = S::f32s::splat(simd, coefficients[0]);
     for &coefficient in &coefficients[1..] {
         value = value.mul_add(x, S::f32s::splat(simd, coefficient));
@@ -33,15 +34,25 @@ fn polynomial<S: Simd>(simd: S, x: S::f32s, coefficients: &[f32]) -> S::f32s {
 
 /// `low` below it, `high` above it; NaN stays.
 #[inline(always)]
-pub(crate) fn clamp<S: Simd>(simd: S, x: S::f32s, low: f32, high: f32) -> S::f32s {
-    let (low, high) = (S::f32s::splat(simd, low), S::f32s::splat(simd, high));
-    let x = x.simd_lt(low).select(low, x);
-    x.simd_gt(high).select(high, x)
+pub(crate) fn clamp<S: Level>(simd: S, x: S::f32s, low: f32, high: f32) -> S::f32s {
+    simd.at_most(simd.at_least(x, S::f32s::splat(simd, low)), S::f32s::splat(simd, high))
+}
+
+/// x at or above zero, `f(x)` below, for an `f` with f(0) = 0: as a sum of both parts.
+#[inline(always)]
+pub(crate) fn below_zero<S: Level>(
+    simd: S,
+    x: S::f32s,
+    scale: S::f32s,
+    f: impl Fn(S::f32s) -> S::f32s,
+) -> S::f32s {
+    let zero = S::f32s::splat(simd, 0.0);
+    f(simd.at_most(x, zero)).mul_add(scale, simd.at_least(x, zero))
 }
 
 /// x = n ln 2 + r with integral n and |r| <= ln 2 / 2: gives n and exp(r) - 1.
 #[inline(always)]
-fn reduce<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+fn reduce<S: Level>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
     let n = (x * std::f32::consts::LOG2_E).round_ties_even();
     let r = n.mul_add(S::f32s::splat(simd, -LN2_HIGH), x);
     let r = n.mul_add(S::f32s::splat(simd, -LN2_LOW), r);
@@ -50,12 +61,12 @@ fn reduce<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
 
 /// 2^n for integral n in -126..=127.
 #[inline(always)]
-fn power_of_two<S: Simd>(n: S::f32s) -> S::f32s {
+fn power_of_two<S: Level>(n: S::f32s) -> S::f32s {
     S::f32s::from_bits((n + (ROUNDER + 127.0)).to_bits() << 23)
 }
 
 #[inline(always)]
-pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn exp<S: Level>(simd: S, x: S::f32s) -> S::f32s {
     let (n, p) = reduce(simd, clamp(simd, x, -104.0, 89.0));
     // In two steps, so that results below the smallest normal number and the step to infinity come out right.
     let half = (n * 0.5).floor();
@@ -64,7 +75,7 @@ pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 
 /// exp(x) - 1, accurate also near 0.
 #[inline(always)]
-pub(crate) fn exp_m1<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn exp_m1<S: Level>(simd: S, x: S::f32s) -> S::f32s {
     let (n, p) = reduce(simd, clamp(simd, x, -30.0, 89.0));
     let half = power_of_two::<S>(n - 1.0);
     half.mul_add(p, half - 0.5) * 2.0
@@ -72,7 +83,7 @@ pub(crate) fn exp_m1<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 
 /// Natural logarithm: -inf of 0, NaN of what is below.
 #[inline(always)]
-pub(crate) fn ln<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn ln<S: Level>(simd: S, x: S::f32s) -> S::f32s {
     const LN: [f32; 9] = [
         7.037_683_6e-2,
         -1.151_461e-1,
@@ -107,32 +118,32 @@ pub(crate) fn ln<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 
 /// ln(1 + y) for 0 <= y <= 1.
 #[inline(always)]
-fn ln_1p<S: Simd>(simd: S, y: S::f32s) -> S::f32s {
+fn ln_1p<S: Level>(simd: S, y: S::f32s) -> S::f32s {
     let sum = y + 1.0;
     ln(simd, sum) + (y - (sum - 1.0)) / sum
 }
 
 #[inline(always)]
-pub(crate) fn softplus<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn softplus<S: Level>(simd: S, x: S::f32s) -> S::f32s {
     let zero = S::f32s::splat(simd, 0.0);
-    x.simd_lt(zero).select(zero, x) + ln_1p(simd, exp(simd, -x.abs()))
+    simd.at_least(x, zero) + ln_1p(simd, exp(simd, -x.abs()))
 }
 
 #[inline(always)]
-pub(crate) fn sigmoid<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn sigmoid<S: Level>(simd: S, x: S::f32s) -> S::f32s {
     let e = exp(simd, -x.abs());
     let one = S::f32s::splat(simd, 1.0);
     x.simd_lt(S::f32s::splat(simd, 0.0)).select(e, one) / (e + 1.0)
 }
 
 #[inline(always)]
-pub(crate) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn tanh<S: Level>(simd: S, x: S::f32s) -> S::f32s {
     let e = exp_m1(simd, x.abs() * -2.0);
     (-e / (e + 2.0)).copysign(x)
 }
 
 #[inline(always)]
-pub(crate) fn erf<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn erf<S: Level>(simd: S, x: S::f32s) -> S::f32s {
     let size = x.abs();
     let square = x * x;
     let splat = |value: f32| S::f32s::splat(simd, value);
@@ -159,15 +170,15 @@ pub(crate) fn erf<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 
 /// x times a gate that goes to 0 faster than x grows: 0, not NaN, where `argument` of the gate is -inf.
 #[inline(always)]
-pub(crate) fn gated<S: Simd>(simd: S, argument: S::f32s, value: S::f32s) -> S::f32s {
+pub(crate) fn gated<S: Level>(simd: S, argument: S::f32s, value: S::f32s) -> S::f32s {
     argument.simd_eq(S::f32s::splat(simd, f32::NEG_INFINITY)).select(S::f32s::splat(simd, 0.0), value)
 }
 
 #[inline(always)]
-pub(crate) fn mish<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+pub(crate) fn mish<S: Level>(simd: S, x: S::f32s) -> S::f32s {
     // tanh(ln(1 + e)) = n / (n + 2) with n = e (e + 2), e = exp(x).
     let limit = S::f32s::splat(simd, 20.0);
-    let e = exp(simd, x.simd_gt(limit).select(limit, x));
+    let e = exp(simd, simd.at_most(x, limit));
     let n = e * (e + 2.0);
     gated(simd, x, x.simd_gt(limit).select(x, x * (n / (n + 2.0))))
 }

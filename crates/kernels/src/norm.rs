@@ -4,7 +4,7 @@
 
 use crate::{
     Isa,
-    isa::with_isa,
+    isa::{Level, with_isa},
     lanes::{all_lanes, map, map_with, same, square, sum},
     math, reduce,
 };
@@ -42,7 +42,7 @@ pub fn layer_norm(
 }
 
 #[inline(always)]
-fn normalize_row<S: Simd>(
+fn normalize_row<S: Level>(
     simd: S,
     row: &mut [f32],
     scale: Option<&[f32]>,
@@ -122,7 +122,7 @@ pub fn group_norm(
 }
 
 #[inline(always)]
-fn normalize_groups<S: Simd>(
+fn normalize_groups<S: Level>(
     simd: S,
     x: &mut [f32],
     groups: usize,
@@ -213,7 +213,7 @@ pub fn lrn(isa: Isa, x: &[f32], channels: usize, parameters: Lrn, out: &mut [f32
 }
 
 #[inline(always)]
-fn respond<S: Simd>(simd: S, x: &[f32], squares: &[f32], parameters: Lrn, out: &mut [f32]) {
+fn respond<S: Level>(simd: S, x: &[f32], squares: &[f32], parameters: Lrn, out: &mut [f32]) {
     let factor = S::f32s::splat(simd, parameters.alpha / parameters.size as f32);
     let bias = S::f32s::splat(simd, parameters.bias);
     for lanes in all_lanes(simd, x.len()) {

@@ -5,8 +5,8 @@
 
 use crate::{
     Isa, Rows,
-    isa::with_isa,
-    lanes::{Lanes, larger},
+    isa::{Level, with_isa},
+    lanes::larger,
     rows::{MAX_BLOCK, ZEROS, check_out},
     windows::{Fold, Place, fold},
 };
@@ -49,13 +49,13 @@ static LOWEST: [f32; MAX_BLOCK] = [f32::NEG_INFINITY; MAX_BLOCK];
 
 struct Largest;
 
-impl<S: Simd> Fold<S> for Largest {
+impl<S: Level> Fold<S> for Largest {
     const NEUTRAL: &'static [f32; MAX_BLOCK] = &LOWEST;
     const WEIGHTED: bool = false;
 
     #[inline(always)]
-    fn begin(&self, simd: S, _channel: Lanes) -> S::f32s {
-        S::f32s::splat(simd, f32::NEG_INFINITY)
+    fn bias(&self, _first: usize, _len: usize) -> Option<&[f32]> {
+        None
     }
 
     #[inline(always)]
@@ -69,7 +69,12 @@ impl<S: Simd> Fold<S> for Largest {
     }
 
     #[inline(always)]
-    fn finish(&self, _simd: S, sum: S::f32s, _row: usize, _channel: Lanes) -> S::f32s {
+    fn factor(&self, _row: usize) -> f32 {
+        1.0
+    }
+
+    #[inline(always)]
+    fn finish(&self, _simd: S, sum: S::f32s, _factor: f32) -> S::f32s {
         sum
     }
 }
@@ -79,13 +84,13 @@ struct Average<'a> {
     pixels: usize,
 }
 
-impl<S: Simd> Fold<S> for Average<'_> {
+impl<S: Level> Fold<S> for Average<'_> {
     const NEUTRAL: &'static [f32; MAX_BLOCK] = &ZEROS;
     const WEIGHTED: bool = false;
 
     #[inline(always)]
-    fn begin(&self, simd: S, _channel: Lanes) -> S::f32s {
-        S::f32s::splat(simd, 0.0)
+    fn bias(&self, _first: usize, _len: usize) -> Option<&[f32]> {
+        None
     }
 
     #[inline(always)]
@@ -99,7 +104,12 @@ impl<S: Simd> Fold<S> for Average<'_> {
     }
 
     #[inline(always)]
-    fn finish(&self, simd: S, sum: S::f32s, row: usize, _channel: Lanes) -> S::f32s {
-        sum / S::f32s::splat(simd, self.divisor[row % self.pixels])
+    fn factor(&self, row: usize) -> f32 {
+        self.divisor[row % self.pixels]
+    }
+
+    #[inline(always)]
+    fn finish(&self, simd: S, sum: S::f32s, factor: f32) -> S::f32s {
+        sum / S::f32s::splat(simd, factor)
     }
 }

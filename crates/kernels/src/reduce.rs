@@ -5,7 +5,7 @@
 
 use crate::{
     Isa,
-    isa::with_isa,
+    isa::{Level, with_isa},
     lanes::{Lanes, larger, load_part, same, smaller, square, sum},
 };
 use fearless_simd::prelude::*;
@@ -73,7 +73,7 @@ pub fn reduce(isa: Isa, op: Reduction, x: &[f32], planes: Planes, out: &mut [f32
 }
 
 #[inline(always)]
-fn reduce_op<S: Simd>(simd: S, op: Reduction, x: &[f32], planes: Planes, out: &mut [f32]) {
+fn reduce_op<S: Level>(simd: S, op: Reduction, x: &[f32], planes: Planes, out: &mut [f32]) {
     match op {
         Reduction::Sum => lines(simd, x, planes, out, 0.0, same, sum),
         Reduction::Mean => {
@@ -102,7 +102,7 @@ const PART: usize = 64;
 
 /// Folds `map(x)` along each line, starting from `neutral`.
 #[inline(always)]
-fn lines<S: Simd>(
+fn lines<S: Level>(
     simd: S,
     x: &[f32],
     planes: Planes,
@@ -127,7 +127,7 @@ fn lines<S: Simd>(
 
 /// One contiguous line to one value: vector by vector, then lane by lane.
 #[inline(always)]
-pub(crate) fn along<S: Simd>(
+pub(crate) fn along<S: Level>(
     simd: S,
     line: &[f32],
     neutral: f32,
@@ -165,7 +165,7 @@ pub(crate) fn along<S: Simd>(
 
 /// A plane `[axis, inner]` to `[inner]`: each column is one chain in the order of the axis.
 #[inline(always)]
-pub(crate) fn across<S: Simd>(
+pub(crate) fn across<S: Level>(
     simd: S,
     plane: &[f32],
     inner: usize,
@@ -189,7 +189,7 @@ pub(crate) fn across<S: Simd>(
 
 #[allow(clippy::too_many_arguments, reason = "the arguments of `across` and a place")]
 #[inline(always)]
-fn columns<S: Simd, const V: usize>(
+fn columns<S: Level, const V: usize>(
     simd: S,
     plane: &[f32],
     inner: usize,

@@ -3,7 +3,11 @@
 //! Linear, cubic and antialiased interpolation differ only in the table, which the caller computes; an N-d resize is one pass per
 //! axis. Nearest neighbour needs no arithmetic: use [`crate::gather_axes`].
 
-use crate::{Isa, Planes, isa::with_isa, lanes::all_lanes};
+use crate::{
+    Isa, Planes,
+    isa::{Level, with_isa},
+    lanes::all_lanes,
+};
 use fearless_simd::prelude::*;
 
 /// For each output position the input positions it is made of, with their weights.
@@ -69,7 +73,7 @@ pub fn resize_axis(isa: Isa, x: &[f32], planes: Planes, table: AxisTable, out: &
 
 /// One output row: the weighted sum of a few input rows as long as it.
 #[inline(always)]
-fn weighted_sum<S: Simd>(simd: S, x: &[f32], table: AxisTable, j: usize, out: &mut [f32]) {
+fn weighted_sum<S: Level>(simd: S, x: &[f32], table: AxisTable, j: usize, out: &mut [f32]) {
     let inner = out.len();
     for lanes in all_lanes(simd, inner) {
         let mut sum = S::f32s::splat(simd, 0.0);

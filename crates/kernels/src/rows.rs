@@ -77,27 +77,52 @@ impl<'a> Rows<'a> {
         self.follow(entries[0], shift, 0, self.seg)
     }
 
-    /// The table entries of taps `taps.0..taps.1` of a row, and what is added to their offsets into source 0.
+    /// Table row of a row, and what is added to its offsets into source 0.
     #[inline(always)]
-    pub(crate) fn entries(&self, row: usize, taps: (usize, usize)) -> (&'a [u32], usize) {
-        let (pixel, shift) = if row < self.pixels {
+    pub(crate) fn place(&self, row: usize) -> (usize, usize) {
+        if row < self.pixels {
             (row, 0)
         } else {
             (row % self.pixels, (row / self.pixels) * self.repeat_stride)
-        };
+        }
+    }
+
+    /// The table entries of taps `taps.0..taps.1` of a row, and what is added to their offsets into source 0.
+    #[inline(always)]
+    pub(crate) fn entries(&self, row: usize, taps: (usize, usize)) -> (&'a [u32], usize) {
+        let (pixel, shift) = self.place(row);
         (&self.table[pixel * self.taps..][taps.0..taps.1], shift)
+    }
+
+    /// What is added to an entry's offset, by source, to get to float `from` of its run.
+    #[inline(always)]
+    pub(crate) fn starts(&self, shift: usize, from: usize) -> [usize; 3] {
+        let start = self.seg_offset + from;
+        [start + shift, start, start]
+    }
+
+    /// Everything in the source from the start of the run of `entry` on; not for padding.
+    #[inline(always)]
+    pub(crate) fn rest(&self, entry: u32, starts: [usize; 3]) -> &'a [f32] {
+        let source = (entry >> SOURCE_SHIFT) as usize;
+        &self.sources[source][(entry & OFFSET_MASK) as usize + starts[source]..]
+    }
+
+    /// `len` floats of the run that `entry` starts, or `None` for padding.
+    #[inline(always)]
+    pub(crate) fn follow_from(&self, entry: u32, starts: [usize; 3], len: usize) -> Option<&'a [f32]> {
+        if entry == PAD {
+            return None;
+        }
+        let source = (entry >> SOURCE_SHIFT) as usize;
+        let start = (entry & OFFSET_MASK) as usize + starts[source];
+        Some(&self.sources[source][start..start + len])
     }
 
     /// Floats `from..from + len` of the run that `entry` starts, or `None` for padding.
     #[inline(always)]
     pub(crate) fn follow(&self, entry: u32, shift: usize, from: usize, len: usize) -> Option<&'a [f32]> {
-        if entry == PAD {
-            return None;
-        }
-        let source = (entry >> SOURCE_SHIFT) as usize;
-        let shift = if source == 0 { shift } else { 0 };
-        let start = (entry & OFFSET_MASK) as usize + shift + self.seg_offset + from;
-        Some(&self.sources[source][start..start + len])
+        self.follow_from(entry, self.starts(shift, from), len)
     }
 
     pub(crate) fn check(&self) {

@@ -4,7 +4,7 @@
 
 use crate::{
     Isa, Planes,
-    isa::with_isa,
+    isa::{Level, with_isa},
     lanes::{self, Lanes, all_lanes, larger, map, same},
     math, reduce,
 };
@@ -48,7 +48,7 @@ pub fn softmax(isa: Isa, kind: SoftmaxKind, x: &[f32], planes: Planes, out: &mut
 }
 
 #[inline(always)]
-fn line<S: Simd>(simd: S, kind: SoftmaxKind, x: &[f32], out: &mut [f32]) {
+fn line<S: Level>(simd: S, kind: SoftmaxKind, x: &[f32], out: &mut [f32]) {
     let top = reduce::along(simd, x, f32::NEG_INFINITY, same, larger);
     let top = S::f32s::splat(simd, top);
     out.copy_from_slice(x);
@@ -90,7 +90,7 @@ fn line<S: Simd>(simd: S, kind: SoftmaxKind, x: &[f32], out: &mut [f32]) {
 
 /// Columns of `[axis, inner]`, a vector of them at a time.
 #[inline(always)]
-fn plane<S: Simd>(simd: S, kind: SoftmaxKind, x: &[f32], inner: usize, out: &mut [f32]) {
+fn plane<S: Level>(simd: S, kind: SoftmaxKind, x: &[f32], inner: usize, out: &mut [f32]) {
     for lanes in all_lanes(simd, inner) {
         let rows = || x.chunks_exact(inner).map(|row| lanes.load(simd, row));
         let top = rows().fold(S::f32s::splat(simd, f32::NEG_INFINITY), larger);
@@ -105,7 +105,7 @@ fn plane<S: Simd>(simd: S, kind: SoftmaxKind, x: &[f32], inner: usize, out: &mut
 }
 
 #[inline(always)]
-fn finish<'a, S: Simd>(
+fn finish<'a, S: Level>(
     simd: S,
     kind: SoftmaxKind,
     x: impl Iterator<Item = S::f32s>,

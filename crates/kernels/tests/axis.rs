@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Noise, assert_close};
+use common::{Noise, assert_close, config};
 use occlude_kernels::{
     AxisTable, Isa, Lrn, Planes, Reduction, SoftmaxKind, group_norm, layer_norm, lrn, naive, reduce,
     resize_axis, softmax,
@@ -16,7 +16,7 @@ fn planes() -> impl Strategy<Value = Planes> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
+    #![proptest_config(config(96))]
 
     #[test]
     fn reductions_equal_the_definition(planes in planes(), nan in any::<bool>(), seed in any::<u64>()) {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Noise, assert_close};
+use common::{Noise, assert_close, config};
 use occlude_kernels::{Binary, Broadcast, Isa, Pointwise, binary, binary_broadcast, naive, select_broadcast};
 use proptest::prelude::*;
 
@@ -40,7 +40,7 @@ fn values(noise: &mut Noise, len: usize) -> Vec<f32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
+    #![proptest_config(config(96))]
 
     #[test]
     fn repeated_sides_equal_the_definition(

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Noise, assert_close, assert_same_bits};
+use common::{Noise, assert_close, assert_same_bits, config};
 use occlude_kernels::{Isa, Pointwise, affine, affine_to, naive, pointwise, pointwise_to, prelu};
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ const FUNCTIONS: [(Pointwise, f32, f32); 41] = [
     (Pointwise::Clip { lo: f32::NEG_INFINITY, hi: 6.0 }, 0.0, 0.0),
     (Pointwise::LeakyRelu { alpha: 0.01 }, 1e-7, 1e-45),
     (Pointwise::Elu { alpha: 1.5 }, 4e-7, 1e-44),
-    (Pointwise::Selu { alpha: 1.6732632, gamma: 1.0507010 }, 4e-7, 1e-44),
+    (Pointwise::Selu { alpha: 1.6732632, gamma: 1.050_701 }, 4e-7, 1e-44),
     (Pointwise::Celu { alpha: 0.7 }, 4e-7, 1e-44),
     (Pointwise::Softplus, 5e-7, 1e-44),
     (Pointwise::Softsign, 2e-7, 1e-44),
@@ -129,7 +129,7 @@ fn an_element_has_the_same_bits_wherever_it_stands() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(256))]
 
     #[test]
     fn per_channel_maps_equal_their_definition(

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Noise, Table, assert_close, assert_same_bits};
+use common::{Noise, Table, assert_close, assert_same_bits, config, convolution_table};
 use occlude_kernels::{Epilogue, Isa, MatShape, PackedB, Pointwise, Rows, Strided, gemm_rows, matmul, naive};
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ fn activations() -> impl Strategy<Value = Pointwise> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(160) })]
+    #![proptest_config(config(160))]
 
     #[test]
     fn equals_the_definition(
@@ -64,6 +64,30 @@ fn long_rows_pass_several_blocks_of_k() {
         let mut noise = Noise(5);
         let table = Table::random(&mut noise, 7, taps, seg, rows);
         compare(&mut noise, &table.rows(), n, true, true, Pointwise::Relu);
+    }
+}
+
+#[test]
+fn convolutions_of_few_and_many_channels_equal_the_definition() {
+    for (size, kernel) in [(&[13, 11][..], 3), (&[9, 9], 7), (&[40], 5), (&[5, 6, 4], 3)] {
+        for channels in [1, 2, 3, 4, 7, 8, 16, 33] {
+            let table = convolution_table(size, kernel, channels);
+            let taps = kernel.pow(size.len() as u32);
+            let pixels = table.len() / taps;
+            let mut noise = Noise(4);
+            let x = noise.values(2 * pixels * channels);
+            let rows = Rows {
+                sources: [&x, &[], &[]],
+                table: &table,
+                taps,
+                seg: channels,
+                pixels,
+                repeat_stride: pixels * channels,
+                seg_offset: 0,
+                rows: 2 * pixels,
+            };
+            compare(&mut noise, &rows, 20, true, false, Pointwise::Relu);
+        }
     }
 }
 
@@ -119,7 +143,7 @@ fn nan_passes_through_the_clamping_activations() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(256))]
 
     #[test]
     fn matmul_equals_the_definition(

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Noise, assert_same_bits};
+use common::{Noise, assert_same_bits, config};
 use occlude_kernels::{PAD, gather_axes, naive, permute};
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ fn dims() -> impl Strategy<Value = Vec<usize>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(256))]
 
     #[test]
     fn permute_equals_the_definition(dims in dims(), seed in any::<u64>()) {

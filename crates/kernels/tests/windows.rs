@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Noise, Table, assert_close, assert_same_bits};
+use common::{Noise, Table, assert_close, assert_same_bits, config, convolution_table};
 use occlude_kernels::{Epilogue, Isa, Pointwise, Rows, Strided, depthwise, naive, pool_average, pool_max};
 use proptest::prelude::*;
 
@@ -16,7 +16,7 @@ fn taps() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(120) })]
+    #![proptest_config(config(120))]
 
     #[test]
     fn depthwise_equals_the_definition(
@@ -97,6 +97,56 @@ fn a_row_has_the_same_bits_alone_and_among_others() {
                 let mut alone = vec![0.0; count * seg];
                 depthwise(isa, &part, &weights, &mut alone, seg, 0, &Epilogue::default());
                 assert_same_bits(&alone, &together[first * seg..(first + count) * seg], &format!("{isa:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn neighbouring_pixels_of_a_convolution_equal_the_definition_and_each_alone() {
+    for (size, kernel) in [
+        (&[9, 7][..], 3),
+        (&[4, 14], 3),
+        (&[6, 5], 5),
+        (&[8, 8], 7),
+        (&[23], 3),
+        (&[12], 5),
+        (&[9], 7),
+        (&[5, 4, 6], 3),
+        (&[1, 1], 3),
+    ] {
+        for channels in [5, 16, 32, 40, 1040] {
+            let table = convolution_table(size, kernel, channels);
+            let taps = kernel.pow(size.len() as u32);
+            let pixels = table.len() / taps;
+            let mut noise = Noise(9);
+            let x = noise.values(2 * pixels * channels);
+            let (weights, bias) = (noise.values(taps * channels), noise.values(channels));
+            let rows = Rows {
+                sources: [&x, &[], &[]],
+                table: &table,
+                taps,
+                seg: channels,
+                pixels,
+                repeat_stride: pixels * channels,
+                seg_offset: 0,
+                rows: 2 * pixels,
+            };
+            let epilogue = Epilogue { bias: Some(&bias), activation: Pointwise::Relu, residual: None };
+            let mut expected = vec![0.0; x.len()];
+            naive::depthwise(&rows, &weights, &mut expected, channels, 0, &epilogue);
+            for isa in Isa::available() {
+                let what = format!("{isa:?}, {size:?} kernel {kernel}, {channels} channels");
+                let mut out = vec![7.0; x.len()];
+                depthwise(isa, &rows, &weights, &mut out, channels, 0, &epilogue);
+                assert_close(&out, &expected, 3e-7 * (taps as f32 + 4.0), &what);
+                for pixel in 0..pixels {
+                    let one =
+                        Rows { table: &table[pixel * taps..(pixel + 1) * taps], pixels: 1, rows: 1, ..rows };
+                    let mut alone = vec![7.0; channels];
+                    depthwise(isa, &one, &weights, &mut alone, channels, 0, &epilogue);
+                    assert_same_bits(&alone, &out[pixel * channels..(pixel + 1) * channels], &what);
+                }
             }
         }
     }

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use occlude::{
@@ -86,8 +87,11 @@ fn engine(subject: &Subject, choice: EngineChoice, threads: usize) -> EngineScor
     EngineScorer::new(graph, subject.spec.clone(), &subject.outputs, options).unwrap()
 }
 
-fn ort(subject: &Subject, threads: usize) -> Box<dyn Scorer> {
-    let library = occlude::find_onnxruntime().unwrap();
+fn ort(subject: &Subject, threads: usize) -> Arc<dyn Scorer + Send + Sync> {
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let library =
+        occlude::find_onnxruntime(variable("ORT_DYLIB_PATH").as_deref(), variable("VIRTUAL_ENV").as_deref())
+            .unwrap();
     OrtModel::open(&subject.model, &library, Some(threads))
         .unwrap()
         .scorer(&subject.spec, &subject.outputs)

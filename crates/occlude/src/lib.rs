@@ -8,7 +8,9 @@ mod error;
 mod hash;
 pub mod input;
 mod job;
+mod machine;
 pub mod map;
+mod model;
 mod model_folder;
 pub mod occlusion;
 pub mod output;
@@ -21,12 +23,18 @@ mod tensor;
 pub use error::{Error, ErrorKind, Result};
 pub use input::{Geometry, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text};
 pub use job::{Job, Meaning, Progress, ReadImage, Watch};
-pub use map::{Attribution, Check, Direction, FileFact, Map, MapTarget, MostProbable, Provenance, Summary, Timings, TopWindow};
+pub use map::{
+    Attribution, Check, Direction, FileFact, Map, MapTarget, MostProbable, Provenance, Summary, Timings,
+    TopWindow,
+};
+pub use model::{Facts, Model, NodeFact, Occlusion, RunPlan, Sizes, TensorFact};
 pub use model_folder::{Configuration, Labels, ModelFolder};
-pub use occlusion::{AxisRole, Border, Fill, Grid, GridAxis, Occluder};
+pub use occlusion::{AxisRole, Border, Fill, FillValues, Grid, GridAxis, Occluder};
 pub use output::{Format, OutputPlan, Written};
 pub use score::{Activation, Readout, ScoreKind};
-pub use scorer::{BatchScorer, Outputs, Scorer, Sink};
+pub use scorer::{BatchScorer, EngineOptions, EngineScorer, MemoryPlan, Outputs, Scorer, Sink};
+#[cfg(feature = "ort")]
+pub use scorer::{OrtModel, find_onnxruntime};
 pub use settings::{EngineChoice, Runtime, Setting, Settings};
 pub use target::{Measure, NodeReduce, Target, resolve as resolve_targets};
 pub use tensor::{Layout, TensorSpec, for_each_run, shape_text};

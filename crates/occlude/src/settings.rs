@@ -77,6 +77,10 @@ pub struct Settings {
     pub engine: EngineChoice,
     /// What runs the model.
     pub runtime: Runtime,
+    /// ONNX Runtime's library where the front knows it (`ORT_DYLIB_PATH`); no setting of the table.
+    pub ort_library: Option<std::path::PathBuf>,
+    /// A Python environment to look for ONNX Runtime in (`VIRTUAL_ENV`); no setting of the table.
+    pub virtual_env: Option<std::path::PathBuf>,
 }
 
 impl Default for Settings {
@@ -96,6 +100,8 @@ impl Default for Settings {
             memory_limit: None,
             engine: EngineChoice::default(),
             runtime: Runtime::default(),
+            ort_library: None,
+            virtual_env: None,
         }
     }
 }
@@ -182,7 +188,9 @@ impl Settings {
             "threads" => {
                 self.threads = match parse::default_or(value, |v| parse::whole("threads", v))? {
                     Some(0) => {
-                        return Err(Error::argument("threads is 0").with_hint("leave it out to use all cores"));
+                        return Err(
+                            Error::argument("threads is 0").with_hint("leave it out to use all cores")
+                        );
                     }
                     threads => threads.map(|n| n as usize),
                 }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use occlude::colour::Scale;
 use occlude::output::{html, png};
 use occlude::{
-    Border, FileFact, Geometry, Grid, Labels, Layout, Map, MapTarget, MostProbable, Picture, Provenance, ScoreKind, TensorSpec,
+    Border, FileFact, Geometry, Grid, Labels, Layout, Map, MapTarget, MostProbable, Picture, Provenance,
+    ScoreKind, TensorSpec,
 };
 
 const NAMES: [&str; 5] = [
@@ -25,7 +26,7 @@ const NAMES: [&str; 5] = [
 /// A 224 x 224 crop of a 400 x 600 picture, windows of 32 every 16, bumps for and against.
 fn made(targets: usize) -> Map {
     let input = TensorSpec::new("x", &[3, 224, 224], Layout::ChannelsFirst);
-    let grid = Grid::new(&input, &[32, 32], &[16, 16], Border::Shift, None).unwrap();
+    let grid = Grid::new(&input, &[32, 32], &[16, 16], Border::Shift, None).expect("fits");
     let mut geometry = Geometry::identity(&[400, 600]);
     geometry.resize(&[256, 384]);
     geometry.crop(&[16, 80], &[224, 224]);
@@ -89,7 +90,8 @@ fn photograph() -> Picture {
 }
 
 fn keep(name: &str, bytes: &[u8]) {
-    fs::write(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name), bytes).unwrap();
+    fs::write(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name), bytes)
+        .expect("the folder for test files can be written");
 }
 
 #[test]

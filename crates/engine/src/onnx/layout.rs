@@ -169,7 +169,7 @@ impl Importer<'_> {
     }
 
     /// A constant stored in `order`, which may have more axes in front.
-    fn constant_in(&mut self, c: &Constant, order: &[usize]) -> TensorId {
+    pub(super) fn constant_in(&mut self, c: &Constant, order: &[usize]) -> TensorId {
         let lead = order.len() - c.shape.len();
         let own: Vec<usize> = order.iter().filter(|&&a| a >= lead).map(|a| a - lead).collect();
         let stored = order.iter().map(|&a| if a < lead { 1 } else { c.shape[a - lead] }).collect();

@@ -32,6 +32,10 @@ const GATHER_BELOW: usize = 16;
 /// Floats per row that the gather buffer holds.
 const GATHER_BLOCK: usize = 384;
 
+/// Floats that are copied at once, and the room for them behind a gathered row.
+const COPY: usize = 8;
+const GATHER_LINE: usize = GATHER_BLOCK + COPY;
+
 pub(super) struct Job<'a> {
     pub(super) rows: &'a Rows<'a>,
     pub(super) b: &'a PackedB,
@@ -83,16 +87,24 @@ pub(super) fn drive<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
 }
 
 fn in_place<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
+    // The table of runs is on the stack, and a large one takes as long to clear as a small product.
+    match job.rows.rows.min(ROW_BLOCK).next_multiple_of(S::ROWS) * job.rows.taps {
+        ..=160 => in_place_with::<S, 160>(simd, isa, job, out),
+        _ => in_place_with::<S, MAX_RUNS>(simd, isa, job, out),
+    }
+}
+
+fn in_place_with<S: Tiles, const RUNS: usize>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
     let rows = job.rows;
     let panels = PanelShape::of_token(simd).count(job.b.n());
-    let mut runs: [&[f32]; MAX_RUNS] = [&[]; MAX_RUNS];
+    let mut runs: [&[f32]; RUNS] = [&[]; RUNS];
     for block in blocks(rows.taps, rows.seg, MAX_BLOCK) {
         let taps = block.taps.1 - block.taps.0;
         // A block of B that fits the cache: all panels for one tile of rows, so that A and the output pass once, in order.
         // Else: all tiles of a row block for one panel.
         let all_panels = (block.k_to - block.k_from) * job.b.n() <= SMALL_B;
         let (row_step, panel_step) = if all_panels { (S::ROWS, panels) } else { (ROW_BLOCK, 1) };
-        let row_step = (MAX_RUNS / taps.max(1)).min(row_step) / S::ROWS * S::ROWS;
+        let row_step = (RUNS / taps.max(1)).min(row_step) / S::ROWS * S::ROWS;
         for row_block in (0..rows.rows).step_by(row_step) {
             let row_end = (row_block + row_step).min(rows.rows);
             find_runs(rows, block, row_block..row_end, S::ROWS, &mut runs, row_step);
@@ -119,13 +131,21 @@ fn find_runs<'a>(
 ) {
     let taps = block.taps.1 - block.taps.0;
     let mut padding = false;
-    for (i, row) in range.clone().enumerate() {
-        let (entries, shift) = rows.entries(row, block.taps);
+    // One division for all rows.
+    let (mut pixel, mut shift) = rows.place(range.start);
+    let mut starts = rows.starts(shift, block.from);
+    for i in 0..range.len() {
+        let entries = &rows.table[pixel * rows.taps..][block.taps.0..block.taps.1];
         for (run, &entry) in runs[i..].iter_mut().step_by(stride).zip(entries) {
-            *run = rows.follow(entry, shift, block.from, block.len).unwrap_or_else(|| {
+            *run = rows.follow_from(entry, starts, block.len).unwrap_or_else(|| {
                 padding = true;
                 &ZEROS[..block.len]
             });
+        }
+        pixel += 1;
+        if pixel == rows.pixels {
+            (pixel, shift) = (0, shift + rows.repeat_stride);
+            starts = rows.starts(shift, block.from);
         }
     }
     if !padding {
@@ -146,17 +166,17 @@ fn find_runs<'a>(
 fn gathered<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
     let rows = job.rows;
     let panels = PanelShape::of_token(simd).count(job.b.n());
-    let mut scratch = [0.0; MAX_ROWS * GATHER_BLOCK];
+    let mut scratch = [0.0; MAX_ROWS * GATHER_LINE];
     for block in blocks(rows.taps, rows.seg, GATHER_BLOCK) {
         let len = block.k_to - block.k_from;
         for row in (0..rows.rows).step_by(S::ROWS) {
             let count = S::ROWS.min(rows.rows - row);
-            for (r, line) in scratch.chunks_exact_mut(GATHER_BLOCK).take(count).enumerate() {
-                gather_row(rows, row + r, block, &mut line[..len]);
+            for (r, line) in scratch.chunks_exact_mut(GATHER_LINE).take(count).enumerate() {
+                gather_row(rows, row + r, block, line);
             }
             let mut runs: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
             runs.iter_mut()
-                .zip(scratch.chunks_exact(GATHER_BLOCK))
+                .zip(scratch.chunks_exact(GATHER_LINE))
                 .for_each(|(run, line)| *run = &line[..len]);
             let source = Source { runs: &runs, stride: 0, taps: 1, len };
             strip(simd, isa, job, source, Spot { row, count, panel: 0, panels }, block, out);
@@ -164,13 +184,37 @@ fn gathered<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
     }
 }
 
-/// One row's runs side by side, zeros for padding.
+/// One row's runs side by side in `line[..len]`, zeros for padding; what follows in `line` may be overwritten.
 fn gather_row(rows: &Rows, row: usize, block: Block, line: &mut [f32]) {
+    let seg = block.len;
     let (entries, shift) = rows.entries(row, block.taps);
-    for (&entry, to) in entries.iter().zip(line.chunks_exact_mut(block.len.max(1))) {
-        match rows.follow(entry, shift, block.from, block.len) {
-            Some(run) => run.iter().zip(to).for_each(|(&value, to)| *to = value),
-            None => to.fill(0.0),
+    let starts = rows.starts(shift, block.from);
+    let mut tap = 0;
+    while tap < entries.len() {
+        let entry = entries[tap];
+        let first = tap;
+        tap += 1;
+        if entry == PAD {
+            line[first * seg..tap * seg].fill(0.0);
+            continue;
+        }
+        // Taps that are neighbours in memory, as in a line of a kernel, are one copy.
+        while tap < entries.len()
+            && entries[tap] == entries[tap - 1].wrapping_add(seg as u32)
+            && entries[tap] != PAD
+        {
+            tap += 1;
+        }
+        let len = (tap - first) * seg;
+        let rounded = len.next_multiple_of(COPY);
+        let from = rows.rest(entry, starts);
+        let to = &mut line[first * seg..];
+        if from.len() >= rounded && to.len() >= rounded {
+            // Pieces of a constant length: what is too much, the next tap overwrites.
+            let (to, from) = (to[..rounded].as_chunks_mut::<COPY>().0, from.as_chunks::<COPY>().0);
+            to.iter_mut().zip(from).for_each(|(to, piece)| *to = *piece);
+        } else {
+            to[..len].copy_from_slice(&from[..len]);
         }
     }
 }

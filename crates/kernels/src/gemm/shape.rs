@@ -4,11 +4,14 @@
 //! needs is a run-time value, each of them compiled as its own kernel: [`Tiles::run`] is the switch.
 
 use super::tile::{Tile, tile};
-use crate::{Isa, isa::Token};
-use fearless_simd::{Fallback, Select, Simd, SimdBase};
+use crate::{
+    Isa,
+    isa::{Level, Token},
+};
+use fearless_simd::{Fallback, SimdBase};
 
 /// The tile sizes of one instruction set.
-pub(super) trait Tiles: Simd {
+pub(super) trait Tiles: Level {
     /// Rows of a full tile.
     const ROWS: usize;
     /// Vectors across a full tile.
@@ -16,22 +19,16 @@ pub(super) trait Tiles: Simd {
 
     /// Runs the kernel for `rows` (1 to `ROWS`) and `vectors` (1 to `VECTORS`).
     fn run(self, rows: usize, vectors: usize, job: &Tile, out: &mut [f32]);
-
-    /// `low` where `value` is less, else `value`, a NaN included.
-    fn at_least(self, value: Self::f32s, low: Self::f32s) -> Self::f32s;
-
-    /// `high` where `value` is greater, else `value`, a NaN included.
-    fn at_most(self, value: Self::f32s, high: Self::f32s) -> Self::f32s;
 }
 
 /// Largest `ROWS` of any instruction set.
-pub(super) const MAX_ROWS: usize = 12;
+pub(super) const MAX_ROWS: usize = crate::unroll::MOST;
 
 /// Widest panel of any instruction set, in floats.
 pub(super) const MAX_WIDTH: usize = 32;
 
 macro_rules! tiles {
-    ($token:ty, $rows:literal, $vectors:literal, [$($r:literal)*], $v:tt, $value:ident $bound:ident $least:expr, $most:expr) => {
+    ($token:ty, $rows:literal, $vectors:literal, [$($r:literal)*], $v:tt) => {
         impl Tiles for $token {
             const ROWS: usize = $rows;
             const VECTORS: usize = $vectors;
@@ -43,16 +40,6 @@ macro_rules! tiles {
                     _ => unreachable!("a tile has 1 to {} rows, not {rows}", $rows),
                 }
             }
-
-            #[inline(always)]
-            fn at_least(self, $value: Self::f32s, $bound: Self::f32s) -> Self::f32s {
-                $least
-            }
-
-            #[inline(always)]
-            fn at_most(self, $value: Self::f32s, $bound: Self::f32s) -> Self::f32s {
-                $most
-            }
         }
     };
     (@vectors $simd:ident, $vectors:ident, $job:ident, $out:ident, $r:literal, [$($v:literal)*]) => {
@@ -63,14 +50,13 @@ macro_rules! tiles {
     };
 }
 
-// x86's max gives its second operand where one is NaN, so the value stands second; NEON's gives the NaN; the scalar one would lose it.
-tiles!(Fallback, 4, 2, [1 2 3 4], [1 2], v b v.simd_lt(b).select(b, v), v.simd_gt(b).select(b, v));
+tiles!(Fallback, 4, 2, [1 2 3 4], [1 2]);
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-tiles!(fearless_simd::Avx2, 6, 2, [1 2 3 4 5 6], [1 2], v b b.max(v), b.min(v));
+tiles!(fearless_simd::Avx2, 6, 2, [1 2 3 4 5 6], [1 2]);
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-tiles!(fearless_simd::Avx512, 12, 2, [1 2 3 4 5 6 7 8 9 10 11 12], [1 2], v b b.max(v), b.min(v));
+tiles!(fearless_simd::Avx512, 12, 2, [1 2 3 4 5 6 7 8 9 10 11 12], [1 2]);
 #[cfg(target_arch = "aarch64")]
-tiles!(fearless_simd::Neon, 6, 4, [1 2 3 4 5 6], [1 2 3 4], v b b.max(v), b.min(v));
+tiles!(fearless_simd::Neon, 6, 4, [1 2 3 4 5 6], [1 2 3 4]);
 
 /// Widths of the panels that columns are cut into, in floats.
 #[derive(Clone, Copy)]

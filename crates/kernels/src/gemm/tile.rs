@@ -5,7 +5,7 @@
 //! block starts from the bias, later ones from what is in `out`, the last one applies the epilogue.
 
 use super::shape::{MAX_ROWS, Tiles};
-use crate::each_row::each_row;
+use crate::unroll::unroll;
 use fearless_simd::{Simd, SimdBase, SimdFloat};
 
 /// The rows of a tile: the run of tap `t` in row `r` is `runs[t * stride + r][..len]`.
@@ -66,19 +66,19 @@ pub(super) fn tile<S: Tiles, const R: usize, const V: usize>(simd: S, job: &Tile
                         sums = [vectors(simd, &bias[p * width..][..width]); R];
                     }
                 } else {
-                    each_row!(R, ROW => sums[ROW] = vectors(simd, &out[ROW * stride..][..width]));
+                    unroll!(ROW < R => sums[ROW] = vectors(simd, &out[ROW * stride..][..width]));
                 }
                 multiply(simd, &job.source, panel, &mut sums);
                 match &job.finish {
-                    None => each_row!(R, ROW => store(&sums[ROW], &mut out[ROW * stride..][..width])),
+                    None => unroll!(ROW < R => store(&sums[ROW], &mut out[ROW * stride..][..width])),
                     Some(Finish { residual: None, clamp: None }) => {
-                        each_row!(R, ROW => store(&sums[ROW], &mut out[ROW * stride..][..width]));
+                        unroll!(ROW < R => store(&sums[ROW], &mut out[ROW * stride..][..width]));
                     }
                     Some(finish) => {
                         let (lo, hi) = finish.clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
                         let residual =
                             finish.residual.map(|(residual, stride)| (&residual[p * width..], stride));
-                        each_row!(R, ROW => {
+                        unroll!(ROW < R => {
                             let mut row = sums[ROW];
                             if let Some((residual, stride)) = residual {
                                 add(&mut row, vectors::<S, V>(simd, &residual[ROW * stride..][..width]));
@@ -111,10 +111,10 @@ fn multiply<S: Tiles, const R: usize, const V: usize>(
             continue;
         }
         let mut runs: [&[f32]; MAX_ROWS] = [&[]; MAX_ROWS];
-        each_row!(R, ROW => runs[ROW] = &of_tap[ROW][..len]);
+        unroll!(ROW < R => runs[ROW] = &of_tap[ROW][..len]);
         for (k, line) in (0..len).zip(b.chunks_exact(width)) {
             let b = vectors::<S, V>(simd, line);
-            each_row!(R, ROW => {
+            unroll!(ROW < R => {
                 let a = S::f32s::splat(simd, runs[ROW][k]);
                 for v in 0..V {
                     sums[ROW][v] = a.mul_add(b[v], sums[ROW][v]);

@@ -5,6 +5,12 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use occlude_kernels::{PAD, Rows, SOURCE_SHIFT};
+use proptest::test_runner::{Config, RngSeed};
+
+/// So many cases, the same in every run.
+pub(crate) fn config(cases: u32) -> Config {
+    Config { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(2014), ..Config::default() }
+}
 
 /// Repeatable noise in -1..1 (a linear congruential generator).
 pub(crate) struct Noise(pub(crate) u64);
@@ -84,4 +90,30 @@ pub(crate) fn assert_close(got: &[f32], expected: &[f32], bound: f32, what: &str
 pub(crate) fn assert_same_bits(got: &[f32], expected: &[f32], what: &str) {
     let bits = |x: &[f32]| x.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(got), bits(expected), "{what}");
+}
+
+/// The table of a stride-1 convolution over `size` pixels per axis, `kernel` taps per axis, padded to keep the size.
+pub(crate) fn convolution_table(size: &[usize], kernel: usize, channels: usize) -> Vec<u32> {
+    let product = |end: usize| {
+        let mut all = vec![vec![]];
+        for &len in size {
+            let len = if end == 0 { len } else { end };
+            all = all
+                .into_iter()
+                .flat_map(|index: Vec<usize>| (0..len).map(move |i| [&index[..], &[i]].concat()))
+                .collect();
+        }
+        all
+    };
+    let mut table = Vec::new();
+    for pixel in product(0) {
+        for tap in product(kernel) {
+            let place = pixel.iter().zip(&tap).zip(size).try_fold(0, |place, ((p, t), len)| {
+                let at = (p + t).checked_sub(kernel / 2).filter(|at| at < len)?;
+                Some(place * len + at)
+            });
+            table.push(place.map_or(PAD, |place| (place * channels) as u32));
+        }
+    }
+    table
 }

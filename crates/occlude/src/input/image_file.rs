@@ -48,8 +48,10 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Pixels> {
         image::ImageError::Limits(_) => {
             Error::limit(format!("{shown} needs more memory to decode than is allowed"))
         }
-        image::ImageError::Unsupported(_) => Error::file(format!("{shown} is a {name} picture, of a kind that cannot be read"))
-            .with_hint("inputs are PNG, JPEG, WebP, TIFF or BMP pictures, or .npy tensors"),
+        image::ImageError::Unsupported(_) => {
+            Error::file(format!("{shown} is a {name} picture, of a kind that cannot be read"))
+                .with_hint("inputs are PNG, JPEG, WebP, TIFF or BMP pictures, or .npy tensors")
+        }
         e => Error::file(format!("{shown} is damaged or truncated ({name}): {e}")),
     };
     // The decoders check only their own memory; what the header claims is checked here, before any of it is read.

@@ -9,7 +9,7 @@ use crate::map::tests_support::map;
 use crate::model_folder::Labels;
 
 fn picture(width: usize, height: usize, photographic: bool) -> Picture {
-    let rgb = (0..width * height * 3).map(|i| (i * 2_654_435_761 >> 13) as u8).collect();
+    let rgb = (0..width * height * 3).map(|i| ((i * 2_654_435_761) >> 13) as u8).collect();
     Picture { width, height, rgb, photographic }
 }
 

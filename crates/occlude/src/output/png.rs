@@ -194,7 +194,8 @@ impl<'a> Figure<'a> {
         let wide = aspect(first.extent(self.map)) > 2.5;
         let most = if wide { 2 } else { 4 };
         let columns = if count <= most { count } else { count.div_ceil(count.div_ceil(most)) } as i32;
-        let width = ((WIDTH - 2 * MARGIN - GAP * (columns - 1)) / columns).min(if wide { WIDTH } else { 560 });
+        let width =
+            ((WIDTH - 2 * MARGIN - GAP * (columns - 1)) / columns).min(if wide { WIDTH } else { 560 });
         let size = fitting(0, 0, width, first.extent(self.map));
         let mut place = 0;
         let mut slot = |y: i32| {

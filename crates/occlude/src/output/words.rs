@@ -154,11 +154,11 @@ pub(super) fn incomplete(map: &Map) -> Option<String> {
 pub(super) fn check(map: &Map) -> String {
     match &map.check {
         Some(check) => format!(
-            "{} {} recomputed by an independent full run: largest difference {:.2e}, allowed {:.2e}",
+            "{} {} recomputed by an independent full run: largest difference {}, allowed {}",
             check.windows.len(),
             if check.windows.len() == 1 { "window" } else { "windows" },
-            check.max_abs_diff,
-            check.tolerance
+            number(check.max_abs_diff as f32),
+            number(check.tolerance as f32)
         ),
         None => "not done".to_owned(),
     }
@@ -251,6 +251,15 @@ mod tests {
         small.geometry.resize(&[8, 5]);
         small.geometry.crop(&[0, -1], &[4, 6]);
         assert_eq!(place(&small, 3), "x −10–10, y 25–50 px");
+    }
+
+    #[test]
+    fn the_self_check_is_told() {
+        let mut made = map([4, 4], [2, 4], [2, 4], vec![0.5, 0.1]);
+        assert_eq!(check(&made), "not done");
+        made.check = Some(crate::map::Check { windows: vec![1], max_abs_diff: 0.0, tolerance: 2.5e-5 });
+        let said = "1 window recomputed by an independent full run: largest difference 0, allowed 2.50e−5";
+        assert_eq!(check(&made), said);
     }
 
     #[test]

@@ -61,7 +61,10 @@ pub struct EngineScorer {
 
 impl std::fmt::Debug for EngineScorer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EngineScorer").field("spec", &self.spec).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("EngineScorer")
+            .field("spec", &self.spec)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,7 +73,12 @@ impl EngineScorer {
     ///
     /// # Errors
     /// Argument: a name that no tensor has. Limit: memory that does not hold one window. Unsupported: more than one input, and what the engine says.
-    pub fn new(mut graph: Graph, spec: TensorSpec, outputs: &[String], options: EngineOptions) -> Result<Self> {
+    pub fn new(
+        mut graph: Graph,
+        spec: TensorSpec,
+        outputs: &[String],
+        options: EngineOptions,
+    ) -> Result<Self> {
         if graph.inputs.len() != 1 {
             let names: Vec<&str> = graph.inputs.iter().map(|id| graph.tensor(*id).name.as_str()).collect();
             return Err(Error::unsupported(format!(
@@ -196,7 +204,8 @@ impl Scorer for EngineScorer {
                 self.runner.run_changes(&baseline, &Hidden(occluder), windows, self.schedule, sink)?;
             }
             None => {
-                let write = |window: usize, _: usize, buffer: &mut [f32]| occluder.occlude_into(window, buffer);
+                let write =
+                    |window: usize, _: usize, buffer: &mut [f32]| occluder.occlude_into(window, buffer);
                 self.runner.run(windows, self.schedule, &write, sink)?;
             }
         }

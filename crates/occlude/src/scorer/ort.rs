@@ -6,7 +6,7 @@
 mod library;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ::ort::environment::Environment;
 use ::ort::session::{Session, SessionOutputs};
@@ -43,7 +43,7 @@ impl OrtModel {
     ///
     /// # Errors
     /// Model or Unsupported: what ONNX Runtime says; a tensor that is not f32; more than one input.
-    pub fn scorer(&self, spec: &TensorSpec, requests: &[String]) -> Result<Box<dyn Scorer>> {
+    pub fn scorer(&self, spec: &TensorSpec, requests: &[String]) -> Result<Arc<dyn Scorer + Send + Sync>> {
         let session = self.session(requests)?;
         if session.inputs().len() != 1 {
             let names: Vec<&str> = session.inputs().iter().map(|i| i.name()).collect();
@@ -80,7 +80,7 @@ impl OrtModel {
             Ok(outputs)
         };
         let batch = fixed.map_or(BATCH, |n| n.max(1));
-        Ok(Box::new(BatchScorer::new(spec.clone(), batch, format!("onnxruntime {}, full", version()), run)))
+        Ok(Arc::new(BatchScorer::new(spec.clone(), batch, format!("onnxruntime {}, full", version()), run)))
     }
 
     fn session(&self, requests: &[String]) -> Result<Session> {

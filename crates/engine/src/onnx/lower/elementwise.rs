@@ -136,6 +136,9 @@ impl Importer<'_> {
     }
 
     pub(in super::super) fn apply(&mut self, d: &Dynamic, f: Pointwise) -> Result<Dynamic> {
+        if f == Pointwise::Identity {
+            return Ok(d.clone());
+        }
         self.emit_like(Op::Pointwise(f), &[d.id], d)
     }
 

@@ -188,10 +188,12 @@ impl Importer<'_> {
                 )));
             }
             length += part[axis];
-            let part = self.materialised(value)?;
             ids.push(match value {
-                Value::Constant(_) => self.align(&[value, &Value::Dynamic(largest.clone())])?.ids[0],
-                _ => self.in_order(&part, &order)?.id,
+                Value::Constant(c) => self.constant_in(c, &order),
+                other => {
+                    let part = self.materialised(other)?;
+                    self.in_order(&part, &order)?.id
+                }
             });
         }
         if ids.len() == 1 {

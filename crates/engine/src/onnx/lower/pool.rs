@@ -1,13 +1,15 @@
-//! Max and average pooling, over windows and over everything.
+//! Max, average and norm pooling, over windows and over everything.
 //!
 //! The divisor of an average depends on the place: ONNX counts padding or not, and never what a last window hangs over.
 
 use std::sync::Arc;
 
+use occlude_kernels::Pointwise;
+
 use super::super::importer::Importer;
 use super::super::layout::channels_last;
 use super::super::site::Site;
-use super::super::value::Value;
+use super::super::value::{Dynamic, Value};
 use super::geometry::{Window, kernel};
 use crate::graph::{Op, Pool, PoolKind, ReduceKind};
 use crate::{Error, Result};
@@ -28,16 +30,43 @@ impl Importer<'_> {
         let (spatial, channels) = (x.shape()[2..].to_vec(), x.shape()[1]);
         let window = Window::of(site, &kernel, &spatial)?;
         let outputs = window.outputs(&spatial, site.int_or("ceil_mode", 0)? == 1)?;
-        let kind = if site.op() == "MaxPool" {
-            PoolKind::Max
-        } else {
-            let counts_padding = site.int_or("count_include_pad", 0)? == 1;
-            PoolKind::Average { divisor: Arc::new(divisors(&window, &spatial, &outputs, counts_padding)) }
+        let kind = match site.op() {
+            "MaxPool" => PoolKind::Max,
+            "LpPool" => PoolKind::Average { divisor: Arc::new(vec![1.0; outputs.iter().product()]) },
+            _ => {
+                let counts_padding = site.int_or("count_include_pad", 0)? == 1;
+                PoolKind::Average { divisor: Arc::new(divisors(&window, &spatial, &outputs, counts_padding)) }
+            }
         };
-        let x = self.channels_last(x)?;
+        let mut x = self.channels_last(x)?;
+        let power = if site.op() == "LpPool" { Some(site.int_or("p", 2)? as f32) } else { None };
+        if let Some(p) = power {
+            x = self.magnitudes(&x, p)?;
+        }
         let stored = std::iter::once(1).chain(outputs).chain([channels]).collect();
         let op = Op::Pool(Pool { kind, geometry: window.geometry() });
-        Ok(Some(vec![Value::Dynamic(self.emit(op, &[x.id], stored, channels_last(x.rank()), x.dtype)?)]))
+        let mut y = self.emit(op, &[x.id], stored, channels_last(x.rank()), x.dtype)?;
+        if let Some(p) = power {
+            y = self.apply(&y, root(p))?;
+        }
+        Ok(Some(vec![Value::Dynamic(y)]))
+    }
+
+    /// `|x|^p`
+    fn magnitudes(&mut self, x: &Dynamic, p: f32) -> Result<Dynamic> {
+        if p == 2.0 {
+            return self.apply(x, Pointwise::Power { exponent: 2.0 });
+        }
+        let size = self.apply(x, Pointwise::Abs)?;
+        if p == 1.0 { Ok(size) } else { self.apply(&size, Pointwise::Power { exponent: p }) }
+    }
+
+    pub(super) fn global_lp_pool(&mut self, site: &Site) -> Result<Vec<Value>> {
+        let p = site.int_or("p", 2)? as f32;
+        let x = self.magnitudes(site.dynamic(0)?, p)?;
+        let axes: Vec<usize> = (2..x.rank()).collect();
+        let sum = self.reduce(&x, ReduceKind::Sum, &axes, true)?;
+        Ok(vec![Value::Dynamic(self.apply(&sum, root(p))?)])
     }
 
     pub(super) fn global_pool(&mut self, site: &Site) -> Result<Vec<Value>> {
@@ -45,6 +74,15 @@ impl Importer<'_> {
         let kind = if site.op() == "GlobalMaxPool" { ReduceKind::Max } else { ReduceKind::Mean };
         let axes: Vec<usize> = (2..x.rank()).collect();
         Ok(vec![Value::Dynamic(self.reduce(x, kind, &axes, true)?)])
+    }
+}
+
+/// `x^(1/p)`
+fn root(p: f32) -> Pointwise {
+    match p {
+        1.0 => Pointwise::Identity,
+        2.0 => Pointwise::Sqrt,
+        p => Pointwise::Power { exponent: 1.0 / p },
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Axes are an attribute in older opsets and an input in newer ones; an empty list means all axes unless the node says otherwise.
 
+use occlude_kernels::Pointwise;
+
 use super::super::importer::Importer;
 use super::super::site::{Site, axes};
 use super::super::value::{Dynamic, Value};
@@ -30,7 +32,14 @@ impl Importer<'_> {
         let x = site.dynamic(0)?;
         let list = site.ints_at(1, "axes")?.unwrap_or_default();
         if list.is_empty() && site.int_or("noop_with_empty_axes", 0)? == 1 {
-            return Ok(Some(vec![Value::Dynamic(x.clone())]));
+            // Nothing is summed, but each element still goes through the norm.
+            let f = match kind {
+                ReduceKind::L1 | ReduceKind::L2 => Pointwise::Abs,
+                ReduceKind::SumSquare => Pointwise::Power { exponent: 2.0 },
+                ReduceKind::LogSum => Pointwise::Log,
+                _ => Pointwise::Identity,
+            };
+            return Ok(Some(vec![self.pointwise(site.need(0)?, f)?]));
         }
         let axes = if list.is_empty() { (0..x.rank()).collect() } else { axes(&list, x.rank())? };
         let keeps = site.int_or("keepdims", 1)? == 1;

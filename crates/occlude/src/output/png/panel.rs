@@ -59,7 +59,7 @@ pub(super) fn overlay(
         let value = values[cell.window];
         match scale.colour(value) {
             Some(colour) => {
-                let strength = (1.6 * scale.position(value).abs()).min(1.0);
+                let strength = (1.7 * scale.position(value).abs() - 0.08).clamp(0.0, 1.0);
                 canvas.tint(part, colour, (OVERLAY * strength) as f32);
             }
             None => canvas.hatch(part, MISSING[0], MISSING[1]),

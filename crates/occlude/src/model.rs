@@ -1,0 +1,224 @@
+//! A model opened for occlusion: its file, what the files beside it say, and scorers for its inputs.
+//!
+//! In: a path and settings (layout, preprocessing, runtime, threads, memory). Out: inputs in the model's terms, and runs. What is known about a model before it
+//! runs is in `facts`, the guess of its channel axis in `port`, the builder of runs in `occlusion_run`.
+
+mod facts;
+mod occlusion_run;
+mod port;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use occlude_engine::graph::Graph;
+use occlude_engine::onnx::{self, ImportOptions, ModelFile};
+
+use crate::error::{Error, Result};
+use crate::hash::sha256_hex;
+use crate::input::{self, Input, InputPort, Preprocess, parse_preprocess};
+use crate::map::FileFact;
+use crate::model_folder::ModelFolder;
+use crate::scorer::{EngineOptions, EngineScorer, Scorer};
+use crate::settings::{Runtime, Settings};
+use crate::tensor::TensorSpec;
+
+pub use facts::{Facts, NodeFact, RunPlan, TensorFact};
+pub use occlusion_run::{Occlusion, Sizes};
+
+/// A model, ready to be occluded.
+///
+/// ```no_run
+/// use occlude::{Fill, Model, Target};
+/// let model = Model::open("model.onnx")?;
+/// let input = model.read_input("cat.jpg")?;
+/// let map = model.occlusion().window(16).stride(8).fill(Fill::Mean).target(Target::Top1).run(&input)?;
+/// println!("{:?}", map.summary(0));
+/// # occlude::Result::Ok(())
+/// ```
+pub struct Model {
+    folder: ModelFolder,
+    file: ModelFile,
+    fact: FileFact,
+    port: InputPort,
+    preprocess: Preprocess,
+    notes: Vec<String>,
+    settings: Settings,
+    load_secs: f64,
+    last: Mutex<Option<(ScorerKey, Arc<dyn Scorer + Send + Sync>)>>,
+}
+
+/// What a scorer was made for.
+#[derive(Clone, Debug, PartialEq)]
+struct ScorerKey {
+    spec: TensorSpec,
+    requests: Vec<String>,
+    engine: crate::settings::EngineChoice,
+    threads: usize,
+    memory_limit: u64,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model")
+            .field("file", &self.folder.model)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Model {
+    /// Opens an `.onnx` file or a model folder with default settings.
+    ///
+    /// # Errors
+    /// See [`Model::open_with`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Model> {
+        Model::open_with(path, &Settings::default())
+    }
+
+    /// Opens an `.onnx` file or a model folder; of the settings, layout, preprocess, runtime, threads and memory limit matter here.
+    ///
+    /// # Errors
+    /// File: nothing there, no model, damaged, configuration that is not understood. Model, Unsupported: what the importer says. Argument: a preprocessing text
+    /// that is not understood.
+    pub fn open_with(path: impl AsRef<Path>, settings: &Settings) -> Result<Model> {
+        let started = Instant::now();
+        let folder = ModelFolder::find(path.as_ref())?;
+        let file = onnx::read(&folder.model)?;
+        let name = folder.model.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let fact = FileFact { name, sha256: sha256_hex(file.bytes()) };
+        let mut notes = Vec::new();
+        let port = port::of(&file, settings.layout.or(folder.configuration.layout), &mut notes)?;
+        let base = folder.configuration.preprocess.clone().unwrap_or_else(Preprocess::imagenet);
+        let preprocess = match &settings.preprocess {
+            Some(text) => parse_preprocess(text, &base)?,
+            None => base,
+        };
+        let load_secs = started.elapsed().as_secs_f64();
+        let settings = settings.clone();
+        Ok(Model { folder, file, fact, port, preprocess, notes, settings, load_secs, last: Mutex::new(None) })
+    }
+
+    /// Reads a picture through this model's preprocessing, or a `.npy` tensor as it is.
+    ///
+    /// # Errors
+    /// See [`crate::input::read`].
+    pub fn read_input(&self, path: impl AsRef<Path>) -> Result<Input> {
+        let mut input = input::read(path.as_ref(), &self.port, &self.preprocess)?;
+        input.notes.extend(self.notes.iter().cloned());
+        Ok(input)
+    }
+
+    /// Takes a tensor in the model's order (batch axis of 1 left out) as input; open dimensions are those of `shape`.
+    ///
+    /// # Errors
+    /// Argument: a shape that does not fit the model. Number: NaN or infinity.
+    pub fn tensor_input(&self, shape: &[usize], values: Vec<f32>) -> Result<Input> {
+        let spec = self.port.spec(shape)?;
+        let mut input = Input::from_tensor(spec, values)?;
+        input.notes.extend(self.notes.iter().cloned());
+        Ok(input)
+    }
+
+    /// Begins a run with the settings that the model was opened with.
+    pub fn occlusion(&self) -> Occlusion<'_> {
+        Occlusion::new(self, self.settings.clone())
+    }
+
+    /// What the model wants as input.
+    pub fn port(&self) -> &InputPort {
+        &self.port
+    }
+
+    /// How pictures become its input.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
+    /// The `.onnx` file.
+    pub fn path(&self) -> &Path {
+        &self.folder.model
+    }
+
+    /// What the files beside it say.
+    pub fn configuration(&self) -> &crate::model_folder::Configuration {
+        &self.folder.configuration
+    }
+
+    /// Resolves the model for inputs of this spec.
+    fn import(&self, spec: &TensorSpec) -> Result<Graph> {
+        let shape: Vec<usize> = std::iter::once(1).chain(spec.shape.iter().copied()).collect();
+        let options =
+            ImportOptions { input_shapes: [(spec.name.clone(), shape)].into(), ..ImportOptions::default() };
+        let in_file = |e: occlude_engine::Error| Error::from(e).in_context(self.folder.model.display());
+        self.file.import(&options).map_err(in_file)
+    }
+
+    fn engine_options(&self, settings: &Settings) -> EngineOptions {
+        EngineOptions {
+            engine: settings.engine,
+            threads: settings.threads.unwrap_or_else(crate::machine::cores),
+            memory_limit: settings.memory_limit.unwrap_or_else(|| crate::machine::memory_bytes() / 2),
+        }
+    }
+
+    /// A scorer that returns these tensors; the last one is kept for inputs of the same kind.
+    fn scorer(
+        &self,
+        spec: &TensorSpec,
+        graph: Option<Graph>,
+        requests: &[String],
+        settings: &Settings,
+    ) -> Result<Arc<dyn Scorer + Send + Sync>> {
+        let options = self.engine_options(settings);
+        let key = ScorerKey {
+            spec: spec.clone(),
+            requests: requests.to_vec(),
+            engine: options.engine,
+            threads: options.threads,
+            memory_limit: options.memory_limit,
+        };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, scorer)) = last.as_ref().filter(|(k, _)| *k == key) {
+            return Ok(Arc::clone(scorer));
+        }
+        // The old one's weights go before the new one's come.
+        *last = None;
+        let scorer: Arc<dyn Scorer + Send + Sync> = match settings.runtime {
+            Runtime::Builtin => {
+                let graph = match graph {
+                    Some(graph) => graph,
+                    None => self.import(spec)?,
+                };
+                Arc::new(EngineScorer::new(graph, spec.clone(), requests, options)?)
+            }
+            Runtime::Ort => self.ort_scorer(spec, requests, options.threads, settings)?,
+        };
+        *last = Some((key, Arc::clone(&scorer)));
+        Ok(scorer)
+    }
+
+    #[cfg(feature = "ort")]
+    fn ort_scorer(
+        &self,
+        spec: &TensorSpec,
+        requests: &[String],
+        threads: usize,
+        settings: &Settings,
+    ) -> Result<Arc<dyn Scorer + Send + Sync>> {
+        let (named, venv) = (settings.ort_library.as_deref(), settings.virtual_env.as_deref());
+        let library: PathBuf = crate::scorer::find_onnxruntime(named, venv)?;
+        crate::scorer::OrtModel::open(&self.folder.model, &library, Some(threads))?.scorer(spec, requests)
+    }
+
+    #[cfg(not(feature = "ort"))]
+    fn ort_scorer(
+        &self,
+        _: &TensorSpec,
+        _: &[String],
+        _: usize,
+        _: &Settings,
+    ) -> Result<Arc<dyn Scorer + Send + Sync>> {
+        Err(Error::unsupported("this build has no ONNX Runtime").with_hint("build it with the feature ort"))
+    }
+}

@@ -1,0 +1,251 @@
+//! The builder of a run: `model.occlusion().window(16).stride(8).run(&input)`.
+//!
+//! In: settings, an input. Out: a map. Settles which tensors the scorer must return: the vector of classes (or what lies behind its last Softmax, where logits
+//! are asked for) and the inner tensors among the targets.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use occlude_engine::graph::{FinalActivation, Graph, TensorId};
+
+use super::Model;
+use crate::error::{Error, Result};
+use crate::input::{self, Input};
+use crate::job::{Job, Meaning, Watch};
+use crate::map::Map;
+use crate::occlusion::{Border, Fill};
+use crate::score::{Activation, ScoreKind};
+use crate::settings::{EngineChoice, Runtime, Settings};
+use crate::target::{Target, is_vector};
+
+/// Sizes of a window or steps of a stride: one number for all spatial axes, or one per axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizes(Vec<usize>);
+
+impl From<usize> for Sizes {
+    fn from(one: usize) -> Self {
+        Sizes(vec![one])
+    }
+}
+
+impl<const N: usize> From<[usize; N]> for Sizes {
+    fn from(sizes: [usize; N]) -> Self {
+        Sizes(sizes.to_vec())
+    }
+}
+
+impl From<Vec<usize>> for Sizes {
+    fn from(sizes: Vec<usize>) -> Self {
+        Sizes(sizes)
+    }
+}
+
+/// A run being set up. Names, defaults and meanings are those of [`Settings::TABLE`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is computed before run"]
+pub struct Occlusion<'m> {
+    model: &'m Model,
+    settings: Settings,
+}
+
+impl<'m> Occlusion<'m> {
+    pub(super) fn new(model: &'m Model, settings: Settings) -> Self {
+        Occlusion { model, settings }
+    }
+    pub(super) fn model(&self) -> &'m Model {
+        self.model
+    }
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+    /// Takes all settings at once; those that the model was opened with (layout, preprocess) no longer matter here.
+    pub fn with(mut self, settings: &Settings) -> Self {
+        self.settings = settings.clone();
+        self
+    }
+    /// Size of the hidden window in elements of the input tensor.
+    pub fn window(mut self, sizes: impl Into<Sizes>) -> Self {
+        self.settings.window = Some(sizes.into().0);
+        self
+    }
+    /// Step between windows.
+    pub fn stride(mut self, steps: impl Into<Sizes>) -> Self {
+        self.settings.stride = Some(steps.into().0);
+        self
+    }
+    /// What happens where the stride does not fit.
+    pub fn border(mut self, border: Border) -> Self {
+        self.settings.border = border;
+        self
+    }
+    /// What replaces the hidden values.
+    pub fn fill(mut self, fill: Fill) -> Self {
+        self.settings.fill = fill;
+        self
+    }
+    /// What is measured.
+    pub fn target(mut self, target: Target) -> Self {
+        self.settings.target = target;
+        self
+    }
+    /// Which quantity of it.
+    pub fn score(mut self, score: ScoreKind) -> Self {
+        self.settings.score = Some(score);
+        self
+    }
+    /// Only windows whose centre lies in this box, one range of elements per spatial axis.
+    pub fn roi(mut self, roi: impl Into<Vec<Range<usize>>>) -> Self {
+        self.settings.roi = Some(roi.into());
+        self
+    }
+    /// For the fill `noise`.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = seed;
+        self
+    }
+    /// How the engine runs.
+    pub fn engine(mut self, engine: EngineChoice) -> Self {
+        self.settings.engine = engine;
+        self
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// See [`Job::run`].
+    pub fn run(&self, input: &Input) -> Result<Map> {
+        self.run_watched(input, &mut Watch::default())
+    }
+
+    /// Runs it under a watch: progress, and a flag that stops it.
+    ///
+    /// # Errors
+    /// See [`Job::run`].
+    pub fn run_watched(&self, input: &Input, watch: &mut Watch<'_>) -> Result<Map> {
+        // Settings that do not fit are said before the model is compiled.
+        Job::grid(&self.settings, input)?;
+        let started = Instant::now();
+        let mut resolved = self.resolve(input)?;
+        let graph = resolved.graph.take();
+        let scorer = self.model.scorer(&input.spec, graph, &resolved.requests, &self.settings)?;
+        let load_secs = self.model.load_secs + started.elapsed().as_secs_f64();
+        let read_image = |path: &Path| -> Result<Vec<f32>> {
+            let image = input::read(path, self.model.port(), self.model.preprocess())?;
+            if image.spec != input.spec {
+                return Err(Error::argument(format!(
+                    "the fill {} is {}, the input is {}",
+                    path.display(),
+                    image.spec,
+                    input.spec
+                )));
+            }
+            Ok(image.values)
+        };
+        let job = Job {
+            scorer: scorer.as_ref(),
+            meaning: resolved.meaning,
+            settings: &self.settings,
+            read_image: Some(&read_image),
+            model_file: self.model.fact.clone(),
+            load_secs,
+        };
+        let mut map = job.run(input, watch)?;
+        map.notes.extend(resolved.notes);
+        Ok(map)
+    }
+
+    /// Which tensors are needed, and what they mean.
+    pub(super) fn resolve(&self, input: &Input) -> Result<Resolved> {
+        let graph = match (self.model.import(&input.spec), self.settings.runtime) {
+            (Ok(graph), _) => Some(graph),
+            (Err(error), Runtime::Builtin) => return Err(error),
+            // ONNX Runtime may still load it; what the graph would say is then not known.
+            (Err(_), Runtime::Ort) => None,
+        };
+        let target = &self.settings.target;
+        let outputs = self.model.file.outputs();
+        let mut notes = Vec::new();
+        let vector = graph
+            .as_ref()
+            .and_then(|g| g.outputs.iter().position(|id| is_vector(&g.tensor(*id).model_shape())));
+        let place = match (vector, &graph) {
+            (Some(place), _) => Some(place),
+            // Asked for classes, the first output is looked at and refused with its shape.
+            (None, Some(_)) => target.wants_classes().then_some(0),
+            (None, None) => Some(0),
+        };
+        let ending = vector.and_then(|place| graph.as_ref().and_then(|g| ending(g, g.outputs[place])));
+        let configuration = &self.model.folder.configuration;
+        let mut meaning = Meaning {
+            labels: Arc::new(configuration.labels.clone()),
+            is_classifier: configuration.is_classifier
+                || matches!(ending, Some((Activation::Softmax | Activation::LogSoftmax, _))),
+            multi_label: configuration.multi_label,
+            activation: ending.as_ref().map_or(Activation::None, |(activation, _)| *activation),
+            class_output: place.map(|_| 0),
+        };
+        let mut requests: Vec<String> =
+            place.and_then(|place| outputs.get(place)).map(|o| o.name.clone()).into_iter().collect();
+        if let Some((activation, behind)) = ending {
+            notes.push(format!(
+                "the model ends in {activation:?}: its output is taken as it is, not normalised again"
+            ));
+            let needs_logits = matches!(
+                self.settings.score,
+                Some(ScoreKind::Logit | ScoreKind::LogOdds | ScoreKind::Margin)
+            );
+            if let (true, Activation::Softmax | Activation::Sigmoid, Some(behind)) =
+                (needs_logits, activation, behind)
+            {
+                notes.pop();
+                notes.push(format!(
+                    "the model ends in {activation:?}: logits are read before it, from \"{behind}\""
+                ));
+                meaning.multi_label |= activation == Activation::Sigmoid;
+                meaning.activation = Activation::None;
+                requests = vec![behind];
+            }
+        }
+        for node in target.nodes() {
+            if !requests.contains(&node) {
+                requests.push(node);
+            }
+        }
+        Ok(Resolved { graph, requests, meaning, notes })
+    }
+}
+
+/// What a run needs of the model.
+pub(super) struct Resolved {
+    pub(super) graph: Option<Graph>,
+    pub(super) requests: Vec<String>,
+    pub(super) meaning: Meaning,
+    pub(super) notes: Vec<String>,
+}
+
+/// The activation that an output ends in, and the model's name of the tensor before it, where it has one and the same number of elements.
+pub(super) fn ending(graph: &Graph, output: TensorId) -> Option<(Activation, Option<String>)> {
+    let activation = match graph.final_activation(output)? {
+        FinalActivation::Softmax => Activation::Softmax,
+        FinalActivation::LogSoftmax => Activation::LogSoftmax,
+        FinalActivation::Sigmoid => Activation::Sigmoid,
+    };
+    let mut at = output;
+    // `final_activation` has found that only moves stand between the output and the activation.
+    let behind = loop {
+        let node = graph.nodes.iter().find(|node| node.output == at)?;
+        at = *node.inputs.first()?;
+        if matches!(
+            node.op,
+            occlude_engine::graph::Op::Softmax { .. } | occlude_engine::graph::Op::Pointwise(_)
+        ) {
+            break graph.tensor(at);
+        }
+    };
+    let usable = !behind.name.contains('#')
+        && is_vector(&behind.model_shape())
+        && behind.len() == graph.tensor(output).len();
+    Some((activation, usable.then(|| behind.name.clone())))
+}
