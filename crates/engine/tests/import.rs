@@ -30,10 +30,18 @@ fn refusal(file: &str) -> Error {
     opened.and_then(|file| file.import(&ImportOptions::default())).expect_err(file)
 }
 
+/// Permutations that the outputs need.
 fn moves(graph: &Graph) -> usize {
-    // Nodes that nobody reads are there for their names only.
-    let read = |id| graph.nodes.iter().any(|n| n.inputs.contains(&id)) || graph.outputs.contains(&id);
-    graph.nodes.iter().filter(|n| matches!(n.op, Op::Permute { .. }) && read(n.output)).count()
+    let mut needed: Vec<bool> = vec![false; graph.tensors.len()];
+    graph.outputs.iter().for_each(|id| needed[id.0] = true);
+    let mut count = 0;
+    for node in graph.nodes.iter().rev(){
+        if needed[node.output.0] {
+            node.inputs.iter().for_each(|id| needed[id.0] = true);
+            count += usize::from(matches!(node.op, Op::Permute { .. }));
+        }
+    }
+    count
 }
 
 #[test]
@@ -83,7 +91,7 @@ fn damage_is_an_error_and_not_a_crash() {
             let mut damaged = bytes.clone();
             damaged[at] ^= flip;
             let imported =
-                ModelFile::from_bytes(damaged, None).and_then(|f| f.import(&options(&[1, 3, 24, 20])));
+                ModelFile::from_bytes(damaged, None).and_then(|f| f.import(&options(&[1, 3, 21, 17])));
             refused += usize::from(imported.is_err());
         }
     }
@@ -138,7 +146,8 @@ fn moves_are_few() {
     let cases: [(&str, &[usize], usize); 9] = [
         ("conv_relu_maxpool_conv_avgpool", &[1, 5, 13, 11], 1),
         ("conv_residual_relu", &[1, 5, 13, 11], 1),
-        ("channel_shuffle", &[1, 8, 9, 7], 1),
+        // The shuffle itself moves channels.
+        ("channel_shuffle", &[1, 8, 9, 7], 2),
         ("vgg_like_flatten", &[1, 3, 20, 16], 1),
         ("nhwc_classifier", &[1, 9, 7, 3], 0),
         ("squeeze_excite_conv", &[1, 8, 9, 7], 1),
@@ -163,7 +172,7 @@ fn nodes_disappear_where_others_can_do_their_work() {
     let image = graph.tensor(reshape.inputs[0]);
     assert_eq!(image.order, [0, 2, 3, 1], "{image:?}");
 
-    let graph = import("pad_before_conv_folds", &[1, 5, 13, 11]);
+    let graph = import("pad_before_conv_folds", &[1, 6, 9, 7]);
     let conv = graph.nodes.iter().find(|n| matches!(n.op, Op::Conv(_))).expect("a convolution");
     let reads_pad = graph.nodes.iter().any(|n| n.output == conv.inputs[0] && matches!(n.op, Op::Pick { .. }));
     assert!(!reads_pad, "{conv:?}");
@@ -177,10 +186,14 @@ fn report_of_the_zoo() {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     files.push(corpus("../../examples/efficientnet-lite0/model.onnx"));
     files.sort();
+    let only = std::env::var("ZOO_ONLY").unwrap_or_default();
+    files.retain(|path| path.to_string_lossy().contains(&only));
     for path in files.iter().filter(|p| p.extension().is_some_and(|e| e == "onnx")) {
         let started = std::time::Instant::now();
         let name = path.file_name().unwrap().to_string_lossy();
+        let mut read_secs = 0.0;
         let imported = onnx::read(path).and_then(|file| {
+            read_secs = started.elapsed().as_secs_f64();
             let guess = if name.contains("inception") { 299 } else { 224 };
             file.import(&ImportOptions { default_spatial: Some(vec![guess; 2]), ..ImportOptions::default() })
         });
@@ -189,7 +202,7 @@ fn report_of_the_zoo() {
             Ok(graph) => {
                 let foreign = graph.nodes.iter().filter(|n| matches!(n.op, Op::Foreign(_))).count();
                 let (nodes, moves) = (graph.nodes.len(), moves(&graph));
-                println!("{name:40} {elapsed_secs:7.3} s  {nodes:5} nodes  {moves:3} moves  {foreign:3} foreign");
+                println!("{name:28} read {read_secs:7.3} s  all {elapsed_secs:7.3} s  {nodes:5} nodes  {moves:3} moves  {foreign:3} foreign");
             }
             Err(e) => println!("{name:40} {e}"),
         }

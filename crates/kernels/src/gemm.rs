@@ -50,7 +50,9 @@ pub fn gemm_rows(
     assert_eq!(rows.k(), b.k(), "columns of A and rows of B");
     check_out(out.len(), rows.rows, b.n(), out_stride, out_offset);
     check_epilogue(epilogue, rows.rows, b.n());
-    let job = drive::Job { rows, b, out_stride, out_offset, epilogue };
+    let (clamp, rest) = epilogue.split_activation();
+    let (low, high) = clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+    let job = drive::Job { rows, b, out_stride, out_offset, epilogue, limits: [low, high], rest };
     match isa.0 {
         Token::Scalar(simd) => drive::drive(simd, isa, &job, out),
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]

@@ -21,7 +21,7 @@ pub(super) struct Source<'a> {
 
 /// One call of the register kernel.
 pub(super) struct Tile<'a> {
-    pub(super) source: Source<'a>,
+    pub(super) source: &'a Source<'a>,
     /// From the first panel's block of k on.
     pub(super) b: &'a [f32],
     /// Floats of one panel's block: its k times its width.
@@ -35,18 +35,14 @@ pub(super) struct Tile<'a> {
     pub(super) out_stride: usize,
     /// The first block starts from the bias, later ones from what `out` holds.
     pub(super) first_block: bool,
+    /// The last block adds the residual and applies the limits.
+    pub(super) last_block: bool,
     /// Bias from the tile's first column on.
     pub(super) bias: Option<&'a [f32]>,
-    pub(super) finish: Option<Finish<'a>>,
-}
-
-/// The part of the epilogue that the kernel does in registers.
-#[derive(Clone, Copy)]
-pub(super) struct Finish<'a> {
-    /// Residual, from the tile's first element on, and its row stride.
+    /// From the tile's first element on, and its row stride.
     pub(super) residual: Option<(&'a [f32], usize)>,
-    /// Bounds of the result; infinite where there are none.
-    pub(super) clamp: Option<(f32, f32)>,
+    /// Lower and upper bound of finished values, infinite where there is none.
+    pub(super) limits: &'a [f32; 2],
 }
 
 /// `R` rows times `V` vectors of columns per panel, all of which exist in `out`, bias and residual.
@@ -68,26 +64,30 @@ pub(super) fn tile<S: Tiles, const R: usize, const V: usize>(simd: S, job: &Tile
                 } else {
                     unroll!(ROW < R => sums[ROW] = vectors(simd, &out[ROW * stride..][..width]));
                 }
-                multiply(simd, &job.source, panel, &mut sums);
-                match &job.finish {
-                    None => unroll!(ROW < R => store(&sums[ROW], &mut out[ROW * stride..][..width])),
-                    Some(Finish { residual: None, clamp: None }) => {
-                        unroll!(ROW < R => store(&sums[ROW], &mut out[ROW * stride..][..width]));
-                    }
-                    Some(finish) => {
-                        let (lo, hi) = finish.clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-                        let residual =
-                            finish.residual.map(|(residual, stride)| (&residual[p * width..], stride));
-                        unroll!(ROW < R => {
-                            let mut row = sums[ROW];
-                            if let Some((residual, stride)) = residual {
-                                add(&mut row, vectors::<S, V>(simd, &residual[ROW * stride..][..width]));
-                            }
-                            clamp(simd, &mut row, lo, hi);
-                            store(&row, &mut out[ROW * stride..][..width]);
-                        });
-                    }
+                multiply(simd, job.source, panel, &mut sums);
+                if !job.last_block {
+                    unroll!(ROW < R => store(&sums[ROW], &mut out[ROW * stride..][..width]));
+                    continue;
                 }
+                if let Some((residual, stride)) = job.residual {
+                    unroll!(ROW < R => {
+                        add(&mut sums[ROW], vectors::<S, V>(simd, &residual[ROW * stride + p * width..][..width]));
+                    });
+                }
+                let [low, high] = job.limits.map(
+                    #[inline(always)]
+                    |limit| S::f32s::splat(simd, limit),
+                );
+                let capped = job.limits[1] < f32::INFINITY;
+                unroll!(ROW < R => {
+                    for v in 0..V {
+                        sums[ROW][v] = simd.at_least(sums[ROW][v], low);
+                        if capped {
+                            sums[ROW][v] = simd.at_most(sums[ROW][v], high);
+                        }
+                    }
+                    store(&sums[ROW], &mut out[ROW * stride..][..width]);
+                });
             }
         },
     );
@@ -128,22 +128,6 @@ fn multiply<S: Tiles, const R: usize, const V: usize>(
 fn add<V: SimdBase<S>, S: Simd, const N: usize>(row: &mut [V; N], summand: [V; N]) {
     for v in 0..N {
         row[v] += summand[v];
-    }
-}
-
-#[inline(always)]
-fn clamp<S: Tiles, const V: usize>(simd: S, row: &mut [S::f32s; V], lo: f32, hi: f32) {
-    if lo > f32::NEG_INFINITY {
-        let low = S::f32s::splat(simd, lo);
-        for value in row.iter_mut() {
-            *value = simd.at_least(*value, low);
-        }
-    }
-    if hi < f32::INFINITY {
-        let high = S::f32s::splat(simd, hi);
-        for value in row.iter_mut() {
-            *value = simd.at_most(*value, high);
-        }
     }
 }
 

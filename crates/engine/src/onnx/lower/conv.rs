@@ -7,7 +7,7 @@ use std::sync::Arc;
 use occlude_kernels::Pointwise;
 
 use super::super::importer::Importer;
-use super::super::layout::{channels_last, permuted};
+use super::super::layout::{channels_last, permuted, transposed};
 use super::super::site::Site;
 use super::super::tensor::Constant;
 use super::super::value::{Dynamic, Value};
@@ -92,7 +92,9 @@ impl Importer<'_> {
         let outputs = window.outputs(&spatial, false)?;
         let x = self.channels_last(&x)?;
         let taps: usize = kernel.iter().product();
-        let values = permuted(&weight.to_f32(), &[out_channels, weight.shape[1], taps], &[2, 1, 0]);
+        // Row (tap, channel) of the result is column (channel, tap) of the weight.
+        let rows = (0..taps).flat_map(|tap| (0..weight.shape[1]).map(move |channel| channel * taps + tap));
+        let values = transposed(&weight.to_f32(), out_channels, &rows.collect::<Vec<_>>());
         let op = Op::Conv(Conv {
             geometry: window.geometry(),
             groups,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use occlude_kernels::Pointwise;
 
 use super::super::importer::Importer;
-use super::super::layout::{broadcast_shape, permuted};
+use super::super::layout::{broadcast_shape, flat_indices, permuted, transposed};
 use super::super::site::Site;
 use super::super::tensor::Constant;
 use super::super::value::{Dynamic, Value};
@@ -33,19 +33,14 @@ impl Matrix {
 
     /// `[inputs, outputs]`, the inputs being a tensor of model shape `shape` whose axes are read in `order`.
     fn rows(self, shape: &[usize], order: &[usize]) -> Vec<f32> {
-        let mut dims = shape.to_vec();
-        let mut perm = order.to_vec();
-        if self.is_transposed {
-            dims.insert(0, self.outputs);
-            perm.iter_mut().for_each(|axis| *axis += 1);
-            perm.push(0);
-        } else {
-            perm.push(dims.len());
-            dims.push(self.outputs);
-        }
-        let mut values = if perm.windows(2).all(|w| w[0] < w[1]) {
+        let is_in_order = order.windows(2).all(|w| w[0] < w[1]);
+        let mut values = if self.is_transposed {
+            transposed(&self.values, self.outputs, &flat_indices(shape, order))
+        } else if is_in_order {
             Arc::unwrap_or_clone(self.values)
         } else {
+            let dims: Vec<usize> = shape.iter().copied().chain([self.outputs]).collect();
+            let perm: Vec<usize> = order.iter().copied().chain([shape.len()]).collect();
             permuted(&self.values, &dims, &perm)
         };
         if self.factor != 1.0 {
