@@ -142,7 +142,7 @@ fn first_convolutions(isa: Isa) {
 }
 
 fn few_rows(isa: Isa) {
-    let (k, n) = (8192, 4096);
+    let (k, n) = (25088, 1024);
     let b = PackedB::pack(isa, &noise(k * n), k, n);
     for m in [1, 4, 16] {
         let a = noise(m * k);

@@ -5,6 +5,9 @@
 //! offsets, so that a tensor, a box of changed values and padding are read by the same code. Sums have one order per output
 //! element, whatever is computed beside it, so that a part of a tensor recomputed later has the same bits.
 //!
+//! Slices may start anywhere; those that start on a cache line ([`Aligned`]) are up to a third faster where whole vectors are read
+//! (depthwise convolutions, pools).
+//!
 //! [`naive`] holds the definition of every kernel and is what the fast ones are tested against. Lengths that do not fit are
 //! bugs of the caller and panic with the numbers.
 

@@ -2,7 +2,7 @@
 //!
 //! Register kernels hold arrays of accumulators and of slices. Under a run-time loop an array lives in memory, and the compiler does not
 //! see that all slices have one length, so that every multiply-add carries a bounds check; with constant indices the array lives in
-//! registers and the checks are gone (65% of peak became 90%). This macro writes the loop out.
+//! registers and the checks are gone. This macro writes the loop out.
 
 /// Most repetitions of a loop.
 pub(crate) const MOST: usize = 12;

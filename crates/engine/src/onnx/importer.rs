@@ -43,6 +43,8 @@ pub(super) struct Importer<'m> {
     pub(super) counter: usize,
     /// Copies in another order that were made already.
     pub(super) moves: BTreeMap<(TensorId, Vec<usize>), TensorId>,
+    /// What a reshaped tensor was before, with the order in which the reshaped value sees its axes.
+    pub(super) reshaped: BTreeMap<TensorId, (Vec<usize>, Dynamic)>,
     /// Zero padding by a node of its own, so that a convolution behind it can take it in: by padded tensor.
     pub(super) zero_pads: BTreeMap<TensorId, super::layout::ZeroPad>,
 }
@@ -58,6 +60,7 @@ pub(super) fn import(file: &ModelFile, options: &ImportOptions) -> Result<Graph>
         output_name: String::new(),
         counter: 0,
         moves: BTreeMap::new(),
+        reshaped: BTreeMap::new(),
         zero_pads: BTreeMap::new(),
     };
     for (info, shape) in file.inputs().iter().zip(ports::resolve(file, options)?) {

@@ -146,12 +146,24 @@ impl Importer<'_> {
         if d.shape() == shape {
             return Ok(d.clone());
         }
-        let Regroup { before, stored, order } = regroup(&d.shape(), &d.order, shape);
-        let d = match before {
-            Some(before) => self.in_order(d, &before)?,
-            None => d.clone(),
+        let source = self.before_reshape(d).unwrap_or(d).clone();
+        if source.shape() == shape {
+            // There and back again.
+            return Ok(Dynamic { dtype: d.dtype, ..source });
+        }
+        let Regroup { before, stored, order } = regroup(&source.shape(), &source.order, shape);
+        let moved = match before {
+            Some(before) => self.in_order(&source, &before)?,
+            None => source.clone(),
         };
-        self.emit(Op::Reshape, &[d.id], stored, order, d.dtype)
+        let result = self.emit(Op::Reshape, &[moved.id], stored, order, d.dtype)?;
+        self.reshaped.insert(result.id, (result.order.clone(), source));
+        Ok(result)
+    }
+
+    /// The value that `d` is a reshape of.
+    pub(super) fn before_reshape(&self, d: &Dynamic) -> Option<&Dynamic> {
+        self.reshaped.get(&d.id).filter(|(order, _)| *order == d.order).map(|(_, source)| source)
     }
 
     /// ONNX `Transpose`: axis `i` of the result is axis `perm[i]` of `d`. No element moves.

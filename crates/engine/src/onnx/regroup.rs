@@ -28,7 +28,8 @@ pub(super) fn regroup(from: &[usize], order: &[usize], to: &[usize]) -> Regroup 
     let mut groups = groups(from, to);
     let place = |axis: usize| order.iter().position(|&a| a == axis).unwrap_or(axis);
     let sequence: Vec<usize> = order.iter().copied().filter(|&axis| from[axis] != 1).collect();
-    groups.sort_by_key(|g| g.from.first().map_or(0, |&axis| place(axis)));
+    // A group stands where its innermost axis was, so that what was contiguous stays so: heads go back behind their tokens.
+    groups.sort_by_key(|g| g.from.last().map_or(0, |&axis| place(axis)));
     let wanted: Vec<usize> = groups.iter().flat_map(|g| g.from.iter().copied()).collect();
     let before = (wanted != sequence).then(|| {
         let unit = (0..from.len()).filter(|&axis| from[axis] == 1);
@@ -119,6 +120,8 @@ mod tests {
         // Depth to space: channels stay last.
         let plan = check(&[1, 3, 4, 2, 5, 2], &[0, 2, 4, 3, 5, 1], &[1, 3, 8, 10]);
         assert_eq!((plan.before, plan.order), (Some(vec![0, 2, 3, 4, 5, 1]), vec![0, 2, 3, 1]));
+        // Attention heads: [1, heads, tokens, width] as stored, tokens first in the model.
+        assert_eq!(check(&[1, 5, 3, 8], &[0, 2, 1, 3], &[1, 5, 24]).order, [0, 1, 2]);
         check(&[4, 6], &[1, 0], &[6, 4]);
     }
 

@@ -46,6 +46,7 @@ pub(super) struct Tile<'a> {
 }
 
 /// `R` rows times `V` vectors of columns per panel, all of which exist in `out`, bias and residual.
+#[allow(clippy::needless_range_loop, reason = "constant indices keep accumulators in registers")]
 #[inline(never)]
 pub(super) fn tile<S: Tiles, const R: usize, const V: usize>(simd: S, job: &Tile, out: &mut [f32]) {
     simd.vectorize(

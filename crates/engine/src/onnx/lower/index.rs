@@ -44,7 +44,7 @@ pub(in super::super) fn slices(site: &Site, shape: &[usize]) -> Result<Vec<Strid
     Ok(list)
 }
 
-/// numpy's `start:end:step` on an axis of `len` elements.
+/// numpy's `start:end:step` on an axis of `len` elements, but backwards from before the first element is from the first (ONNX).
 fn stride(axis: usize, len: usize, start: i64, end: i64, step: i64) -> Result<Stride> {
     let n = len as i64;
     let from_end = |v: i64| if v < 0 { v.saturating_add(n) } else { v };
@@ -55,7 +55,7 @@ fn stride(axis: usize, len: usize, start: i64, end: i64, step: i64) -> Result<St
             (start, (end - start).max(0).unsigned_abs().div_ceil(step.unsigned_abs()))
         }
         _ => {
-            let (start, end) = (from_end(start).clamp(-1, n - 1), from_end(end).clamp(-1, n - 1));
+            let (start, end) = (from_end(start).clamp(0, (n - 1).max(0)), from_end(end).clamp(-1, n - 1));
             (start, (start - end).max(0).unsigned_abs().div_ceil(step.unsigned_abs()))
         }
     };
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn strides_are_numpys() {
         // (len, start, end, step) -> indices
-        let cases: [(usize, i64, i64, i64, &[usize]); 8] = [
+        let cases: [(usize, i64, i64, i64, &[usize]); 10] = [
             (6, 1, 4, 1, &[1, 2, 3]),
             (6, -3, i64::MAX, 1, &[3, 4, 5]),
             (6, 0, -1, 2, &[0, 2, 4]),
@@ -271,6 +271,8 @@ mod tests {
             (6, 4, 2, 1, &[]),
             (3, 0, 3, i64::MAX, &[0]),
             (3, 5, 0, -1, &[2, 1]),
+            (5, -6, i64::MIN, -2, &[0]),
+            (0, 0, i64::MIN, -1, &[]),
         ];
         for (len, start, end, step, expected) in cases {
             let s = stride(0, len, start, end, step).unwrap();

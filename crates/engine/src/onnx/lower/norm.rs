@@ -7,6 +7,7 @@ use std::sync::Arc;
 use occlude_kernels::Pointwise;
 
 use super::super::importer::Importer;
+use super::super::layout::channels_last;
 use super::super::site::{Site, axes, axis};
 use super::super::tensor::Constant;
 use super::super::value::{Dynamic, Value};
@@ -22,6 +23,11 @@ fn vector(c: &Constant, channels: usize, what: &str) -> Result<Arc<Vec<f32>>> {
     } else {
         Err(Error::model(format!("{what} of shape {:?}, expected [{channels}]", c.shape)))
     }
+}
+
+/// Whether a value is stored channels-last, with channels that fall into groups.
+fn is_grouped(x: &Dynamic, groups: usize) -> bool {
+    x.rank() >= 3 && x.order == channels_last(x.rank()) && x.shape()[0] == 1 && x.shape()[1].is_multiple_of(groups)
 }
 
 impl Importer<'_> {
@@ -124,9 +130,17 @@ impl Importer<'_> {
         let channels = x.shape()[1];
         let (scale, shift) = (vector(scale, channels, "scale")?, vector(shift, channels, "bias")?);
         let epsilon = site.float_or("epsilon", 1e-5)?;
+        // A GroupNorm as torch writes it: the channels of a group and all its pixels merged into one axis.
+        if let Some(source) = self.before_reshape(x).filter(|s| x.shape()[0] == 1 && is_grouped(s, channels)).cloned() {
+            let full = source.shape()[1];
+            let spread = |v: &[f32]| Arc::new(v.iter().flat_map(|&v| std::iter::repeat_n(v, full / channels)).collect());
+            let op = Op::GroupNorm { groups: channels, epsilon, scale: spread(&scale), shift: spread(&shift) };
+            let y = self.emit_like(op, &[source.id], &source)?;
+            return Ok(Some(vec![Value::Dynamic(self.reshape(&y, &x.shape())?)]));
+        }
         let is_plain = scale.iter().all(|&s| s == 1.0) && shift.iter().all(|&t| t == 0.0);
         if is_plain && x.place(1) < x.place(x.rank() - 1) {
-            // Each channel's pixels lie together (a GroupNorm that torch wrote as reshape and this): rows to normalise.
+            // Each channel's pixels lie together: rows to normalise.
             let width = x.shape()[2..].iter().product();
             let (scale, shift) = (Arc::new(vec![1.0; width]), Arc::new(vec![0.0; width]));
             let op = Op::LayerNorm { epsilon, scale, shift };

@@ -1,0 +1,237 @@
+//! The arguments: commands, flags, and their help. Names and meanings of settings are those of `occlude::Settings::TABLE`.
+//!
+//! Values of settings stay text here and are read by the library, so that every front reads them alike.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use occlude::{Result, Settings};
+
+const EXAMPLES: &str = "\
+Examples:
+  occlude map examples/efficientnet-lite0 examples/images/coffee.jpg -o coffee.html
+  occlude map model.onnx photos/*.jpg --window 32 --stride 8 -o maps/
+  occlude map model.onnx scan.npy --target 3 --score logit --fill zero -o scan.npz
+  occlude inspect model.onnx
+
+Exit status: 0 done, 1 some inputs failed, 2 bad arguments, file or model, 130 interrupted.";
+
+/// Occlusion sensitivity: hide a part of the input, ask the model again, see how the answer changes.
+#[derive(Debug, Parser)]
+#[command(name = "occlude", version, after_help = EXAMPLES, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// Say only what went wrong
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(crate) quiet: bool,
+    /// Say more; `inspect -v` lists every node
+    #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Output")]
+    pub(crate) verbose: bool,
+    /// When to use colours; NO_COLOR is respected
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_parser = ["auto", "always", "never"], help_heading = "Output")]
+    pub(crate) color: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make the map of where the model looks, for one or more inputs
+    Map(MapArguments),
+    /// Show what a model is: inputs, operators, cost, memory, what runs on whole tensors
+    Inspect(InspectArguments),
+    /// Show what a map would cost, without running it: windows, multiply-adds, memory
+    Plan(PlanArguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// bash, zsh, fish, powershell or elvish
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `occlude map`
+#[derive(Args, Debug)]
+pub(crate) struct MapArguments {
+    /// An .onnx file, or a folder with model.onnx, config.json and preprocessor_config.json
+    pub(crate) model: PathBuf,
+    /// Pictures (PNG, JPEG, WebP, TIFF, BMP), or .npy files taken as the tensor itself
+    #[arg(required = true)]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Where the map goes; the ending chooses .html .png .json .npz .npy, a folder gets STEM.html, {stem} is replaced, - is standard output (JSON). May be given several times
+    #[arg(short, long = "output", value_name = "OUT", help_heading = "Output")]
+    pub(crate) output: Vec<String>,
+    /// Print a summary as JSON on standard output, one line per input
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) what: WhatFlags,
+    #[command(flatten)]
+    pub(crate) how: HowFlags,
+}
+
+/// `occlude inspect`
+#[derive(Args, Debug)]
+pub(crate) struct InspectArguments {
+    /// An .onnx file or a model folder
+    pub(crate) model: PathBuf,
+    /// Print all of it as JSON
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) how: HowFlags,
+}
+
+/// `occlude plan`
+#[derive(Args, Debug)]
+pub(crate) struct PlanArguments {
+    /// An .onnx file or a model folder
+    pub(crate) model: PathBuf,
+    /// A picture or a .npy tensor
+    pub(crate) input: PathBuf,
+    /// Print all of it as JSON
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) what: WhatFlags,
+    #[command(flatten)]
+    pub(crate) how: HowFlags,
+}
+
+/// What is hidden, and what is measured.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "What is hidden and measured")]
+pub(crate) struct WhatFlags {
+    /// Size of the hidden window in elements of the input tensor: 16, 16x24, or 3x16x16 to give the channel axis its own [default: 1/8 of the shorter side]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
+    window: Option<String>,
+    /// Step between windows, like window [default: half the window]
+    #[arg(long, value_name = "STEP", allow_hyphen_values = true)]
+    stride: Option<String>,
+    /// Where the stride does not fit: shift (last window moved in), clip, drop, center [default: shift]
+    #[arg(long, value_name = "RULE")]
+    border: Option<String>,
+    /// What stands in the window: mean, zero, numbers in tensor space, rgb:r,g,b, patch-mean, blur, noise, min, background, image:FILE [default: mean]
+    #[arg(long, value_name = "FILL", allow_hyphen_values = true)]
+    fill: Option<String>,
+    /// What is measured: class index or name, top1, top5, a list, all; node:NAME[:sum|mean|max|channel=K|strongest-sum|strongest-max] [default: top1]
+    #[arg(long, value_name = "TARGET", allow_hyphen_values = true)]
+    target: Option<String>,
+    /// Which quantity: logit, probability, log-odds, margin, raw [default: probability for a classifier, else raw]
+    #[arg(long, value_name = "SCORE")]
+    score: Option<String>,
+    /// Only windows whose centre lies in this box of input elements: 32:96,32:96 [default: all]
+    #[arg(long, value_name = "BOX", allow_hyphen_values = true)]
+    roi: Option<String>,
+    /// For the fill noise [default: 0]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    seed: Option<String>,
+}
+
+/// How the model is fed and run.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "How the model is fed and run")]
+pub(crate) struct HowFlags {
+    /// Where the channels are: nchw or nhwc [default: from the model]
+    #[arg(long, value_name = "LAYOUT")]
+    layout: Option<String>,
+    /// How a picture becomes the input: imagenet, unit, tf, inception, caffe, none, and/or resize=256,crop=224,filter=bicubic,scale=1/255,mean=a/b/c,std=a/b/c,channels=rgb [default: from the model folder]
+    #[arg(long, value_name = "STEPS")]
+    preprocess: Option<String>,
+    /// Number of threads; results do not depend on it [default: all cores]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    threads: Option<String>,
+    /// Bound on the memory of weights and activations: 512M, 4G [default: half of the memory]
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true)]
+    memory_limit: Option<String>,
+    /// incremental (only what a window can reach), gather (the same, with a full run's bits), full [default: incremental]
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<String>,
+    /// builtin, or ort for ONNX Runtime, always in full [default: builtin]
+    #[arg(long, value_name = "RUNTIME")]
+    runtime: Option<String>,
+    /// ONNX Runtime's library, for --runtime ort
+    #[arg(long, value_name = "FILE", env = "ORT_DYLIB_PATH")]
+    ort_library: Option<PathBuf>,
+    /// Accept approximate results: only off is available
+    #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
+    approximate: Option<String>,
+}
+
+/// The settings that these flags say, read by the library.
+pub(crate) fn settings(what: Option<&WhatFlags>, how: &HowFlags) -> Result<Settings> {
+    let mut settings = Settings::default();
+    for (name, value) in what.map(given_what).into_iter().flatten().chain(given_how(how)) {
+        settings.set(name, value)?;
+    }
+    settings.ort_library = how.ort_library.clone();
+    settings.virtual_env = std::env::var_os("VIRTUAL_ENV").map(PathBuf::from);
+    Ok(settings)
+}
+
+/// Settings that were given, in the order of the contract.
+pub(crate) fn given(what: &WhatFlags, how: &HowFlags) -> Vec<(&'static str, String)> {
+    given_what(what)
+        .into_iter()
+        .chain(given_how(how))
+        .map(|(name, value)| (name, value.to_string()))
+        .collect()
+}
+
+fn given_what(what: &WhatFlags) -> Vec<(&'static str, &str)> {
+    let flags = [
+        ("window", &what.window),
+        ("stride", &what.stride),
+        ("border", &what.border),
+        ("fill", &what.fill),
+        ("target", &what.target),
+        ("score", &what.score),
+        ("roi", &what.roi),
+        ("seed", &what.seed),
+    ];
+    present(&flags)
+}
+
+fn given_how(how: &HowFlags) -> Vec<(&'static str, &str)> {
+    let flags = [
+        ("layout", &how.layout),
+        ("preprocess", &how.preprocess),
+        ("threads", &how.threads),
+        ("memory-limit", &how.memory_limit),
+        ("engine", &how.engine),
+        ("runtime", &how.runtime),
+        ("approximate", &how.approximate),
+    ];
+    present(&flags)
+}
+
+fn present<'a>(flags: &[(&'static str, &'a Option<String>)]) -> Vec<(&'static str, &'a str)> {
+    flags.iter().filter_map(|(name, value)| value.as_deref().map(|v| (*name, v))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_of_the_contract_has_a_flag() {
+        let command = Arguments::command();
+        let map = command.find_subcommand("map").unwrap();
+        let flags: Vec<&str> = map.get_arguments().filter_map(|a| a.get_long()).collect();
+        for setting in Settings::TABLE {
+            assert!(flags.contains(&setting.name), "--{} is missing", setting.name);
+        }
+    }
+}

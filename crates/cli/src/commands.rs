@@ -1,0 +1,6 @@
+//! One module per command: from arguments to calls of the library and lines of text.
+
+pub(crate) mod completions;
+pub(crate) mod inspect;
+pub(crate) mod map;
+pub(crate) mod plan;

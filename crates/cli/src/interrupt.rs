@@ -1,0 +1,22 @@
+//! Ctrl-C: the first stops the run at the next group and what was computed is saved; the second ends the program at once.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use occlude::{Error, Result};
+
+static STOP: AtomicBool = AtomicBool::new(false);
+static HANDLER: OnceLock<()> = OnceLock::new();
+
+/// Installs the handler and returns the flag that it sets.
+pub(crate) fn flag() -> Result<&'static AtomicBool> {
+    if HANDLER.set(()).is_ok() {
+        ctrlc::set_handler(|| {
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        })
+        .map_err(|e| Error::argument(format!("cannot listen for Ctrl-C: {e}")))?;
+    }
+    Ok(&STOP)
+}
