@@ -58,3 +58,31 @@ fn extra() {
     println!("OK {ok}");
     for (k, v) in bad { println!("BAD {k}: {}", v.len()); for l in v.iter().take(6) { println!("    {l}"); } }
 }
+#[test]
+fn damage() {
+    let Ok(dir) = std::env::var("DAMAGE") else { return };
+    let mut seed = 12345u64;
+    let mut next = move || { seed ^= seed << 13; seed ^= seed >> 7; seed ^= seed << 17; seed };
+    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "onnx")).collect();
+    files.sort();
+    let (mut n, mut err, mut panics) = (0, 0, BTreeMap::<String, usize>::new());
+    std::panic::set_hook(Box::new(|_| {}));
+    for f in files {
+        let bytes = std::fs::read(&f).unwrap();
+        if bytes.len() > 20000 { continue; }
+        let shape = Archive::open(&f.with_extension("npz")).array::<f32>("x").unwrap().0;
+        for _ in 0..150 {
+            let mut d = bytes.clone();
+            for _ in 0..1 + next() % 3 { let at = (next() % d.len() as u64) as usize; d[at] ^= 1 << (next() % 8); }
+            let last = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+            let l2 = last.clone();
+            std::panic::set_hook(Box::new(move |i| { *l2.lock().unwrap() = i.location().map(|l| l.to_string()).unwrap_or_default(); }));
+            let o = occlude_engine::onnx::ImportOptions { input_shapes: BTreeMap::from([("x".to_string(), shape.clone())]), ..Default::default() };
+            let r = std::panic::catch_unwind(|| occlude_engine::onnx::ModelFile::from_bytes(d, f.parent()).and_then(|m| m.import(&o)).map(|g| g.nodes.len()));
+            n += 1;
+            match r { Ok(Ok(_)) => {} Ok(Err(_)) => err += 1, Err(_) => *panics.entry(last.lock().unwrap().clone()).or_default() += 1 }
+        }
+    }
+    let _ = std::panic::take_hook();
+    println!("OK {n} damaged, {err} refused, panics {panics:?}");
+}

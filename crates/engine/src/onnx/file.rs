@@ -3,7 +3,7 @@
 //! In: a path or bytes. Out: a [`ModelFile`] that says what the model is called, wants and gives, and that can be imported for given
 //! shapes. Everything that is wrong with the file itself is found here; what its operators mean is the importer's matter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -111,8 +111,8 @@ impl ModelFile {
                 Error::unsupported("the model has sparse weights").with_hint("export it with dense weights")
             );
         }
-        let is_constant = |name: &str| graph.initializers.iter().any(|t| t.name == name);
-        let true_inputs = graph.inputs.iter().filter(|info| !is_constant(&info.name));
+        let constants: BTreeSet<&str> = graph.initializers.iter().map(|t| t.name.as_str()).collect();
+        let true_inputs = graph.inputs.iter().filter(|info| !constants.contains(info.name.as_str()));
         let inputs = true_inputs.map(port).collect::<Result<Vec<_>>>()?;
         let outputs = graph.outputs.iter().map(port).collect::<Result<Vec<_>>>()?;
         if inputs.is_empty() {

@@ -81,6 +81,10 @@ impl Importer<'_> {
     pub(super) fn resize(&mut self, site: &Site) -> Result<Option<Vec<Value>>> {
         let x = site.dynamic(0)?;
         let targets = targets(site, &x.shape())?;
+        if targets.iter().map(|t| t.len).eq(x.shape()) {
+            // As ONNX Runtime has it: equal sizes are a copy, whatever the scales say.
+            return Ok(Some(vec![Value::Dynamic(x.clone())]));
+        }
         let is_old = site.op() == "Upsample" || site.opset < 11;
         let default = if is_old { "asymmetric" } else { "half_pixel" };
         let coordinates = Coordinates::of(site.text_or("coordinate_transformation_mode", default)?)?;
