@@ -1,8 +1,9 @@
-//! The full run: a graph compiled for one instruction set, run for a group of examples at once.
+//! Runs: a graph compiled for one instruction set, run in full or only where a window can reach, for a group of examples at once.
 //!
-//! `compile` turns each node into a kernel with packed weights and index tables; `slots` gives every tensor a reusable buffer; `step`
-//! runs one kernel for all examples of a group; `batch` feeds groups to threads. Every tensor of a group is `[examples, stored shape...]`,
-//! so the rows of all examples form one matrix product. Pure: the same input gives the same bits at any thread count and group size.
+//! `compile` turns each node into a `kernel` with packed weights and index `tables`; `slots` gives every tensor a reusable buffer; `batch` feeds groups to
+//! threads. Full: `step` runs one kernel for all examples, every tensor being `[examples, stored shape...]`. Incremental: `baseline` keeps the untouched
+//! input's activations, `incremental` carries changed boxes (`change`) from node to node, and `work` computes them, convolutions by `gather` or `delta`.
+//! Pure: the same input gives the same bits at any thread count and group size.
 
 mod baseline;
 mod batch;
@@ -10,10 +11,12 @@ mod change;
 mod compile;
 mod delta;
 mod gather;
+mod incremental;
 mod kernel;
 mod slots;
 mod step;
 mod tables;
+mod work;
 
 pub use baseline::{Baseline, Form};
 pub use batch::{ALLOWANCE_BYTES, Runner, Schedule, Sink, Write};

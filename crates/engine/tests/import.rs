@@ -35,7 +35,7 @@ fn moves(graph: &Graph) -> usize {
     let mut needed: Vec<bool> = vec![false; graph.tensors.len()];
     graph.outputs.iter().for_each(|id| needed[id.0] = true);
     let mut count = 0;
-    for node in graph.nodes.iter().rev(){
+    for node in graph.nodes.iter().rev() {
         if needed[node.output.0] {
             node.inputs.iter().for_each(|id| needed[id.0] = true);
             count += usize::from(matches!(node.op, Op::Permute { .. }));
@@ -202,7 +202,9 @@ fn report_of_the_zoo() {
             Ok(graph) => {
                 let foreign = graph.nodes.iter().filter(|n| matches!(n.op, Op::Foreign(_))).count();
                 let (nodes, moves) = (graph.nodes.len(), moves(&graph));
-                println!("{name:28} read {read_secs:7.3} s  all {elapsed_secs:7.3} s  {nodes:5} nodes  {moves:3} moves  {foreign:3} foreign");
+                println!(
+                    "{name:28} read {read_secs:7.3} s  all {elapsed_secs:7.3} s  {nodes:5} nodes  {moves:3} moves  {foreign:3} foreign"
+                );
             }
             Err(e) => println!("{name:40} {e}"),
         }

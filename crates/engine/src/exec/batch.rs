@@ -13,7 +13,7 @@ use crate::{Error, Result};
 use super::baseline::{Baseline, Form};
 use super::change::Changes;
 use super::compile::Program;
-use super::gather::ChangeSpace;
+use super::incremental::ChangeSpace;
 use super::step::Workspace;
 
 /// Examples run together as rows of one product, where memory allows.

@@ -202,7 +202,8 @@ mod tests {
         (after[5], after[11]) = (2.0, 3.0);
         assert_eq!(differing(&region, &after, &before), Some(vec![0..1, 11..13, 21..24]));
         // A negative zero is another value to the model (1 / x), so it counts.
-        assert_eq!(differing(&vec![3..4], &[-0.0], &[0.0]), Some(vec![3..4]));
+        let one: Region = std::iter::once(3..4).collect();
+        assert_eq!(differing(&one, &[-0.0], &[0.0]), Some(one));
     }
 
     #[test]

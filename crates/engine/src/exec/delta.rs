@@ -14,9 +14,9 @@ use occlude_kernels::{Epilogue, PAD, Rows};
 use crate::graph::Region;
 
 use super::change::Source;
-use super::gather::Work;
 use super::kernel::Product;
 use super::tables::{TABLE_ENTRIES, WindowMap};
+use super::work::Work;
 
 /// Buffers of the delta form, kept between runs.
 #[derive(Debug, Default)]

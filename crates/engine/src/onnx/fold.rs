@@ -21,11 +21,12 @@ use super::value::Value;
 use crate::{Error, Result};
 
 /// Elements that folding may make out of little, such as by `Expand`.
-const MAX_ELEMENTS: usize = 1 << 28;
+const MAX_ELEMENTS: usize = 1 << 26;
 
-/// Refuses results that no model needs as a constant.
-fn check_size(shape: &[usize]) -> Result<usize> {
-    let len = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= MAX_ELEMENTS);
+/// Refuses results that no model needs as a constant: large ones that are more than the `given` elements.
+fn check_size(shape: &[usize], given: usize) -> Result<usize> {
+    let most = MAX_ELEMENTS.max(given);
+    let len = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n <= most);
     len.ok_or_else(|| Error::unsupported(format!("a computed constant of shape {shape:?} is too large")))
 }
 
@@ -105,7 +106,7 @@ fn constant_of_shape(importer: &Importer, site: &Site) -> Result<Constant> {
     let sizes = site.need_constant(0)?.to_i64()?;
     let shape = sizes.iter().map(|&n| usize::try_from(n)).collect::<Result<Vec<_>, _>>();
     let shape = shape.map_err(|_| Error::model(format!("shape {sizes:?} has a negative dimension")))?;
-    let len = check_size(&shape)?;
+    let len = check_size(&shape, 0)?;
     let value = match site.tensor("value")? {
         Some(t) => importer.file.constant(t)?,
         None => Constant::floats(vec![1], vec![0.0]),

@@ -199,6 +199,21 @@ fn refused(site: &Site, reason: &str) -> Error {
     Error::unsupported(text).with_hint("--runtime ort runs the same job through ONNX Runtime")
 }
 
+/// Axes far outside any shape are damage, on which tract would spend all memory.
+fn check_axes(site: &Site) -> Result<()> {
+    for attribute in site.node.attributes.iter().filter(|a| a.name.starts_with("ax")) {
+        let list = match &attribute.value {
+            AttributeValue::Int(v) => std::slice::from_ref(v),
+            AttributeValue::Ints(v) => v,
+            _ => continue,
+        };
+        if list.iter().any(|v| v.abs() > 64) {
+            return Err(Error::model(format!("attribute {} is {list:?}", attribute.name)));
+        }
+    }
+    Ok(())
+}
+
 /// Type and shape of an output.
 type OutputFact = (DType, Vec<usize>);
 
@@ -206,6 +221,7 @@ fn plan(importer: &Importer, site: &Site) -> Result<(Arc<TypedSimplePlan>, Vec<O
     if !super::site::is_onnx(&site.node.domain) {
         return Err(refused(site, ""));
     }
+    check_axes(site)?;
     let model = one_node_model(importer, site)?;
     // tract takes apart what it does not know by panicking in a few places; a strange model must not end the program.
     let built = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

@@ -13,6 +13,34 @@ use crate::{Error, Result};
 /// Elements of one example's tensor; index tables of the kernels cannot reach further.
 const MAX_ELEMENTS: usize = 1 << 30;
 
+/// Places of one axis that an operator picks or weighs; a table of them is kept.
+const MAX_TABLE: usize = 1 << 24;
+
+/// The shape of a result, if its tensor can be indexed.
+///
+/// # Errors
+/// `Unsupported` for 2^30 elements or more.
+pub(super) fn check_size(shape: &[usize]) -> Result<()> {
+    let len = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n < MAX_ELEMENTS);
+    match len {
+        Some(_) => Ok(()),
+        None => Err(Error::unsupported(format!("a value of shape {shape:?} has 2^30 elements or more"))),
+    }
+}
+
+/// Length of one axis for which a table is made.
+///
+/// # Errors
+/// `Unsupported` for more than 2^24.
+pub(super) fn check_table(len: usize) -> Result<usize> {
+    if len <= MAX_TABLE {
+        return Ok(len);
+    }
+    Err(Error::unsupported(format!(
+        "an axis of {len} elements is picked or resized; at most 2^24 are supported"
+    )))
+}
+
 /// What a node of zero padding was made of.
 #[derive(Clone, Debug)]
 pub(super) struct ZeroPad {
@@ -81,12 +109,7 @@ impl Importer<'_> {
         order: Vec<usize>,
         dtype: DType,
     ) -> Result<Dynamic> {
-        let len = stored.iter().try_fold(1usize, |n, &d| n.checked_mul(d)).filter(|&n| n < MAX_ELEMENTS);
-        if len.is_none() {
-            return Err(Error::unsupported(format!(
-                "a result of shape {stored:?} has 2^30 elements or more"
-            )));
-        }
+        check_size(&stored)?;
         self.counter += 1;
         let name = format!("{}#{}", self.output_name, self.counter);
         let id = self.graph.add_tensor(Tensor {
@@ -307,7 +330,10 @@ mod tests {
 
     #[test]
     fn a_transpose_with_reordered_columns() {
-        assert_eq!(transposed(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2, &[2, 0, 1]), [3.0, 6.0, 1.0, 4.0, 2.0, 5.0]);
+        assert_eq!(
+            transposed(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2, &[2, 0, 1]),
+            [3.0, 6.0, 1.0, 4.0, 2.0, 5.0]
+        );
         let values: Vec<f32> = (0..37 * 6).map(|v| v as f32).collect();
         let columns: Vec<usize> = (0..6).collect();
         assert_eq!(flat_indices(&[2, 3], &[1, 0]), [0, 3, 1, 4, 2, 5]);
@@ -316,7 +342,9 @@ mod tests {
 
     #[test]
     fn shapes_broadcast_as_numpy_says() {
-        let shape = |shapes: &[&[usize]]| broadcast_shape(&shapes.iter().map(|s| s.to_vec()).collect::<Vec<_>>()).ok();
+        let shape = |shapes: &[&[usize]]| {
+            broadcast_shape(&shapes.iter().map(|s| s.to_vec()).collect::<Vec<_>>()).ok()
+        };
         assert_eq!(shape(&[&[1, 3, 4], &[3, 1]]), Some(vec![1, 3, 4]));
         assert_eq!(shape(&[&[], &[2], &[5, 1]]), Some(vec![5, 2]));
         assert_eq!(shape(&[&[2, 3], &[3, 2]]), None);

@@ -4,6 +4,7 @@
 //! error that says what must be given.
 
 use super::file::{Dim, ImportOptions, ModelFile, PortInfo};
+use super::layout::check_size;
 use super::proto::AttributeValue;
 use crate::{Error, Result};
 
@@ -23,9 +24,13 @@ pub(super) fn resolve(file: &ModelFile, options: &ImportOptions) -> Result<Vec<V
     };
     inputs
         .iter()
-        .map(|info| match given(&info.name) {
-            Some(shape) => check(info, shape),
-            None => guess(file, info, options),
+        .map(|info| {
+            let shape = match given(&info.name) {
+                Some(shape) => check(info, shape)?,
+                None => guess(file, info, options)?,
+            };
+            check_size(&shape).map_err(|e| Error::new(e.kind(), format!("input \"{}\": {e}", info.name)))?;
+            Ok(shape)
         })
         .collect()
 }

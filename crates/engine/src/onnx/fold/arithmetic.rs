@@ -51,7 +51,7 @@ pub(super) fn range(site: &Site) -> Result<Constant> {
         let span = i128::from(*b) - i128::from(*a);
         let count =
             if (span > 0) == (*d > 0) { span.unsigned_abs().div_ceil(d.unsigned_abs().into()) } else { 0 };
-        let len = check_size(&[usize::try_from(count).unwrap_or(usize::MAX)])?;
+        let len = check_size(&[usize::try_from(count).unwrap_or(usize::MAX)], 0)?;
         return Ok(Constant::ints(start.dtype, vec![len], (0..len as i64).map(|i| a + i * d).collect()));
     }
     let number = |c: &Constant| c.scalar().map(f64::from).ok_or_else(bad);
@@ -60,7 +60,7 @@ pub(super) fn range(site: &Site) -> Result<Constant> {
     if d == 0.0 || !count.is_finite() {
         return Err(bad());
     }
-    let len = check_size(&[count.max(0.0) as usize])?;
+    let len = check_size(&[count.max(0.0) as usize], 0)?;
     Ok(Constant::floats(vec![len], (0..len).map(|i| (a + i as f64 * d) as f32).collect()))
 }
 
@@ -99,7 +99,7 @@ pub(super) fn dequantize(site: &Site) -> Result<Constant> {
 pub(super) fn select(site: &Site) -> Result<Constant> {
     let (condition, x, y) = (site.need_constant(0)?, site.need_constant(1)?, site.need_constant(2)?);
     let shape = broadcast_shape(&[condition.shape.clone(), x.shape.clone(), y.shape.clone()])?;
-    check_size(&shape)?;
+    check_size(&shape, condition.len().max(x.len()).max(y.len()))?;
     let is_true = condition.to_f32();
     let at = |c: &Constant| broadcast_indices(&c.shape, &shape);
     let choose = at(condition).into_iter().zip(at(x).into_iter().zip(at(y)));
@@ -166,7 +166,7 @@ fn variadic(site: &Site) -> Result<Constant> {
 
 fn binary(kind: BinaryKind, a: &Constant, b: &Constant) -> Result<Constant> {
     let shape = broadcast_shape(&[a.shape.clone(), b.shape.clone()])?;
-    check_size(&shape)?;
+    check_size(&shape, a.len().max(b.len()))?;
     let pairs = broadcast_indices(&a.shape, &shape).into_iter().zip(broadcast_indices(&b.shape, &shape));
     use BinaryKind as B;
     let compares = matches!(

@@ -48,7 +48,7 @@ pub(super) fn broadcast_indices(shape: &[usize], out: &[usize]) -> Vec<usize> {
 
 /// Broadcast to `shape`, which must be what broadcasting gives.
 pub(in super::super) fn expand(c: &Constant, shape: &[usize]) -> Result<Constant> {
-    check_size(shape)?;
+    check_size(shape, c.len())?;
     let fits = c.shape.len() <= shape.len()
         && c.shape.iter().rev().zip(shape.iter().rev()).all(|(&from, &to)| from == to || from == 1);
     if !fits {
@@ -133,7 +133,7 @@ pub(super) fn gather(site: &Site) -> Result<Constant> {
             .ok_or_else(|| Error::model(format!("index {i} is outside axis {axis} of shape {:?}", c.shape)))
     };
     let list = indices.to_i64()?.iter().map(at).collect::<Result<Vec<_>>>()?;
-    check_size(&[list.len(), c.len() / c.shape[axis].max(1)])?;
+    check_size(&[list.len(), c.len() / c.shape[axis].max(1)], c.len())?;
     let mut result = take(c, axis, &list);
     result.shape.splice(axis..=axis, indices.shape.iter().copied());
     Ok(result)
@@ -205,7 +205,7 @@ pub(super) fn tile(site: &Site) -> Result<Constant> {
         let (len, times) = (c.shape[axis], times.max(0) as usize);
         let mut shape = c.shape.clone();
         shape[axis] = len.saturating_mul(times);
-        check_size(&shape)?;
+        check_size(&shape, c.len())?;
         let indices: Vec<usize> = (0..len * times).map(|i| i % len).collect();
         c = take(&c, axis, &indices);
     }

@@ -180,7 +180,9 @@ fn transposed_geometry(site: &Site, kernel: Vec<usize>, input: &[usize]) -> Resu
     let wanted = match (list("output_shape")?, auto) {
         (Some(shape), _) => Some(shape),
         // A kernel smaller than its stride leaves less than that, and nothing is added.
-        (None, "SAME_UPPER" | "SAME_LOWER") => Some((0..rank).map(|i| full[i].min(input[i] * stride[i])).collect()),
+        (None, "SAME_UPPER" | "SAME_LOWER") => {
+            Some((0..rank).map(|i| full[i].min(input[i] * stride[i])).collect())
+        }
         _ => None,
     };
     let (pad_before, outputs) = match wanted {

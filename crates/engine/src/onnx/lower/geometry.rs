@@ -6,6 +6,9 @@ use super::super::site::Site;
 use crate::graph::Geometry;
 use crate::{Error, Result};
 
+/// Sizes from here on are damage, and would overflow.
+const LARGEST: i64 = 1 << 24;
+
 /// A sliding window, one entry per spatial axis.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
@@ -79,7 +82,7 @@ impl Window {
 /// `strides` or `dilations`: ones where the attribute is missing.
 pub(super) fn positive(site: &Site, name: &str, rank: usize) -> Result<Vec<usize>> {
     let Some(list) = site.ints(name)? else { return Ok(vec![1; rank]) };
-    let ok = list.len() == rank && list.iter().all(|&v| v > 0);
+    let ok = list.len() == rank && list.iter().all(|&v| (1..LARGEST).contains(&v));
     if !ok {
         return Err(Error::model(format!("attribute {name} is {list:?}, expected {rank} positive numbers")));
     }
@@ -95,6 +98,9 @@ pub(super) fn pads(site: &Site, rank: usize) -> Result<(Vec<usize>, Vec<usize>)>
     if list.iter().any(|&v| v < 0) {
         return Err(Error::unsupported(format!("negative padding: pads {list:?}")));
     }
+    if list.iter().any(|&v| v >= LARGEST) {
+        return Err(Error::model(format!("attribute pads is {list:?}")));
+    }
     let list: Vec<usize> = list.iter().map(|&v| v as usize).collect();
     Ok((list[..rank].to_vec(), list[rank..].to_vec()))
 }
@@ -103,7 +109,9 @@ pub(super) fn pads(site: &Site, rank: usize) -> Result<(Vec<usize>, Vec<usize>)>
 pub(super) fn kernel(site: &Site, weight: Option<&[usize]>) -> Result<Vec<usize>> {
     let given = site.ints("kernel_shape")?;
     let kernel: Vec<usize> = match (given, weight) {
-        (Some(list), None) if list.iter().all(|&v| v > 0) => list.iter().map(|&v| v as usize).collect(),
+        (Some(list), None) if list.iter().all(|&v| (1..LARGEST).contains(&v)) => {
+            list.iter().map(|&v| v as usize).collect()
+        }
         (Some(list), Some(w))
             if list.len() == w.len() && list.iter().zip(w).all(|(&a, &b)| a == b as i64) =>
         {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::super::importer::Importer;
+use super::super::layout::check_table;
 use super::super::site::{Site, axis};
 use super::super::tensor::Constant;
 use super::super::value::{Dynamic, Value};
@@ -107,7 +108,7 @@ impl Importer<'_> {
     ) -> Result<Dynamic> {
         let place = x.place(axis);
         let mut stored = x.stored.clone();
-        stored[place] = indices.len();
+        stored[place] = check_table(indices.len())?;
         let whole = |n: usize| Arc::new((0..n).map(Some).collect::<Vec<_>>());
         let tables =
             (0..x.rank()).map(|p| if p == place { Arc::new(indices.clone()) } else { whole(x.stored[p]) });
@@ -214,9 +215,7 @@ impl Importer<'_> {
         for (axis, &times) in repeats.iter().enumerate().filter(|(_, r)| **r > 1) {
             let len = x.shape()[axis];
             let total = len.saturating_mul(times as usize);
-            if total >= 1 << 30 {
-                return Err(Error::unsupported(format!("repeats {repeats:?} of shape {:?}", x.shape())));
-            }
+            check_table(total)?;
             x = self.pick(&x, axis, (0..total).map(|i| Some(i % len)).collect(), 0.0)?;
         }
         Ok(vec![Value::Dynamic(x)])
@@ -242,9 +241,14 @@ pub(in super::super) fn split_sizes(site: &Site, len: usize) -> Result<Vec<usize
             sizes.map_err(|_| Error::model(format!("parts of {list:?} elements")))?
         }
         None => {
-            let count = site.int("num_outputs")?.map_or(outputs, |n| n.max(1) as usize);
-            let each = len.div_ceil(count);
-            (0..count).map(|i| each.min(len.saturating_sub(i * each))).collect()
+            let count = site.int("num_outputs")?.unwrap_or(outputs as i64);
+            if count != outputs as i64 {
+                return Err(Error::model(format!(
+                    "attribute num_outputs is {count}, the node has {outputs} outputs"
+                )));
+            }
+            let each = len.div_ceil(outputs.max(1));
+            (0..outputs).map(|i| each.min(len.saturating_sub(i * each))).collect()
         }
     };
     if sizes.iter().sum::<usize>() != len || sizes.len() < outputs {

@@ -27,7 +27,10 @@ fn vector(c: &Constant, channels: usize, what: &str) -> Result<Arc<Vec<f32>>> {
 
 /// Whether a value is stored channels-last, with channels that fall into groups.
 fn is_grouped(x: &Dynamic, groups: usize) -> bool {
-    x.rank() >= 3 && x.order == channels_last(x.rank()) && x.shape()[0] == 1 && x.shape()[1].is_multiple_of(groups)
+    x.rank() >= 3
+        && x.order == channels_last(x.rank())
+        && x.shape()[0] == 1
+        && x.shape()[1].is_multiple_of(groups)
 }
 
 impl Importer<'_> {
@@ -131,10 +134,15 @@ impl Importer<'_> {
         let (scale, shift) = (vector(scale, channels, "scale")?, vector(shift, channels, "bias")?);
         let epsilon = site.float_or("epsilon", 1e-5)?;
         // A GroupNorm as torch writes it: the channels of a group and all its pixels merged into one axis.
-        if let Some(source) = self.before_reshape(x).filter(|s| x.shape()[0] == 1 && is_grouped(s, channels)).cloned() {
+        if let Some(source) =
+            self.before_reshape(x).filter(|s| x.shape()[0] == 1 && is_grouped(s, channels)).cloned()
+        {
             let full = source.shape()[1];
-            let spread = |v: &[f32]| Arc::new(v.iter().flat_map(|&v| std::iter::repeat_n(v, full / channels)).collect());
-            let op = Op::GroupNorm { groups: channels, epsilon, scale: spread(&scale), shift: spread(&shift) };
+            let spread = |v: &[f32]| {
+                Arc::new(v.iter().flat_map(|&v| std::iter::repeat_n(v, full / channels)).collect())
+            };
+            let op =
+                Op::GroupNorm { groups: channels, epsilon, scale: spread(&scale), shift: spread(&shift) };
             let y = self.emit_like(op, &[source.id], &source)?;
             return Ok(Some(vec![Value::Dynamic(self.reshape(&y, &x.shape())?)]));
         }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::super::importer::Importer;
-use super::super::layout::ZeroPad;
+use super::super::layout::{ZeroPad, check_table};
 use super::super::site::{Site, axis};
 use super::super::value::{Dynamic, Value};
 use crate::graph::Op;
@@ -42,9 +42,7 @@ fn table(mode: &str, len: usize, (before, after): (i64, i64)) -> Result<Vec<Opti
         return Err(Error::model(format!("pads of {before} and {after} leave nothing of {len} elements")));
     };
     let (before, after, n) = (before.max(0), after.max(0), kept as i64);
-    if before.saturating_add(after) >= 1 << 30 {
-        return Err(Error::unsupported(format!("pads of {before} and {after}")));
-    }
+    check_table((before as usize).saturating_add(after as usize).saturating_add(kept))?;
     let index = |i: i64| -> Result<Option<i64>> {
         if (0..n).contains(&i) {
             return Ok(Some(i));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use occlude_kernels::Pointwise;
 
 use super::super::importer::Importer;
-use super::super::layout::channels_last;
+use super::super::layout::{channels_last, check_size};
 use super::super::site::Site;
 use super::super::value::{Dynamic, Value};
 use super::geometry::{Window, kernel};
@@ -30,6 +30,7 @@ impl Importer<'_> {
         let (spatial, channels) = (x.shape()[2..].to_vec(), x.shape()[1]);
         let window = Window::of(site, &kernel, &spatial)?;
         let outputs = window.outputs(&spatial, site.int_or("ceil_mode", 0)? == 1)?;
+        check_size(&outputs)?;
         let kind = match site.op() {
             "MaxPool" => PoolKind::Max,
             "LpPool" => PoolKind::Average { divisor: Arc::new(vec![1.0; outputs.iter().product()]) },
@@ -88,24 +89,25 @@ fn root(p: f32) -> Pointwise {
 
 /// One divisor per output position: the taps that lie in the input, or in the input and its padding.
 fn divisors(window: &Window, input: &[usize], outputs: &[usize], counts_padding: bool) -> Vec<f32> {
-    let mut all = vec![1usize];
+    let mut all = vec![1.0f32];
     for axis in 0..input.len() {
         let (from, to) = if counts_padding {
             (0, input[axis] + window.before[axis] + window.after[axis])
         } else {
             (window.before[axis], window.before[axis] + input[axis])
         };
-        let count = |output: usize| {
-            let taps = 0..window.kernel[axis];
-            taps.map(|tap| output * window.stride[axis] + tap * window.dilation[axis])
-                .filter(|at| (from..to).contains(at))
-                .count()
+        // Taps that lie before a place.
+        let below = |output: usize, place: usize| {
+            let reach = place.saturating_sub(output * window.stride[axis]);
+            reach.div_ceil(window.dilation[axis]).min(window.kernel[axis])
         };
-        let counts: Vec<usize> = (0..outputs[axis]).map(count).collect();
+        let count = |output: usize| (below(output, to) - below(output, from)) as f32;
+        let counts: Vec<f32> = (0..outputs[axis]).map(count).collect();
         all = all.iter().flat_map(|a| counts.iter().map(move |b| a * b)).collect();
     }
     // A window over padding alone sums nothing; its average is 0.
-    all.into_iter().map(|n| n.max(1) as f32).collect()
+    all.iter_mut().for_each(|n| *n = n.max(1.0));
+    all
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::super::importer::Importer;
+use super::super::layout::check_table;
 use super::super::site::{Site, axis};
 use super::super::value::Value;
 use super::resize_axis::{Axis, Coordinates, Kernel, Nearest};
@@ -67,14 +68,13 @@ fn targets(site: &Site, shape: &[usize]) -> Result<Vec<Target>> {
         }
         (None, None) => return Err(Error::model("has neither scales nor sizes")),
     }
-    let bad =
-        targets.iter().find(|t| t.len == 0 || t.len >= 1 << 30 || !(t.scale > 0.0 && t.scale.is_finite()));
-    match bad {
-        Some(target) => {
-            Err(Error::model(format!("shape {shape:?} resized to {} by {}", target.len, target.scale)))
+    for target in &targets {
+        if target.len == 0 || !(target.scale > 0.0 && target.scale.is_finite()) {
+            return Err(Error::model(format!("shape {shape:?} resized to {} by {}", target.len, target.scale)));
         }
-        None => Ok(targets),
+        check_table(target.len)?;
     }
+    Ok(targets)
 }
 
 impl Importer<'_> {

@@ -205,7 +205,7 @@ fn block(site: &Site, x: &Dynamic) -> Result<(usize, [usize; 4])> {
     let block = site.int_or("blocksize", 0)?;
     let block = usize::try_from(block)
         .ok()
-        .filter(|&b| b > 0)
+        .filter(|b| (1..1 << 16).contains(b))
         .ok_or_else(|| Error::model(format!("attribute blocksize is {block}")))?;
     let shape = <[usize; 4]>::try_from(x.shape());
     shape.map(|s| (block, s)).map_err(|s| Error::model(format!("input of shape {s:?}, expected 4 axes")))

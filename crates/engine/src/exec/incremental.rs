@@ -1,0 +1,186 @@
+//! An incremental run of a group of windows: the changed boxes of every tensor, node by node.
+//!
+//! In: the baseline and the windows. Each window is hidden (its box shrunk to what really changed), each step gets the boxes that its output can
+//! change (`reach`), and `work` computes them. Out: the graph's outputs behind each window.
+
+use crate::Result;
+use crate::graph::{Region, TensorId};
+
+use super::baseline::Baseline;
+use super::change::{Boxes, Changes, Source, copy_part, differing, volume, whole};
+use super::compile::{Program, Step};
+use super::kernel::Kernel;
+use super::slots::Place;
+use super::work::{Buffers, Work};
+
+/// The buffers of one thread.
+#[derive(Debug, Default)]
+pub(super) struct ChangeSpace {
+    slots: Vec<Vec<f32>>,
+    boxes: Vec<Boxes>,
+    buffers: Buffers,
+}
+
+impl ChangeSpace {
+    /// Runs these windows.
+    ///
+    /// # Errors
+    /// What an operator without a kernel of ours reports.
+    pub(super) fn run(
+        &mut self,
+        program: &Program,
+        baseline: &Baseline,
+        changes: &dyn Changes,
+        windows: &[usize],
+    ) -> Result<()> {
+        let count = windows.len();
+        self.slots.resize_with(program.changes.sizes.len(), Vec::new);
+        self.boxes.clear();
+        self.boxes.resize(program.graph.tensors.len(), Boxes::default());
+        for (index, input) in program.graph.inputs.iter().enumerate() {
+            self.boxes[input.0] = if index == 0 {
+                self.hide(program, baseline, *input, changes, windows)
+            } else {
+                Boxes::new(vec![None; count])
+            };
+        }
+        for (index, (step, reach)) in program.steps.iter().zip(&program.reaches).enumerate() {
+            let shape = &program.graph.tensor(step.output).shape;
+            let regions = (0..count).map(|window| {
+                let changed: Vec<Option<&Region>> = step
+                    .inputs
+                    .iter()
+                    .map(|id| self.boxes[id.0].regions.get(window).and_then(Option::as_ref))
+                    .collect();
+                reach.forward(&changed).map(|region| widen(&step.kernel, region, shape))
+            });
+            let boxes = Boxes::new(regions.collect());
+            if boxes.total() > 0 {
+                let pre = baseline.pre_activation(program, index);
+                self.step(program, baseline, step, &boxes, pre).map_err(|e| e.at_node(&step.label))?;
+            }
+            self.boxes[step.output.0] = boxes;
+        }
+        Ok(())
+    }
+
+    /// Writes the hidden boxes of an input, each shrunk to the elements that the fill really changed (the black around a scan costs nothing).
+    fn hide(
+        &mut self,
+        program: &Program,
+        baseline: &Baseline,
+        input: TensorId,
+        changes: &dyn Changes,
+        windows: &[usize],
+    ) -> Boxes {
+        let shape = &program.graph.tensor(input).shape;
+        let untouched = baseline.tensor(program, input);
+        let all = whole(shape);
+        // Kernels that read rows of channels want them whole, also where a window hides some channels only.
+        let reads_rows =
+            |step: &Step| step.inputs.contains(&input) && !matches!(step.kernel, Kernel::Permute { .. });
+        let rows_are_read = program.steps.iter().any(reads_rows);
+        let mut hidden = Vec::with_capacity(windows.len());
+        let mut regions = Vec::with_capacity(windows.len());
+        for &window in windows {
+            let region = changes.region(window);
+            let mut values = vec![0.0; volume(&region)];
+            changes.write(window, &mut values);
+            let mut before = vec![0.0; values.len()];
+            copy_part(untouched, &all, &mut before, &region, &region);
+            let tight = differing(&region, &values, &before).map(|mut tight| {
+                if let (true, Some(last), Some(&n)) = (rows_are_read, tight.last_mut(), shape.last()) {
+                    *last = 0..n;
+                }
+                tight
+            });
+            regions.push(tight);
+            hidden.push((region, values));
+        }
+        let boxes = Boxes::new(regions);
+        let Place::Slot(slot) = program.changes.places[input.0] else { return boxes };
+        self.slots[slot].resize(boxes.total(), 0.0);
+        for (index, (region, values)) in hidden.iter().enumerate() {
+            let Some(tight) = &boxes.regions[index] else { continue };
+            let out = &mut self.slots[slot][boxes.starts[index]..boxes.starts[index + 1]];
+            copy_part(untouched, &all, out, tight, tight);
+            let part: Region =
+                tight.iter().zip(region).map(|(t, r)| t.start.max(r.start)..t.end.min(r.end)).collect();
+            copy_part(values, region, out, tight, &part);
+        }
+        boxes
+    }
+
+    /// A graph output behind a window; the baseline's where it did not change.
+    pub(super) fn output(
+        &self,
+        program: &Program,
+        baseline: &Baseline,
+        id: TensorId,
+        window: usize,
+        out: &mut Vec<f32>,
+    ) {
+        let source = Source::of(program, baseline, &self.slots, &self.boxes, id);
+        out.resize(program.graph.tensor(id).len(), 0.0);
+        source.read(window, &whole(source.shape), out);
+    }
+
+    fn step(
+        &mut self,
+        program: &Program,
+        baseline: &Baseline,
+        step: &Step,
+        boxes: &Boxes,
+        pre: Option<&[f32]>,
+    ) -> Result<()> {
+        let Place::Slot(slot) = program.changes.places[step.output.0] else { return Ok(()) };
+        let mut buffer = std::mem::take(&mut self.slots[slot]);
+        buffer.resize(boxes.total().max(buffer.len()), 0.0);
+        let inputs: Vec<Source> = step
+            .inputs
+            .iter()
+            .map(|id| Source::of(program, baseline, &self.slots, &self.boxes, *id))
+            .collect();
+        let shape = &program.graph.tensor(step.output).shape;
+        let work = Work {
+            program,
+            inputs: &inputs,
+            pre,
+            constant: step.inputs.iter().map(|id| program.graph.tensor(*id).constant.is_some()).collect(),
+            boxes,
+            shape,
+        };
+        let result = work.run(&step.kernel, &mut buffer[..boxes.total()], &mut self.buffers);
+        self.slots[slot] = buffer;
+        result
+    }
+}
+
+/// The box that is computed where `region` can change: the last axis (the channels of a place) whole; everything for operators that mix places.
+fn widen(kernel: &Kernel, mut region: Region, shape: &[usize]) -> Region {
+    let by_place = match kernel {
+        Kernel::Product(_)
+        | Kernel::Depthwise(_)
+        | Kernel::MaxPool(_)
+        | Kernel::AveragePool(..)
+        | Kernel::Affine { .. }
+        | Kernel::Pointwise(_)
+        | Kernel::PRelu(_)
+        | Kernel::Binary { .. }
+        | Kernel::Where { .. }
+        | Kernel::LayerNorm { .. }
+        | Kernel::Lrn(..)
+        | Kernel::Permute { .. }
+        | Kernel::Reshape => true,
+        Kernel::Softmax(_, planes) => planes.inner == 1,
+        Kernel::Concat(_) | Kernel::Pick { .. } => true,
+        _ => false,
+    };
+    if !by_place {
+        return whole(shape);
+    }
+    if let (Some(last), Some(&n)) = (region.last_mut(), shape.last()) {
+        *last = 0..n;
+    }
+    region
+}
