@@ -20,7 +20,7 @@ from corpus import build, coverage, run
 from corpus.bad import write_bad
 
 ROOT = Path(__file__).resolve().parent.parent / "tests" / "corpus"
-FAMILIES = ("convolution", "pooling", "activations", "normalisation", "shapes", "resize", "arithmetic", "blocks", "files", "rare")
+FAMILIES = ("convolution", "pooling", "activations", "normalisation", "shapes", "resize", "arithmetic", "blocks", "files", "rare", "layouts")
 
 
 def main():

@@ -18,7 +18,12 @@ fn main() -> occlude::Result<()> {
     let plan = OutputPlan::prepare(std::slice::from_ref(out), &[picture.into()])?;
     let map = model.occlusion().window(32).stride(8).run(&input)?;
     plan.write(0, &map, &input.picture)?;
-    println!("{} at {}, {:.2} s", map.targets[0].label, map.targets[0].baseline, started.elapsed().as_secs_f64());
+    println!(
+        "{} at {}, {:.2} s",
+        map.targets[0].label,
+        map.targets[0].baseline,
+        started.elapsed().as_secs_f64()
+    );
     for top in map.top_windows(0, Direction::For, 3) {
         println!("  {:+.3} when {:?} is hidden", top.sensitivity, top.window_in_source);
     }

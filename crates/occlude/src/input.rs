@@ -306,21 +306,28 @@ mod tests {
         let dir = tempfile::tempdir().expect("folder");
         let fixed = port(&[Some(1), Some(2), None], Layout::ChannelsFirst);
         let preprocess = Preprocess::imagenet();
-        let path =
-            save(dir.path(), "a.npy", &npy::encode_f32(&[1, 1, 2, 3], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]));
+        let path = save(
+            dir.path(),
+            "a.npy",
+            &npy::encode::<f32>(&[1, 1, 2, 3], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]).expect("writes"),
+        );
         let input = read(&path, &fixed, &preprocess).expect("fits");
         assert_eq!(
             (input.spec.shape.as_slice(), input.values[5], input.picture.width),
             (&[1, 2, 3][..], 5.0, 3)
         );
         assert_eq!(input.file.sha256.len(), 64);
-        let wrong = save(dir.path(), "b.npy", &npy::encode_f32(&[3, 2, 3], &[0.0; 18]));
+        let wrong = save(dir.path(), "b.npy", &npy::encode::<f32>(&[3, 2, 3], &[0.0; 18]).expect("writes"));
         let error = read(&wrong, &fixed, &preprocess).expect_err("three channels");
         assert!(
             error.to_string().contains("has shape [3, 2, 3], the model's input \"x\" is [1, 2, ?]"),
             "{error}"
         );
-        let nan = save(dir.path(), "c.npy", &npy::encode_f32(&[1, 2, 2], &[0.0, 1.0, f32::NAN, 3.0]));
+        let nan = save(
+            dir.path(),
+            "c.npy",
+            &npy::encode::<f32>(&[1, 2, 2], &[0.0, 1.0, f32::NAN, 3.0]).expect("writes"),
+        );
         let error = read(&nan, &fixed, &preprocess).expect_err("NaN");
         assert!(error.to_string().contains("NaN at [0, 1, 0] (1 of 4 values"), "{error}");
         assert_eq!(error.kind(), crate::ErrorKind::Number);

@@ -6,7 +6,6 @@
 mod check;
 
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -15,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::input::{Input, preprocess_to_text};
 use crate::map::{FileFact, Map, MapTarget, MostProbable, Provenance, Timings};
 use crate::model_folder::Labels;
-use crate::occlusion::{FillContext, Grid, Occluder};
+use crate::occlusion::{FillContext, Grid, Occluder, ReadImage};
 use crate::score::{Activation, Readout, ScoreKind, argmax};
 use crate::scorer::{Outputs, Scorer};
 use crate::settings::Settings;
@@ -60,9 +59,6 @@ pub struct Watch<'a> {
     /// Called on the calling thread after every window, and once before the first.
     pub progress: Option<&'a mut dyn FnMut(&Progress)>,
 }
-
-/// Reads a picture as a tensor like the input, for the fill `image:FILE`.
-pub type ReadImage<'a> = dyn Fn(&Path) -> Result<Vec<f32>> + 'a;
 
 /// Everything that one run needs.
 pub struct Job<'a> {
@@ -170,15 +166,13 @@ impl Job<'_> {
             .filter(|&o| is_vector(&baseline.shapes[o]))
             .map(|o| &baseline.values[o]);
         let mut labels = Arc::clone(&self.meaning.labels);
-        if let Some(values) = class_values {
-            if !labels.is_empty() && labels.len() != values.len() {
-                notes.push(format!(
-                    "{} class names beside the model, but its output has {} values: names are not used",
-                    labels.len(),
-                    values.len()
-                ));
-                labels = Arc::default();
-            }
+        let class_count = class_values.map_or(labels.len(), Vec::len);
+        if !labels.is_empty() && labels.len() != class_count {
+            notes.push(format!(
+                "{} class names beside the model, but its output has {class_count} values: names are not used",
+                labels.len()
+            ));
+            labels = Arc::default();
         }
         let score = self.readout(class_values.map_or(0, Vec::len), &mut notes).kind;
         let mut arguments = self.settings.arguments(&input.spec.spatial(), score);

@@ -22,14 +22,14 @@ mod tensor;
 
 pub use error::{Error, ErrorKind, Result};
 pub use input::{Geometry, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text};
-pub use job::{Job, Meaning, Progress, ReadImage, Watch};
+pub use job::{Job, Meaning, Progress, Watch};
 pub use map::{
     Attribution, Check, Direction, FileFact, Map, MapTarget, MostProbable, Provenance, Summary, Timings,
     TopWindow,
 };
 pub use model::{Facts, Model, NodeFact, Occlusion, RunPlan, Sizes, TensorFact};
 pub use model_folder::{Configuration, Labels, ModelFolder};
-pub use occlusion::{AxisRole, Border, Fill, FillValues, Grid, GridAxis, Occluder};
+pub use occlusion::{AxisRole, Border, Fill, FillValues, Grid, GridAxis, Occluder, ReadImage};
 pub use output::{Format, OutputPlan, Written};
 pub use score::{Activation, Readout, ScoreKind};
 pub use scorer::{BatchScorer, EngineOptions, EngineScorer, MemoryPlan, Outputs, Scorer, Sink};

@@ -7,6 +7,6 @@ mod grid;
 mod noise;
 mod occluder;
 
-pub use fill::{Fill, FillContext, FillValues};
+pub use fill::{Fill, FillContext, FillValues, ReadImage};
 pub use grid::{AxisRole, Border, Grid, GridAxis, axis_name, sizes_text};
 pub use occluder::Occluder;

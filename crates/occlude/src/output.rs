@@ -10,7 +10,6 @@ mod plan;
 pub mod png;
 mod words;
 
-pub use npz::crc32;
 pub use plan::{Format, OutputPlan, Written};
 
 use crate::error::Result;
@@ -25,9 +24,9 @@ pub fn encode(map: &Map, picture: &Picture, format: Format) -> Result<Vec<u8>> {
     Ok(match format {
         Format::Npy => {
             let (shape, values) = npy_array(map);
-            npy::encode_f32(&shape, values)
+            npy::encode(&shape, values)?
         }
-        Format::Npz => npz::encode(map),
+        Format::Npz => npz::encode(map)?,
         Format::Json => json::encode(map),
         Format::Png => png::render(map, picture)?,
         Format::Html => html::render(map, picture)?,

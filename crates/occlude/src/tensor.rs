@@ -162,7 +162,7 @@ mod tests {
             [0..1, 2..3, 3..4],
             [0..2, 1..1, 0..4],
         ] {
-            let mut seen = vec![0; 24];
+            let mut seen = [0; 24];
             for_each_run(&shape, &ranges, |run| run.for_each(|i| seen[i] += 1));
             for (i, &count) in seen.iter().enumerate() {
                 let inside = ranges[0].contains(&(i / 12))

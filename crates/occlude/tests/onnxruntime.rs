@@ -11,7 +11,8 @@ fn example(path: &str) -> PathBuf {
 
 fn run(runtime: Runtime, change: impl Fn(&mut Settings)) -> Map {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let mut settings = Settings { runtime, window: Some(vec![64]), stride: Some(vec![40]), ..Settings::default() };
+    let mut settings =
+        Settings { runtime, window: Some(vec![64]), stride: Some(vec![40]), ..Settings::default() };
     settings.engine = EngineChoice::Full;
     (settings.ort_library, settings.virtual_env) = (variable("ORT_DYLIB_PATH"), variable("VIRTUAL_ENV"));
     change(&mut settings);
@@ -21,10 +22,18 @@ fn run(runtime: Runtime, change: impl Fn(&mut Settings)) -> Map {
 }
 
 fn assert_same(a: &Map, b: &Map) {
-    assert_eq!(a.targets.iter().map(|t| &t.spec).collect::<Vec<_>>(), b.targets.iter().map(|t| &t.spec).collect::<Vec<_>>());
+    assert_eq!(
+        a.targets.iter().map(|t| &t.spec).collect::<Vec<_>>(),
+        b.targets.iter().map(|t| &t.spec).collect::<Vec<_>>()
+    );
     for target in 0..a.targets.len() {
         let range = a.sensitivity_of(target).iter().fold(0.0f32, |m, v| m.max(v.abs()));
-        let worst = a.sensitivity_of(target).iter().zip(b.sensitivity_of(target)).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
+        let worst = a
+            .sensitivity_of(target)
+            .iter()
+            .zip(b.sensitivity_of(target))
+            .map(|(x, y)| (x - y).abs())
+            .fold(0.0, f32::max);
         assert!(worst <= 1e-4 * range, "target {target}: {worst} of {range}");
     }
 }

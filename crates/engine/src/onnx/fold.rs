@@ -35,10 +35,10 @@ pub(super) fn fold(importer: &Importer, site: &Site) -> Result<Vec<Value>> {
     if lower::is_random(site.op()) {
         return Err(Error::unsupported("draws random numbers, so that no two runs agree"));
     }
-    if is_onnx(&site.node.domain) {
-        if let Some(values) = known(importer, site)? {
-            return Ok(values);
-        }
+    if is_onnx(&site.node.domain)
+        && let Some(values) = known(importer, site)?
+    {
+        return Ok(values);
     }
     foreign::evaluate(importer, site)
 }

@@ -45,10 +45,12 @@ fn check(info: &PortInfo, shape: &[usize]) -> Result<Vec<usize>> {
         && dims.iter().zip(shape).all(|(dim, &given)| !matches!(dim, Dim::Fixed(n) if *n != given));
     if !fits {
         let text = text(dims);
-        if let (Some(Dim::Fixed(n)), true) = (dims.first(), dims.len() == shape.len()) {
-            if *n > 1 && shape[0] == 1 {
-                return Err(baked_in(info, *n));
-            }
+        if let Some(Dim::Fixed(n)) = dims.first()
+            && dims.len() == shape.len()
+            && *n > 1
+            && shape[0] == 1
+        {
+            return Err(baked_in(info, *n));
         }
         return Err(Error::argument(format!("input \"{name}\": found shape {shape:?}, expected {text}")));
     }

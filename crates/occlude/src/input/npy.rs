@@ -1,9 +1,11 @@
 //! Tensors in NumPy's `.npy` files (format 1 to 3), read as f32 and written as f32.
 //!
 //! In: bytes of a file, of any integer, boolean or float type up to 64 bits, either byte order, either memory order. Out: shape and row-major values.
-//! Written by hand because the header is one line and the errors should say what was found; `.npz` is in `output`.
+//! The format is read and written by the crate `npyz`; here are the conversion to f32 and errors that say what was found.
 
 use std::path::Path;
+
+use npyz::{NpyFile, NpyHeader, Order, TypeChar, WriterBuilder};
 
 use crate::error::{Error, Result};
 use crate::tensor::shape_text;
@@ -15,7 +17,7 @@ pub struct Array {
     pub shape: Vec<usize>,
     /// Row-major.
     pub values: Vec<f32>,
-    /// NumPy's type code as found, for example `<f8`.
+    /// NumPy's type code as found, for example `'<f8'`.
     pub dtype: String,
 }
 
@@ -29,143 +31,58 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Array> {
     if !bytes.starts_with(b"\x93NUMPY") {
         return Err(bad("it does not begin with \\x93NUMPY"));
     }
-    let (length, start): (usize, usize) = match (bytes.get(6), bytes.len()) {
-        (Some(1), 10..) => (usize::from(u16::from_le_bytes([bytes[8], bytes[9]])), 10),
-        (Some(2 | 3), 12..) => (u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]) as usize, 12),
-        (Some(version @ (1..=3)), _) => {
-            return Err(bad(&format!("its header of version {version} is cut off")));
-        }
-        (Some(version), _) => return Err(bad(&format!("unknown version {version}"))),
-        (None, _) => return Err(bad("its header is cut off")),
-    };
-    let header = start
-        .checked_add(length)
-        .and_then(|end| bytes.get(start..end))
-        .ok_or_else(|| bad("its header is cut off"))?;
-    let header = String::from_utf8_lossy(header);
-    let dtype =
-        text_value(&header, "descr").ok_or_else(|| bad("its header has no plain 'descr'"))?.to_string();
-    let fortran = value_of(&header, "fortran_order")
-        .ok_or_else(|| bad("its header has no 'fortran_order'"))?
-        .starts_with("True");
-    let shape = shape_value(&header).ok_or_else(|| bad("its header has no valid 'shape'"))?;
-    let (order, code) = dtype.split_at(dtype.len().min(1));
-    let size: usize = code.get(1..).and_then(|n| n.parse().ok()).unwrap_or(0);
-    let read: fn([u8; 8]) -> f32 = reader(code).ok_or_else(|| {
-        Error::file(format!("{shown} holds elements of type {dtype}, expected numbers (float, integer or boolean up to 64 bits)"))
-            .with_hint("convert it with numpy: x.astype(\"float32\")")
-    })?;
-    let count = shape
-        .iter()
-        .try_fold(1usize, |n, &d| n.checked_mul(d))
-        .ok_or_else(|| bad("its shape is too large"))?;
-    let needed = count.checked_mul(size).ok_or_else(|| bad("its shape is too large"))?;
-    let data = &bytes[start + length..];
+    let mut data = bytes;
+    let header = NpyHeader::from_reader(&mut data).map_err(|e| bad(&e.to_string()))?;
+    let dtype = header.dtype().descr();
+    let npyz::DType::Plain(plain) = header.dtype() else { return Err(no_number(path, &dtype)) };
+    let shape: Vec<usize> =
+        header.shape().iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect();
+    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+    let size = plain.num_bytes().unwrap_or(0);
+    let needed = count.and_then(|n| n.checked_mul(size)).ok_or_else(|| bad("its shape is too large"))?;
     if data.len() != needed {
-        return Err(bad(&format!(
-            "shape {} of {dtype} needs {needed} bytes, {} are there",
-            shape_text(&shape),
-            data.len()
-        )));
+        let shape = shape_text(&shape);
+        return Err(bad(&format!("shape {shape} of {dtype} needs {needed} bytes, {} are there", data.len())));
     }
-    let stored: Vec<f32> = data
-        .chunks_exact(size.max(1))
-        .map(|chunk| {
-            let mut word = [0u8; 8];
-            word[..size].copy_from_slice(chunk);
-            if order == ">" {
-                word[..size].reverse();
-            }
-            read(word)
-        })
-        .collect();
-    let values = if fortran { from_fortran(&stored, &shape) } else { stored };
+    let order = header.order();
+    let file = NpyFile::with_header(header, data);
+    use TypeChar::{Bool, Float, Int, Uint};
+    let stored = match (plain.type_char(), size) {
+        (Float, 4) => file.into_vec::<f32>(),
+        (Float, 8) => as_f32(file, |v: f64| v as f32),
+        (Float, 2) => as_f32(file, half::f16::to_f32),
+        (Bool, 1) => as_f32(file, |v: bool| f32::from(u8::from(v))),
+        (Uint, 1) => as_f32(file, |v: u8| f32::from(v)),
+        (Int, 1) => as_f32(file, |v: i8| f32::from(v)),
+        (Uint, 2) => as_f32(file, |v: u16| f32::from(v)),
+        (Int, 2) => as_f32(file, |v: i16| f32::from(v)),
+        (Uint, 4) => as_f32(file, |v: u32| v as f32),
+        (Int, 4) => as_f32(file, |v: i32| v as f32),
+        (Uint, 8) => as_f32(file, |v: u64| v as f32),
+        (Int, 8) => as_f32(file, |v: i64| v as f32),
+        _ => return Err(no_number(path, &dtype)),
+    };
+    let stored = stored.map_err(|e| bad(&e.to_string()))?;
+    let values = if order == Order::Fortran { from_fortran(&stored, &shape) } else { stored };
     Ok(Array { shape, values, dtype })
 }
 
-/// The bytes of a `.npy` file of little-endian f32 (format 1.0, header padded to 64 bytes as NumPy does).
-pub fn encode_f32(shape: &[usize], values: &[f32]) -> Vec<u8> {
-    encode("<f4", shape, values.iter().flat_map(|v| v.to_le_bytes()))
+fn no_number(path: &Path, dtype: &str) -> Error {
+    Error::file(format!(
+        "{} holds elements of type {dtype}, expected numbers (float, integer or boolean up to 64 bits)",
+        path.display()
+    ))
+    .with_hint("convert it with numpy: x.astype(\"float32\")")
 }
 
-/// The bytes of a `.npy` file of little-endian i32.
-pub fn encode_i32(shape: &[usize], values: &[i32]) -> Vec<u8> {
-    encode("<i4", shape, values.iter().flat_map(|v| v.to_le_bytes()))
+fn as_f32<T: npyz::Deserialize>(
+    file: NpyFile<&[u8]>,
+    convert: impl Fn(T) -> f32,
+) -> std::io::Result<Vec<f32>> {
+    Ok(file.into_vec::<T>()?.into_iter().map(convert).collect())
 }
 
-/// The bytes of a `.npy` file of little-endian i64.
-pub fn encode_i64(shape: &[usize], values: &[i64]) -> Vec<u8> {
-    encode("<i8", shape, values.iter().flat_map(|v| v.to_le_bytes()))
-}
-
-/// The bytes of a `.npy` file of one boolean (shape `()`).
-pub fn encode_bool(value: bool) -> Vec<u8> {
-    encode("|b1", &[], std::iter::once(u8::from(value)))
-}
-
-fn encode(dtype: &str, shape: &[usize], data: impl Iterator<Item = u8>) -> Vec<u8> {
-    let shape = match shape {
-        [] => "()".to_string(),
-        [one] => format!("({one},)"),
-        several => format!("({})", several.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
-    };
-    let mut header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
-    while (10 + header.len() + 1) % 64 != 0 {
-        header.push(' ');
-    }
-    header.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.bytes());
-    bytes.extend(data);
-    bytes
-}
-
-/// How 8 little-endian bytes (the rest zero) of this type become f32.
-fn reader(code: &str) -> Option<fn([u8; 8]) -> f32> {
-    fn low4(b: [u8; 8]) -> [u8; 4] {
-        [b[0], b[1], b[2], b[3]]
-    }
-    Some(match code {
-        "f4" => |b| f32::from_le_bytes(low4(b)),
-        "f8" => |b| f64::from_le_bytes(b) as f32,
-        "f2" => |b| half::f16::from_le_bytes([b[0], b[1]]).to_f32(),
-        "b1" => |b| f32::from(u8::from(b[0] != 0)),
-        "u1" => |b| f32::from(b[0]),
-        "i1" => |b| f32::from(b[0] as i8),
-        "u2" => |b| f32::from(u16::from_le_bytes([b[0], b[1]])),
-        "i2" => |b| f32::from(i16::from_le_bytes([b[0], b[1]])),
-        "u4" => |b| u32::from_le_bytes(low4(b)) as f32,
-        "i4" => |b| i32::from_le_bytes(low4(b)) as f32,
-        "u8" => |b| u64::from_le_bytes(b) as f32,
-        "i8" => |b| i64::from_le_bytes(b) as f32,
-        _ => return None,
-    })
-}
-
-/// What follows `'key':` in the header, without leading blanks.
-fn value_of<'a>(header: &'a str, key: &str) -> Option<&'a str> {
-    let place = header.find(&format!("'{key}'")).or_else(|| header.find(&format!("\"{key}\"")))?;
-    Some(header[place + key.len() + 2..].trim_start().strip_prefix(':')?.trim_start())
-}
-
-fn text_value<'a>(header: &'a str, key: &str) -> Option<&'a str> {
-    let rest = value_of(header, key)?;
-    let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
-    rest[1..].split(quote).next()
-}
-
-fn shape_value(header: &str) -> Option<Vec<usize>> {
-    let inner = value_of(header, "shape")?.strip_prefix('(')?;
-    let inner = &inner[..inner.find(')')?];
-    inner
-        .split(',')
-        .map(str::trim)
-        .filter(|s| !s.is_empty())
-        .map(|s| s.trim_end_matches('L').parse().ok())
-        .collect()
-}
-
+/// The first axis runs fastest in `stored`; in the result the last one does.
 fn from_fortran(stored: &[f32], shape: &[usize]) -> Vec<f32> {
     let mut values = vec![0.0; stored.len()];
     let mut index = vec![0usize; shape.len()];
@@ -181,6 +98,28 @@ fn from_fortran(stored: &[f32], shape: &[usize]) -> Vec<f32> {
         }
     }
     values
+}
+
+/// The bytes of a `.npy` file of little-endian elements, row-major.
+///
+/// # Errors
+/// File: what the writer says (a number of values that is not that of the shape).
+pub fn encode<T: npyz::AutoSerialize + Copy>(shape: &[usize], values: &[T]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write(&mut bytes, shape, values).map_err(|e| Error::file(format!("cannot write an array: {e}")))?;
+    Ok(bytes)
+}
+
+/// Writes an array to anything that takes bytes in order.
+pub(crate) fn write<T: npyz::AutoSerialize + Copy>(
+    out: impl std::io::Write,
+    shape: &[usize],
+    values: &[T],
+) -> std::io::Result<()> {
+    let shape: Vec<u64> = shape.iter().map(|&n| n as u64).collect();
+    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
+    writer.extend(values.iter().copied())?;
+    writer.finish()
 }
 
 #[cfg(test)]
@@ -238,17 +177,17 @@ mod tests {
     }
 
     #[test]
-    fn shapes_that_overflow_are_refused() {
-        let mut bytes = encode_f32(&[1], &[0.0]);
-        let text = b"(9999999999999, 9999999999999)";
-        let place = bytes.windows(4).position(|w| w == b"(1,)").expect("shape");
-        bytes.splice(place..place + 30, text.iter().copied());
-        assert!(read(&bytes).expect_err("too large").to_string().contains("too large"));
+    fn fortran_order_is_turned() {
+        assert_eq!(from_fortran(&[1.0, 4.0, 2.0, 5.0, 3.0, 6.0], &[2, 3]), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     }
 
     #[test]
-    fn fortran_order_is_turned() {
-        assert_eq!(from_fortran(&[1.0, 4.0, 2.0, 5.0, 3.0, 6.0], &[2, 3]), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    fn shapes_that_overflow_are_refused() {
+        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (9999999999999, 9999999999999), }\n";
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.bytes());
+        assert!(read(&bytes).expect_err("too large").to_string().contains("too large"));
     }
 
     proptest! {
@@ -256,7 +195,7 @@ mod tests {
         fn what_is_written_is_read(shape in proptest::collection::vec(0usize..5, 0..4), seed in any::<u32>()) {
             let count: usize = shape.iter().product();
             let values: Vec<f32> = (0..count).map(|i| f32::from_bits(seed.wrapping_mul(i as u32 + 1)) ).map(|v| if v.is_nan() { 0.0 } else { v }).collect();
-            let bytes = encode_f32(&shape, &values);
+            let bytes = encode(&shape, &values).expect("writes");
             prop_assert_eq!((bytes.len() - count * 4) % 64, 0);
             let array = read(&bytes).expect("its own format");
             prop_assert_eq!(array.shape, shape);

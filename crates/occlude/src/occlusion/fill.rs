@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::grid::{AxisRole, Grid};
 use super::noise::standard_normal;
@@ -39,6 +39,9 @@ pub enum Fill {
     Image(PathBuf),
 }
 
+/// Reads a picture as a tensor like the input.
+pub type ReadImage<'a> = dyn Fn(&Path) -> Result<Vec<f32>> + 'a;
+
 /// What a fill needs to know beside the input tensor.
 pub struct FillContext<'a> {
     /// The windows; blur needs their nominal size.
@@ -48,7 +51,7 @@ pub struct FillContext<'a> {
     /// Turns a source colour (0 to 255) into one tensor value per channel; `None` where the input never was a picture.
     pub rgb_to_tensor: Option<&'a dyn Fn([f32; 3]) -> Vec<f32>>,
     /// Reads another picture as a tensor of the input's shape.
-    pub read_image: Option<&'a dyn Fn(&std::path::Path) -> Result<Vec<f32>>>,
+    pub read_image: Option<&'a ReadImage<'a>>,
 }
 
 /// A fill resolved for one input.

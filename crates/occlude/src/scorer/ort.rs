@@ -80,7 +80,12 @@ impl OrtModel {
             Ok(outputs)
         };
         let batch = fixed.map_or(BATCH, |n| n.max(1));
-        Ok(Arc::new(BatchScorer::new(spec.clone(), batch, format!("onnxruntime {}, full", version()), run)))
+        Ok(Arc::new(BatchScorer::new(
+            spec.clone(),
+            batch,
+            format!("onnxruntime {}, full", version(&self.library)),
+            run,
+        )))
     }
 
     fn session(&self, requests: &[String]) -> Result<Session> {
@@ -192,11 +197,15 @@ fn environment(library: &Path) -> Result<&'static Environment> {
     Ok(ENVIRONMENT.get_or_init(|| environment))
 }
 
-/// `1.24.1` from the build information.
-fn version() -> String {
+/// `1.24.1`: from the library's file name (`libonnxruntime.so.1.24.1`), else from its build information.
+fn version(library: &Path) -> String {
+    let digits =
+        |text: &str| text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect::<String>();
+    let name = library.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let info = ::ort::info();
-    let start = info.find("git-branch=rel-").map(|i| &info[i + "git-branch=rel-".len()..]);
-    start.and_then(|s| s.split(',').next()).unwrap_or("of unknown version").to_string()
+    let in_name = name.split_once(".so.").map(|(_, rest)| digits(rest));
+    let in_info = info.split_once("git-branch=rel-").map(|(_, rest)| digits(rest));
+    in_name.or(in_info).filter(|v| !v.is_empty()).unwrap_or_else(|| "of unknown version".to_string())
 }
 
 fn first_line<T>(error: &::ort::Error<T>) -> String {

@@ -77,7 +77,7 @@ fn constant_clip(site: &Site) -> Result<Option<Pointwise>> {
     };
     Ok(lo.zip(hi).map(|(lo, hi)| match (lo, hi) {
         (f32::NEG_INFINITY, f32::INFINITY) => Pointwise::Identity,
-        (lo, f32::INFINITY) if lo == 0.0 => Pointwise::Relu,
+        (0.0, f32::INFINITY) => Pointwise::Relu,
         _ => Pointwise::Clip { lo, hi },
     }))
 }
@@ -151,13 +151,11 @@ impl Importer<'_> {
 
     pub(super) fn binary_node(&mut self, site: &Site, kind: BinaryKind) -> Result<Value> {
         let (a, b) = (site.need(0)?, site.need(1)?);
-        if let (BinaryKind::Pow, Value::Dynamic(x), Value::Constant(c)) = (kind, a, b) {
-            if let Some(exponent) = c.scalar().filter(|_| c.shape.len() <= x.rank()) {
-                return self.pointwise(
-                    a,
-                    if exponent == 1.0 { Pointwise::Identity } else { Pointwise::Power { exponent } },
-                );
-            }
+        if let (BinaryKind::Pow, Value::Dynamic(x), Value::Constant(c)) = (kind, a, b)
+            && let Some(exponent) = c.scalar().filter(|_| c.shape.len() <= x.rank())
+        {
+            let f = if exponent == 1.0 { Pointwise::Identity } else { Pointwise::Power { exponent } };
+            return self.pointwise(a, f);
         }
         let result = self.binary(kind, a, b)?;
         if kind == BinaryKind::Div && !a.dtype().is_float() {

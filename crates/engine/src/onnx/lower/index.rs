@@ -57,7 +57,8 @@ fn stride(axis: usize, len: usize, start: i64, end: i64, step: i64) -> Result<St
         }
         _ => {
             let (start, end) = (from_end(start).clamp(0, (n - 1).max(0)), from_end(end).clamp(-1, n - 1));
-            (start, (start - end).max(0).unsigned_abs().div_ceil(step.unsigned_abs()))
+            let room = if n == 0 { 0 } else { start - end };
+            (start, room.max(0).unsigned_abs().div_ceil(step.unsigned_abs()))
         }
     };
     Ok(Stride {

@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn every_mode_shows_the_right_element() {
-        let cases: [(&str, usize, (i64, i64), &[i64]); 8] = [
+        type Case = (&'static str, usize, (i64, i64), &'static [i64]);
+        let cases: [Case; 8] = [
             ("constant", 2, (1, 2), &[-1, 0, 1, -1, -1]),
             ("edge", 3, (2, 1), &[0, 0, 0, 1, 2, 2]),
             ("reflect", 3, (2, 2), &[2, 1, 0, 1, 2, 1, 0]),

@@ -70,7 +70,10 @@ fn targets(site: &Site, shape: &[usize]) -> Result<Vec<Target>> {
     }
     for target in &targets {
         if target.len == 0 || !(target.scale > 0.0 && target.scale.is_finite()) {
-            return Err(Error::model(format!("shape {shape:?} resized to {} by {}", target.len, target.scale)));
+            return Err(Error::model(format!(
+                "shape {shape:?} resized to {} by {}",
+                target.len, target.scale
+            )));
         }
         check_table(target.len)?;
     }

@@ -70,7 +70,7 @@ pub(in super::super) fn resolve(from: &[usize], wanted: &[i64], allow_zero: bool
     let total: usize = from.iter().product();
     let known = shape.iter().try_fold(1usize, |a, &b| a.checked_mul(b)).ok_or_else(bad)?;
     if let Some(axis) = open {
-        if known == 0 || total % known != 0 {
+        if known == 0 || !total.is_multiple_of(known) {
             return Err(bad());
         }
         shape[axis] = total / known;
@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn reshape_targets() {
-        let cases: [(&[usize], &[i64], bool, Option<&[usize]>); 8] = [
+        type Case = (&'static [usize], &'static [i64], bool, Option<&'static [usize]>);
+        let cases: [Case; 8] = [
             (&[1, 6, 4], &[0, -1], false, Some(&[1, 24])),
             (&[1, 6, 4], &[0, 2, 3, 4], false, Some(&[1, 2, 3, 4])),
             (&[1, 6, 4], &[-1], false, Some(&[24])),
