@@ -89,7 +89,8 @@ impl Model {
         let fact = FileFact { name, sha256: sha256_hex(file.bytes()) };
         let mut notes = Vec::new();
         let port = port::of(&file, settings.layout.or(folder.configuration.layout), &mut notes)?;
-        let base = folder.configuration.preprocess.clone().unwrap_or_else(Preprocess::imagenet);
+        let said = folder.configuration.preprocess.clone();
+        let base = said.unwrap_or_else(|| Preprocess::guess(port.channels()));
         let preprocess = match &settings.preprocess {
             Some(text) => parse_preprocess(text, &base)?,
             None => base,

@@ -59,3 +59,34 @@ fn onnxruntime_gives_inner_tensors() {
     };
     assert_same(&run(Runtime::Builtin, change), &run(Runtime::Ort, change));
 }
+
+#[test]
+#[ignore = "needs the library of ONNX Runtime"]
+fn onnxruntime_runs_models_that_do_not_take_batches() {
+    let data = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models").join(name);
+    let values: Vec<f32> = (0..108).map(|i| ((i * 31) % 17) as f32 / 8.0 - 1.0).collect();
+    let map = |name: &str, runtime: Runtime| {
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let settings = Settings {
+            runtime,
+            ort_library: variable("ORT_DYLIB_PATH"),
+            virtual_env: variable("VIRTUAL_ENV"),
+            // So that no model depends on what its graph is known to end in.
+            score: Some(ScoreKind::Raw),
+            target: Target::All,
+            ..Settings::default()
+        };
+        let model = Model::open_with(data(name), &settings).expect("opens");
+        let input = model.tensor_input(&[3, 6, 6], values.clone()).expect("fits");
+        model.occlusion().run(&input).expect(name)
+    };
+    let expected = map("softmax.onnx", Runtime::Builtin);
+    for name in ["softmax.onnx", "baked_batch.onnx", "batch4.onnx"] {
+        assert_same(&expected, &map(name, Runtime::Ort));
+    }
+    // 16 bits of weights and sums: the same map to their precision.
+    let fp16 = map("fp16.onnx", Runtime::Ort);
+    for (a, b) in expected.scores.iter().zip(&fp16.scores) {
+        assert!((a - b).abs() < 4e-3, "{a} {b}");
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! In: a path. Out: interleaved RGB or grey bytes and notes. What the header claims is checked before anything is decoded. The format is taken from
 //! the content, not from the file name. Resizing and normalising are not here (`preprocess`).
+//! JPEG decoders are allowed to round differently: libjpeg's pixels differ from these by one or two levels in about one of eight samples.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -70,6 +71,9 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Pixels> {
     if pixels == 0 {
         return Err(Error::file(format!("{shown} has no pixels ({width} x {height})")));
     }
+    if format == image::ImageFormat::Jpeg && jpeg_ends_early(bytes) {
+        return Err(Error::file(format!("{shown} is truncated (JPEG): its last scan has no end")));
+    }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let colour = decoder.color_type();
     let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
@@ -83,6 +87,12 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Pixels> {
     let size = [image.height() as usize, image.width() as usize];
     let rgb = if colour.has_alpha() { on_white(&image) } else { image.into_rgb8().into_raw() };
     Ok(Pixels { size, rgb, notes })
+}
+
+/// Whether no end-of-image marker follows the last start of a scan. The decoder would fill the missing part with grey in silence.
+fn jpeg_ends_early(bytes: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+    last([0xFF, 0xD9]) < last([0xFF, 0xDA])
 }
 
 /// Luma as Pillow's `convert("L")`: ITU-R 601-2 weights in 16-bit fixed point.

@@ -1,6 +1,6 @@
 //! How a picture becomes the model's input: resize, centre crop, scale, mean and standard deviation, channel order.
 //!
-//! In: [`Preprocess`], from a model's configuration, from `--preprocess`, or guessed. Out: [`Steps`], resolved against the model's input size, applied to
+//! In: [`Preprocess`], from a model's configuration, from `--preprocess`, or a guess. Out: [`Steps`], resolved against the model's input size, applied to
 //! pixels, and said in words. The order is that of Hugging Face's image processors: resize, crop, rescale, normalise. Text forms are in `preprocess_text`.
 
 use super::geometry::Geometry;
@@ -66,7 +66,7 @@ pub struct Preprocess {
     pub std: Vec<f64>,
     /// Order of colours.
     pub colours: ColourOrder,
-    /// Who said so: a file name, `--preprocess`, or `guessed`.
+    /// Who said so, in words: a file name, `--preprocess`, a guess.
     pub source: String,
 }
 
@@ -81,7 +81,16 @@ impl Preprocess {
             mean: IMAGENET_MEAN.to_vec(),
             std: IMAGENET_STD.to_vec(),
             colours: ColourOrder::Rgb,
-            source: "guessed".to_string(),
+            source: "imagenet".to_string(),
+        }
+    }
+    /// What is assumed of a model that says nothing: [`Preprocess::imagenet`], or plain pixels / 255 for a grey input.
+    pub fn guess(channels: Option<usize>) -> Self {
+        let source = "a guess: no file beside the model says how; --preprocess to change".to_string();
+        let usual = Preprocess { source, ..Preprocess::imagenet() };
+        match channels {
+            Some(1) => Preprocess { mean: vec![0.0], std: vec![1.0], ..usual },
+            _ => usual,
         }
     }
     /// The `[height, width]` that this asks of a model whose size is not fixed; `None` if it depends on the model or on the picture.

@@ -158,15 +158,20 @@ impl<'m> Occlusion<'m> {
 
     /// Which tensors are needed, and what they mean.
     pub(super) fn resolve(&self, input: &Input) -> Result<Resolved> {
+        let mut notes = Vec::new();
         let graph = match (self.model.import(&input.spec), self.settings.runtime) {
             (Ok(graph), _) => Some(graph),
             (Err(error), Runtime::Builtin) => return Err(error),
-            // ONNX Runtime may still load it; what the graph would say is then not known.
-            (Err(_), Runtime::Ort) => None,
+            (Err(error), Runtime::Ort) => {
+                // ONNX Runtime may still load it.
+                notes.push(format!(
+                    "whether the model ends in Softmax is not known: the importer refuses it ({error})"
+                ));
+                None
+            }
         };
         let target = &self.settings.target;
         let outputs = self.model.file.outputs();
-        let mut notes = Vec::new();
         let vector = graph
             .as_ref()
             .and_then(|g| g.outputs.iter().position(|id| is_vector(&g.tensor(*id).model_shape())));

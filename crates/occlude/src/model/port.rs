@@ -69,6 +69,11 @@ fn guess(dims: &[Option<usize>], name: &str, notes: &mut Vec<String>) -> Layout 
 }
 
 impl InputPort {
+    /// Number of channels where the model fixes it; `None` too for an input without a channel axis.
+    pub fn channels(&self) -> Option<usize> {
+        let axis = TensorSpec::new("", &vec![0; self.dims.len()], self.layout).channel_axis?;
+        self.dims[axis]
+    }
     /// The spec for an input of this shape (batch axis left out).
     ///
     /// # Errors

@@ -1,18 +1,19 @@
 //! Full runs through ONNX Runtime, whose library is loaded at run time.
 //!
-//! In: the bytes of a model, the tensors wanted. Out: a function on batches for [`BatchScorer`](super::BatchScorer). A model with an open batch axis gets batches; one with a fixed
-//! batch of 1 is looped, a larger fixed batch is filled up. Inner tensors become outputs by appending them to the model's bytes.
+//! In: the path of a model, the tensors wanted. Out: a [`BatchScorer`](super::BatchScorer). Inner tensors become outputs by appending them to the model's bytes;
+//! how batches are run is in `runs`, how the library is found in `library`.
 
 mod library;
+mod runs;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use ::ort::environment::Environment;
-use ::ort::session::{Session, SessionOutputs};
-use ::ort::value::{TensorElementType, TensorRef, ValueType};
+use ::ort::session::Session;
+use runs::Runs;
 
-use super::{BatchScorer, Outputs, Scorer};
+use super::{BatchScorer, Scorer};
 use crate::error::{Error, Result};
 use crate::tensor::TensorSpec;
 
@@ -42,7 +43,7 @@ impl OrtModel {
     /// A scorer for inputs of this spec that returns these tensors (outputs or inner tensors by name).
     ///
     /// # Errors
-    /// Model or Unsupported: what ONNX Runtime says; a tensor that is not f32; more than one input.
+    /// Model or Unsupported: what ONNX Runtime says; an input that is no float; more than one input.
     pub fn scorer(&self, spec: &TensorSpec, requests: &[String]) -> Result<Arc<dyn Scorer + Send + Sync>> {
         let session = self.session(requests)?;
         if session.inputs().len() != 1 {
@@ -53,39 +54,11 @@ impl OrtModel {
                 names.join(", ")
             )));
         }
-        let fixed = fixed_batch(session.inputs()[0].dtype())?;
-        let (model, requests, one) = (self.path.clone(), requests.to_vec(), spec.shape.clone());
-        let session = Mutex::new(session);
-        let run = move |inputs: &[f32], count: usize| -> Result<Outputs> {
-            let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
-            let refused = |e: ::ort::Error| {
-                Error::model(format!("ONNX Runtime could not run {}: {}", model.display(), first_line(&e)))
-            };
-            let batch = fixed.unwrap_or(count);
-            let length: usize = one.iter().product();
-            let mut outputs = Outputs::default();
-            for group in inputs.chunks(batch * length) {
-                let used = group.len() / length;
-                let mut shape = vec![batch];
-                shape.extend(&one);
-                // A fixed batch larger than what is left is filled up with the last example.
-                let mut filled = group.to_vec();
-                while filled.len() < batch * length {
-                    filled.extend_from_slice(&group[(used - 1) * length..]);
-                }
-                let tensor = TensorRef::from_array_view((shape, filled.as_slice())).map_err(refused)?;
-                let results = session.run(::ort::inputs![tensor]).map_err(refused)?;
-                append(&mut outputs, &results, &requests, batch, used)?;
-            }
-            Ok(outputs)
-        };
-        let batch = fixed.map_or(BATCH, |n| n.max(1));
-        Ok(Arc::new(BatchScorer::new(
-            spec.clone(),
-            batch,
-            format!("onnxruntime {}, full", version(&self.library)),
-            run,
-        )))
+        let runs = Runs::new(session, self.path.clone(), requests.to_vec(), spec.shape.clone())?;
+        let batch = runs.fixed_batch().unwrap_or(BATCH);
+        let runtime = format!("onnxruntime {}, full", version(&self.library));
+        let run = move |inputs: &[f32], count: usize| runs.run(inputs, count);
+        Ok(Arc::new(BatchScorer::new(spec.clone(), batch, runtime, run)))
     }
 
     fn session(&self, requests: &[String]) -> Result<Session> {
@@ -136,53 +109,6 @@ fn append_outputs(bytes: &mut Vec<u8>, names: &[&String]) {
     // ModelProto.graph = 7, GraphProto.output = 12, ValueInfoProto.name = 1.
     let outputs: Vec<u8> = names.iter().flat_map(|name| field(12, &field(1, name.as_bytes()))).collect();
     bytes.extend(field(7, &outputs));
-}
-
-fn append(
-    outputs: &mut Outputs,
-    results: &SessionOutputs<'_>,
-    requests: &[String],
-    batch: usize,
-    used: usize,
-) -> Result<()> {
-    let is_first = outputs.names.is_empty();
-    for (place, name) in requests.iter().enumerate() {
-        let value =
-            results.get(name).ok_or_else(|| Error::model(format!("ONNX Runtime returned no \"{name}\"")))?;
-        let (shape, values) = value.try_extract_tensor::<f32>().map_err(|_| {
-            Error::unsupported(format!("tensor \"{name}\" is {}, expected f32", value.dtype()))
-        })?;
-        let mut shape: Vec<usize> = shape.iter().map(|&d| d.max(0) as usize).collect();
-        // A tensor that does not carry the batch on its first axis cannot be split; with a batch of one there is nothing to split.
-        if batch > 1 {
-            match shape.first_mut() {
-                Some(first) if *first % batch == 0 => *first /= batch,
-                _ => {
-                    return Err(Error::unsupported(format!(
-                        "tensor \"{name}\" does not have the batch as its first axis"
-                    )));
-                }
-            }
-        }
-        let one: usize = shape.iter().product();
-        if is_first {
-            outputs.names.push(name.clone());
-            outputs.shapes.push(shape);
-            outputs.values.push(Vec::new());
-        }
-        outputs.values[place].extend_from_slice(&values[..one * used]);
-    }
-    Ok(())
-}
-
-/// The batch that is fixed in the model's input, `None` if it is open.
-fn fixed_batch(input: &ValueType) -> Result<Option<usize>> {
-    match input {
-        ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {
-            Ok(shape.first().and_then(|&d| usize::try_from(d).ok()).filter(|d| *d > 0))
-        }
-        other => Err(Error::unsupported(format!("the model's input is {other}, expected an f32 tensor"))),
-    }
 }
 
 /// The process's environment, made with the first library asked for.
