@@ -4,6 +4,8 @@
 //! threads, which must have the bits of the run alone; and the incremental run of the window, which must have them too. Bound: 1e-4 of the largest |output|. All failing cases are listed, not the first.
 //! `CORPUS_ONLY=text` runs the cases whose name contains the text.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,8 @@
 //! Ignored by default: the models are exported, not shipped. Bounds: outputs within 1e-4 of the largest |output|, the map within 1e-3 of its range, the
 //! incremental map within 1e-4 of the full run's; where ONNX Runtime differs from itself with optimisations off by more than 1e-5, three times that. `ZOO_ONLY=text` chooses models by name.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::collections::BTreeMap;
