@@ -10,12 +10,37 @@ use occlude::{Result, Settings};
 
 const EXAMPLES: &str = "\
 Examples:
-  occlude map examples/efficientnet-lite0 examples/images/coffee.jpg -o coffee.html
-  occlude map model.onnx photos/*.jpg --window 32 --stride 8 -o maps/
-  occlude map model.onnx scan.npy --target 3 --score logit --fill zero -o scan.npz
+  occlude map efficientnet-lite0/ coffee.jpg -o coffee.html
   occlude inspect model.onnx
+  occlude plan model.onnx photo.jpg --window 32 --stride 8
 
-Exit status: 0 done, 1 some inputs failed, 2 bad arguments, file or model, 130 interrupted.";
+Exit status: 0 done; 1 some of several inputs failed;
+2 bad arguments, file or model; 130 interrupted.";
+
+const MAP_EXAMPLES: &str = "\
+Examples:
+  occlude map model.onnx cat.jpg -o cat.html
+  occlude map model.onnx photos/*.jpg --window 32 --stride 8 -o maps/
+  occlude map model.onnx cat.jpg --target \"tabby, 282\" -o cat.png -o cat.npz
+  occlude map model.onnx scan.npy --score logit --fill zero -o scan.json
+
+Ctrl-C stops the run and keeps what is computed, marked incomplete.";
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  occlude plan model.onnx cat.jpg --window 16 --stride 4
+  occlude plan model.onnx scan.npy --memory-limit 2G --json";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  occlude inspect model.onnx
+  occlude inspect -v model.onnx      every node, in order
+  occlude inspect --json folder/     for programs (schema occlude.inspect/1)";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  occlude completions bash > ~/.local/share/bash-completion/completions/occlude
+  occlude completions fish > ~/.config/fish/completions/occlude.fish";
 
 /// Occlusion sensitivity: hide a part of the input, ask the model again, see how the answer changes.
 #[derive(Debug, Parser)]
@@ -33,7 +58,7 @@ pub(crate) struct Global {
     /// Say only what went wrong
     #[arg(short, long, global = true, help_heading = "Output")]
     pub(crate) quiet: bool,
-    /// Say more; `inspect -v` lists every node
+    /// Say more: times and settings of a map, every node of a model
     #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Output")]
     pub(crate) verbose: bool,
     /// When to use colours; NO_COLOR is respected
@@ -44,14 +69,18 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make the map of where the model looks, for one or more inputs
+    #[command(after_help = MAP_EXAMPLES)]
     Map(MapArguments),
     /// Show what a model is: inputs, operators, cost, memory, what runs on whole tensors
+    #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(InspectArguments),
-    /// Show what a map would cost, without running it: windows, multiply-adds, memory
+    /// Show what a map would cost, without running it: windows, multiply-adds, memory, time
+    #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArguments),
     /// Print a completion script for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
-        /// bash, zsh, fish, powershell or elvish
+        /// Which shell
         shell: clap_complete::Shell,
     },
 }
@@ -62,12 +91,12 @@ pub(crate) struct MapArguments {
     /// An .onnx file, or a folder with model.onnx, config.json and preprocessor_config.json
     pub(crate) model: PathBuf,
     /// Pictures (PNG, JPEG, WebP, TIFF, BMP), or .npy files taken as the tensor itself
-    #[arg(required = true)]
+    #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Where the map goes; the ending chooses .html .png .json .npz .npy, a folder gets STEM.html, {stem} is replaced, - is standard output (JSON). May be given several times
+    /// Where the map goes; may be given several times. The ending chooses: .html .png .json .npz .npy. A folder gets STEM.html, {stem} is replaced by the input's name, - is standard output (JSON)
     #[arg(short, long = "output", value_name = "OUT", help_heading = "Output")]
     pub(crate) output: Vec<String>,
-    /// Print a summary as JSON on standard output, one line per input
+    /// Print a summary as JSON on standard output, one line per input (schema occlude.map-summary/1)
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -81,7 +110,7 @@ pub(crate) struct MapArguments {
 pub(crate) struct InspectArguments {
     /// An .onnx file or a model folder
     pub(crate) model: PathBuf,
-    /// Print all of it as JSON
+    /// Print all of it as JSON (schema occlude.inspect/1)
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -95,7 +124,7 @@ pub(crate) struct PlanArguments {
     pub(crate) model: PathBuf,
     /// A picture or a .npy tensor
     pub(crate) input: PathBuf,
-    /// Print all of it as JSON
+    /// Print all of it as JSON (schema occlude.plan/1)
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -120,7 +149,7 @@ pub(crate) struct WhatFlags {
     /// What stands in the window: mean, zero, numbers in tensor space, rgb:r,g,b, patch-mean, blur, noise, min, background, image:FILE [default: mean]
     #[arg(long, value_name = "FILL", allow_hyphen_values = true)]
     fill: Option<String>,
-    /// What is measured: class index or name, top1, top5, a list, all; node:NAME[:sum|mean|max|channel=K|strongest-sum|strongest-max] [default: top1]
+    /// What is measured: class index or name, top1, top5, a list, all; or an inner tensor, node:NAME[:HOW], HOW being sum, mean, max, channel=K, strongest-sum or strongest-max [default: top1]
     #[arg(long, value_name = "TARGET", allow_hyphen_values = true)]
     target: Option<String>,
     /// Which quantity: logit, probability, log-odds, margin, raw [default: probability for a classifier, else raw]
@@ -129,7 +158,7 @@ pub(crate) struct WhatFlags {
     /// Only windows whose centre lies in this box of input elements: 32:96,32:96 [default: all]
     #[arg(long, value_name = "BOX", allow_hyphen_values = true)]
     roi: Option<String>,
-    /// For the fill noise [default: 0]
+    /// Which random numbers --fill noise draws [default: 0]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     seed: Option<String>,
 }
@@ -141,7 +170,7 @@ pub(crate) struct HowFlags {
     /// Where the channels are: nchw or nhwc [default: from the model]
     #[arg(long, value_name = "LAYOUT")]
     layout: Option<String>,
-    /// How a picture becomes the input: imagenet, unit, tf, inception, caffe, none, and/or resize=256,crop=224,filter=bicubic,scale=1/255,mean=a/b/c,std=a/b/c,channels=rgb [default: from the model folder]
+    /// How a picture becomes the input: a name (imagenet, unit, tf, inception, caffe, none), steps joined by commas (resize=256,crop=224,mean=a/b/c), or both. Steps are resize, crop, filter, scale, mean, std, channels [default: from the model folder]
     #[arg(long, value_name = "STEPS")]
     preprocess: Option<String>,
     /// Number of threads; results do not depend on it [default: all cores]
@@ -184,7 +213,7 @@ pub(crate) fn given(what: &WhatFlags, how: &HowFlags) -> Vec<(&'static str, Stri
         .collect()
 }
 
-fn given_what(what: &WhatFlags) -> Vec<(&'static str, &str)> {
+pub(crate) fn given_what(what: &WhatFlags) -> Vec<(&'static str, &str)> {
     let flags = [
         ("window", &what.window),
         ("stride", &what.stride),

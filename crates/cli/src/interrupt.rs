@@ -1,9 +1,13 @@
 //! Ctrl-C: the first stops the run at the next group and what was computed is saved; the second ends the program at once.
+//!
+//! Installed only where there is something to save; elsewhere Ctrl-C ends the program as usual.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use occlude::{Error, Result};
+
+use crate::printer;
 
 static STOP: AtomicBool = AtomicBool::new(false);
 static HANDLER: OnceLock<()> = OnceLock::new();
@@ -15,6 +19,7 @@ pub(crate) fn flag() -> Result<&'static AtomicBool> {
             if STOP.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);
             }
+            printer::say_stopping();
         })
         .map_err(|e| Error::argument(format!("cannot listen for Ctrl-C: {e}")))?;
     }

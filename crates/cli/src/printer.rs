@@ -1,8 +1,6 @@
 //! The only place that prints: data on standard output, talk on standard error.
 //!
-//! A closed standard output ends the program quietly with success, as programs in a pipe do.
-
-#![allow(clippy::print_stderr, reason = "this is where the program talks")]
+//! A closed standard output ends the program quietly with success, as programs in a pipe do; a closed standard error is talked into without harm.
 
 use std::io::{IsTerminal, Write};
 
@@ -38,7 +36,7 @@ impl Printer {
         if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
             let code = if error.kind() == std::io::ErrorKind::BrokenPipe { 0 } else { 2 };
             if code != 0 {
-                eprintln!("error: cannot write to standard output: {error}");
+                talk(&format!("error: cannot write to standard output: {error}"));
             }
             std::process::exit(code);
         }
@@ -52,30 +50,37 @@ impl Printer {
     /// A line of talk: a word and what it says.
     pub(crate) fn say(&self, word: &str, text: &str) {
         if !self.quiet {
-            eprintln!("{}{:width$}{text}", self.dim(word), "", width = 10_usize.saturating_sub(word.len()));
+            let gap = 10_usize.saturating_sub(word.len());
+            talk(&format!("{}{:gap$}{text}", self.paint(word, "2"), ""));
         }
     }
 
     /// A warning, also when quiet.
     pub(crate) fn warn(&self, text: &str) {
-        eprintln!("{}: {text}", self.paint("warning", "33;1"));
+        talk(&format!("{}: {text}", self.paint("warning", "33;1")));
     }
 
     /// An error with its hint.
     pub(crate) fn error(&self, error: &Error) {
-        eprintln!("{}: {error}", self.paint("error", "31;1"));
+        talk(&format!("{}: {error}", self.paint("error", "31;1")));
         if let Some(hint) = error.hint() {
-            eprintln!("\n{}: {hint}", self.paint("hint", "36"));
+            talk(&format!("\n{}: {hint}", self.paint("hint", "36")));
         }
-    }
-
-    fn dim(&self, text: &str) -> String {
-        self.paint(text, "2")
     }
 
     fn paint(&self, text: &str, code: &str) -> String {
         if self.colors { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
     }
+}
+
+/// A line on standard error. What cannot be said (nobody listens any more) is no reason to stop.
+fn talk(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// The answer to the first Ctrl-C, below the line that a terminal shows it on.
+pub(crate) fn say_stopping() {
+    talk("\nstopping at the next group; what is computed is kept (Ctrl-C again to quit at once)");
 }
 
 /// 1234567 bytes as `1.2 MB`.
@@ -92,21 +97,37 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
-/// 1234567890 multiply-adds as `1.23 G`.
-pub(crate) fn count(value: u64) -> String {
-    match value {
-        0..10_000 => value.to_string(),
-        10_000..10_000_000 => format!("{:.1} k", value as f64 / 1e3),
-        10_000_000..1_000_000_000 => format!("{:.1} M", value as f64 / 1e6),
-        1_000_000_000..1_000_000_000_000 => format!("{:.2} G", value as f64 / 1e9),
-        _ => format!("{:.2} T", value as f64 / 1e12),
+/// A size of memory in the unit of `--memory-limit`: 12345678 bytes as `11.8 MiB`.
+pub(crate) fn memory(count: u64) -> String {
+    let mebibytes = count as f64 / f64::from(1 << 20);
+    if mebibytes >= 1024.0 {
+        format!("{:.2} GiB", mebibytes / 1024.0)
+    } else if mebibytes >= 99.95 {
+        format!("{mebibytes:.0} MiB")
+    } else {
+        format!("{mebibytes:.1} MiB")
     }
+}
+
+/// 1234567890 multiply-adds as `1.23 G`: three digits.
+pub(crate) fn count(value: u64) -> String {
+    if value < 10_000 {
+        return value.to_string();
+    }
+    let units = ["", " k", " M", " G", " T", " P", " E"];
+    let (mut scaled, mut unit) = (value as f64, 0);
+    while scaled >= 999.5 {
+        (scaled, unit) = (scaled / 1000.0, unit + 1);
+    }
+    let digits = if scaled < 9.995 { 2 } else { usize::from(scaled < 99.95) };
+    format!("{scaled:.digits$}{}", units[unit])
 }
 
 /// A duration in words: `0.35 s`, `12 s`, `3:05`, `1:02:03`.
 pub(crate) fn seconds(value: f64) -> String {
     let whole = value.round() as u64;
     match whole {
+        0..10 if value.fract() == 0.0 => format!("{whole} s"),
         0..10 => format!("{value:.2} s"),
         10..60 => format!("{whole} s"),
         60..3600 => format!("{}:{:02}", whole / 60, whole % 60),
@@ -124,7 +145,12 @@ mod tests {
             (bytes(999), bytes(1500), bytes(999_600)),
             ("999 B".into(), "1.5 kB".into(), "1.0 MB".into())
         );
-        assert_eq!((count(9999), count(123_456_789)), ("9999".into(), "123.5 M".into()));
+        assert_eq!(
+            (count(9999), count(123_456_789), count(4_631_000)),
+            ("9999".into(), "123 M".into(), "4.63 M".into())
+        );
+        assert_eq!((memory(12_345_678), memory(3 << 30)), ("11.8 MiB".into(), "3.00 GiB".into()));
+        assert_eq!((count(999_499_999), count(999_500_000)), ("999 M".into(), "1.00 G".into()));
         assert_eq!(
             (seconds(0.346), seconds(185.2), seconds(3723.0)),
             ("0.35 s".into(), "3:05".into(), "1:02:03".into())

@@ -1,5 +1,7 @@
 //! What the program says: help, a run, and every kind of bad input, word for word.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use support::{Shell, compare};

@@ -20,6 +20,6 @@ mod tensor;
 mod value;
 mod wire;
 
-pub use file::{Dim, ImportOptions, ModelFile, PortInfo, read};
+pub use file::{Dim, ImportOptions, ModelFile, ModelSummary, PortInfo, read};
 pub use foreign::Foreign;
 pub use tensor::DType;

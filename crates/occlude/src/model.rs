@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use occlude_engine::graph::Graph;
-use occlude_engine::onnx::{self, ImportOptions, ModelFile};
+use occlude_engine::onnx::{self, ImportOptions, ModelFile, ModelSummary};
 
 use crate::error::{Error, Result};
 use crate::hash::sha256_hex;
@@ -34,11 +34,13 @@ pub use occlusion_run::{Occlusion, Sizes};
 /// let input = model.read_input("cat.jpg")?;
 /// let map = model.occlusion().window(16).stride(8).fill(Fill::Mean).target(Target::Top1).run(&input)?;
 /// println!("{:?}", map.summary(0));
-/// # occlude::Result::Ok(())
+/// # Ok::<(), occlude::Error>(())
 /// ```
 pub struct Model {
     folder: ModelFolder,
-    file: ModelFile,
+    about: ModelSummary,
+    /// The file's bytes, until they are imported for the first time: weights are not held twice.
+    read: Mutex<Option<ModelFile>>,
     fact: FileFact,
     port: InputPort,
     preprocess: Preprocess,
@@ -97,7 +99,19 @@ impl Model {
         };
         let load_secs = started.elapsed().as_secs_f64();
         let settings = settings.clone();
-        Ok(Model { folder, file, fact, port, preprocess, notes, settings, load_secs, last: Mutex::new(None) })
+        let (about, read) = (file.summary(), Mutex::new(Some(file)));
+        Ok(Model {
+            folder,
+            about,
+            read,
+            fact,
+            port,
+            preprocess,
+            notes,
+            settings,
+            load_secs,
+            last: Mutex::new(None),
+        })
     }
 
     /// Reads a picture through this model's preprocessing, or a `.npy` tensor as it is.
@@ -152,7 +166,23 @@ impl Model {
         let options =
             ImportOptions { input_shapes: [(spec.name.clone(), shape)].into(), ..ImportOptions::default() };
         let in_file = |e: occlude_engine::Error| Error::from(e).in_context(self.folder.model.display());
-        self.file.import(&options).map_err(in_file)
+        let kept = self.read.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let file = match kept {
+            Some(file) => file,
+            None => self.read_again()?,
+        };
+        file.import(&options).map_err(in_file)
+    }
+
+    fn read_again(&self) -> Result<ModelFile> {
+        let file = onnx::read(&self.folder.model)?;
+        if sha256_hex(file.bytes()) != self.fact.sha256 {
+            let path = self.folder.model.display();
+            return Err(
+                Error::file(format!("{path} has changed since it was opened")).with_hint("open it again")
+            );
+        }
+        Ok(file)
     }
 
     fn engine_options(&self, settings: &Settings) -> EngineOptions {

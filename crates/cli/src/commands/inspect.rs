@@ -4,7 +4,7 @@ use occlude::{Facts, Model, Result, preprocess_to_text};
 use serde_json::json;
 
 use crate::args::{self, InspectArguments};
-use crate::printer::{bytes, count};
+use crate::printer::{bytes, count, memory};
 use crate::{Outcome, Printer};
 
 /// Nodes listed as the most expensive ones.
@@ -65,31 +65,30 @@ fn lines(facts: &Facts, model: &Model, all_nodes: bool) -> Vec<String> {
     lines.push(row("parameters", count(facts.parameters)));
     if let Some((tensor, size, step)) = &facts.receptive_field {
         lines.push(row(
-            "sees",
-            format!("{} input elements at each place of \"{tensor}\", every {}", sizes(size), sizes(step)),
+            "receptive",
+            format!("field of \"{tensor}\": {} input elements, step {}", sizes(size), sizes(step)),
         ));
     }
     let operators: Vec<String> = facts.operators.iter().map(|(name, n)| format!("{name} {n}")).collect();
     lines.push(row("operators", operators.join(", ")));
     let foreign: Vec<&str> = facts.nodes.iter().filter(|n| n.is_foreign).map(|n| n.label.as_str()).collect();
     lines.push(row(
-        "whole",
-        if foreign.is_empty() {
-            "every operator has a kernel; none runs on whole tensors".to_string()
-        } else {
-            format!("run on whole tensors: {}", foreign.join(", "))
+        "slow nodes",
+        match foreign.len() {
+            0 => "none: every operator has a kernel of its own".to_string(),
+            n => format!("{n} without a kernel, run on whole tensors: {}", foreign.join(", ")),
         },
     ));
-    let memory = &facts.memory;
+    let held = &facts.memory;
     lines.push(row(
         "memory",
         format!(
-            "weights {} · kept baseline {} · {} windows in flight {} · allowance {} · {}",
-            bytes(memory.weights),
-            bytes(memory.baseline),
-            memory.windows_in_flight,
-            bytes(memory.in_flight),
-            bytes(memory.allowance),
+            "packed weights {} · kept baseline {} · {} windows in flight {} · allowance {} · {}",
+            memory(held.weights),
+            memory(held.baseline),
+            held.windows_in_flight,
+            memory(held.in_flight),
+            memory(held.allowance),
             facts.instruction_set
         ),
     ));
@@ -100,14 +99,16 @@ fn lines(facts: &Facts, model: &Model, all_nodes: bool) -> Vec<String> {
     }
     lines.push(String::new());
     lines.push(if all_nodes {
-        "nodes, in order".to_string()
+        "nodes, in order: multiply-adds, kind, shape, operator and name -> tensor (for --target node:NAME)"
+            .to_string()
     } else {
         format!("the {} most expensive nodes (-v lists all {})", nodes.len(), facts.nodes.len())
     });
     for node in nodes {
         let whole = if node.is_foreign { " · whole tensors" } else { "" };
+        let tensor = if all_nodes { format!(" -> \"{}\"", node.tensor) } else { String::new() };
         lines.push(format!(
-            "{:>9}  {:<17} [{}]  {}{whole}",
+            "{:>9}  {:<17} [{}]  {}{tensor}{whole}",
             count(node.macs),
             node.kind,
             sizes(&node.shape),

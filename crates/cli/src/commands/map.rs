@@ -1,106 +1,123 @@
 //! `occlude map`: one map per input, written and summed up in words.
 //!
-//! Where outputs go is checked before the work starts. A bad input is named and does not stop the others; an interrupted or failed run keeps what it
-//! has computed, marked incomplete.
+//! Where outputs go is checked before the work starts. A bad input is named at once and again at the end, and does not stop the others; an interrupted or
+//! failed run keeps what it has computed, marked incomplete. The words of the summary are in `talk`.
+
+mod talk;
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use occlude::occlusion::sizes_text;
-use occlude::{Direction, Error, Input, Map, Model, OutputPlan, Result, Settings, Watch};
-use serde_json::json;
+use occlude::{Error, Input, Job, Map, Model, OutputPlan, Result, Settings, Watch};
 
 use crate::args::{self, MapArguments};
-use crate::printer::{bytes, seconds};
-use crate::progress::Bar;
+use crate::printer::bytes;
+use crate::progress::{Bar, Wait};
 use crate::{Outcome, Printer, interrupt};
-
-/// Windows listed for and against a target.
-const TOP: usize = 3;
 
 pub(crate) fn run(arguments: &MapArguments, printer: &Printer) -> Result<Outcome> {
     let settings = args::settings(Some(&arguments.what), &arguments.how)?;
-    let stdout_is_taken = arguments.json && arguments.output.iter().any(|o| o == "-");
-    if stdout_is_taken {
+    if arguments.json && arguments.output.iter().any(|o| o == "-") {
         return Err(Error::argument("--json and -o - both write to standard output")
-            .with_hint("leave one of them out"));
+            .with_hint("leave one of them out; -o FILE.json writes the map to a file"));
     }
     let outputs = OutputPlan::prepare(&arguments.output, &arguments.inputs)?;
+    let reading = Wait::new(printer, &format!("reading {}", arguments.model.display()));
     let model = Model::open_with(&arguments.model, &settings)?;
-    say_model(&model, printer);
-    let stop = interrupt::flag()?;
-    let mut failures = Vec::new();
-    for (index, path) in arguments.inputs.iter().enumerate() {
-        let job = Job { arguments, settings: &settings, model: &model, outputs: &outputs, index, path };
-        match job.run(printer) {
-            Ok(()) if stop.load(Ordering::Relaxed) => return Ok(Outcome::Interrupted),
-            Ok(()) => {}
-            Err(error) => failures.push((path, error)),
-        }
+    drop(reading);
+    talk::model(&model, printer);
+    let call = Call { arguments, settings: &settings, model: &model, outputs: &outputs };
+    let outcome = call.all_inputs(printer)?;
+    if arguments.output.is_empty() && !arguments.json && outcome == Outcome::Done {
+        printer
+            .say("wrote", "nothing: -o map.html writes a page, -o map.png a figure, -o map.npz the numbers");
     }
-    let [(_, error)] = &failures[..] else {
-        for (path, error) in &failures {
-            printer.error(&error.clone().in_context(path.display()));
-        }
-        return Ok(match failures.len() {
-            0 => Outcome::Done,
-            n if n == arguments.inputs.len() => Outcome::Failed,
-            _ => Outcome::SomeFailed,
-        });
-    };
-    printer.error(error);
-    Ok(if arguments.inputs.len() == 1 { Outcome::Failed } else { Outcome::SomeFailed })
+    Ok(outcome)
 }
 
-/// One input of the call.
-struct Job<'a> {
+/// What all inputs of a call share.
+struct Call<'a> {
     arguments: &'a MapArguments,
     settings: &'a Settings,
     model: &'a Model,
     outputs: &'a OutputPlan,
-    index: usize,
-    path: &'a Path,
 }
 
-impl Job<'_> {
-    fn run(&self, printer: &Printer) -> Result<()> {
-        let input = self.model.read_input(self.path)?;
-        say_input(self.path, &input, printer);
+impl Call<'_> {
+    fn all_inputs(&self, printer: &Printer) -> Result<Outcome> {
+        let stop = interrupt::flag()?;
+        let inputs = &self.arguments.inputs;
+        let mut failed = Vec::new();
+        for (index, path) in inputs.iter().enumerate() {
+            if let Err(error) = self.one_input(index, path, printer) {
+                printer.error(&naming(error, path, inputs.len()));
+                failed.push(path.display().to_string());
+            }
+            if stop.load(Ordering::Relaxed) {
+                let left = inputs.len() - index - 1;
+                if left > 0 {
+                    printer.warn(&format!("interrupted: {left} of {} inputs not begun", inputs.len()));
+                }
+                say_failed(&failed, inputs.len(), printer);
+                return Ok(Outcome::Interrupted);
+            }
+        }
+        say_failed(&failed, inputs.len(), printer);
+        Ok(match failed.len() {
+            0 => Outcome::Done,
+            n if n == inputs.len() => Outcome::Failed,
+            _ => Outcome::SomeFailed,
+        })
+    }
+
+    fn one_input(&self, index: usize, path: &Path, printer: &Printer) -> Result<()> {
+        let input = self.model.read_input(path)?;
+        talk::input(path, &input, printer);
+        let grid = Job::grid(self.settings, &input)?;
+        let given = args::given_what(&self.arguments.what);
+        talk::plan(&grid, &input, self.settings, &given, printer);
         let bar = Bar::new(printer);
         let mut show = |progress: &occlude::Progress| bar.show(progress);
         let mut watch = Watch { cancel: Some(interrupt::flag()?), progress: Some(&mut show) };
         let result = self.model.occlusion().with(self.settings).run_watched(&input, &mut watch);
         drop(bar);
         match result {
-            Ok(map) => self.finish(map, &input, printer),
+            Ok(map) => self.finish(index, map, &input, printer),
             Err(error) => {
                 if let Some(map) = error.partial_map() {
                     printer.warn(&format!(
-                        "{} of {} windows were computed before the error and are kept",
+                        "{} of {} windows were computed before the error{}",
                         map.computed,
-                        map.grid.len()
+                        map.grid.len(),
+                        if self.arguments.output.is_empty() {
+                            ""
+                        } else {
+                            " and are kept, marked incomplete"
+                        }
                     ));
-                    self.write(map, &input, printer)?;
+                    self.write(index, map, &input, printer)?;
                 }
                 Err(error)
             }
         }
     }
 
-    fn finish(&self, mut map: Map, input: &Input, printer: &Printer) -> Result<()> {
-        map.provenance.command = Some(self.command());
+    fn finish(&self, index: usize, mut map: Map, input: &Input, printer: &Printer) -> Result<()> {
+        let path = &self.arguments.inputs[index];
+        map.provenance.command = Some(self.command(path));
         for note in map.notes.iter().filter(|note| !input.notes.contains(note)) {
             printer.say("note", note);
         }
-        say_map(&map, printer);
+        let given = args::given_what(&self.arguments.what);
+        talk::map(&map, given.iter().any(|(name, _)| *name == "target"), printer);
         if self.arguments.json {
-            printer.line(&summary(&map, self.path).to_string());
+            printer.line(&talk::summary(&map, path).to_string());
         }
-        self.write(&map, input, printer)
+        self.write(index, &map, input, printer)
     }
 
-    fn write(&self, map: &Map, input: &Input, printer: &Printer) -> Result<()> {
-        for written in self.outputs.write(self.index, map, &input.picture)? {
+    fn write(&self, index: usize, map: &Map, input: &Input, printer: &Printer) -> Result<()> {
+        for written in self.outputs.write(index, map, &input.picture)? {
             if let Some(data) = &written.stdout {
                 printer.data(data);
             }
@@ -112,15 +129,28 @@ impl Job<'_> {
     }
 
     /// The command line that makes this map again.
-    fn command(&self) -> String {
+    fn command(&self, path: &Path) -> String {
         let mut words = vec!["occlude".into(), "map".into()];
         words.push(quoted(&self.arguments.model.display().to_string()));
-        words.push(quoted(&self.path.display().to_string()));
+        words.push(quoted(&path.display().to_string()));
         for (name, value) in args::given(&self.arguments.what, &self.arguments.how) {
             words.push(format!("--{name}"));
             words.push(quoted(&value));
         }
         words.join(" ")
+    }
+}
+
+/// Of several inputs, the error says which one it is about.
+fn naming(error: Error, path: &Path, inputs: usize) -> Error {
+    let shown = path.display().to_string();
+    if inputs == 1 || error.to_string().contains(&shown) { error } else { error.in_context(shown) }
+}
+
+/// The list at the end; a single input was named by its own error.
+fn say_failed(failed: &[String], inputs: usize, printer: &Printer) {
+    if !failed.is_empty() && inputs > 1 {
+        printer.warn(&format!("{} of {inputs} inputs failed: {}", failed.len(), failed.join(", ")));
     }
 }
 
@@ -133,122 +163,23 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-fn say_model(model: &Model, printer: &Printer) {
-    let port = model.port();
-    let dims: Vec<String> = port.dims.iter().map(|d| d.map_or("?".to_string(), |n| n.to_string())).collect();
-    printer.say(
-        "model",
-        &format!(
-            "{} · input \"{}\" [{}] {}",
-            model.path().display(),
-            port.name,
-            dims.join(", "),
-            port.layout
-        ),
-    );
-}
-
-fn say_input(path: &Path, input: &Input, printer: &Printer) {
-    printer.say("input", &format!("{} · {}", path.display(), input.spec));
-    for note in &input.notes {
-        printer.say("note", note);
-    }
-}
-
-fn say_map(map: &Map, printer: &Printer) {
-    let window = sizes_text(&map.grid.axes.iter().map(|a| a.window).collect::<Vec<_>>());
-    let stride = sizes_text(&map.grid.axes.iter().map(|a| a.stride).collect::<Vec<_>>());
-    let times = &map.provenance.timings;
-    let rate = if times.windows_secs > 0.0 { map.computed as f64 / times.windows_secs } else { 0.0 };
-    printer.say(
-        "windows",
-        &format!(
-            "{} of {} · window {window}, stride {stride} · {} ({rate:.0}/s, {})",
-            map.computed,
-            map.grid.len(),
-            seconds(times.windows_secs),
-            map.provenance.runtime
-        ),
-    );
-    for (index, target) in map.targets.iter().enumerate() {
-        printer.say("target", &format!("{} · {} {:.4}", target.label, target.unit, target.baseline));
-        for (direction, word) in [(Direction::For, "for"), (Direction::Against, "against")] {
-            for top in map.top_windows(index, direction, if map.targets.len() > 1 { 1 } else { TOP }) {
-                let place = if map.geometry.source_size.is_empty() {
-                    map.grid.describe(top.window)
-                } else {
-                    place_in_source(&top.window_in_source)
-                };
-                printer.say(word, &format!("{:+.4} {} when {place} is hidden", top.sensitivity, target.unit));
-            }
-        }
-    }
-    if let Some(flips) = map.summary(0).and_then(|s| s.label_flips).filter(|&n| n > 0) {
-        printer.say(
-            "flips",
-            &format!("{flips} of {} windows make another class the most probable one", map.computed),
-        );
-    }
-    if let Some(check) = &map.check {
-        printer.say(
-            "check",
-            &format!(
-                "{} window{} recomputed alone in full · largest difference {:.1e}, allowed {:.1e}",
-                check.windows.len(),
-                if check.windows.len() == 1 { "" } else { "s" },
-                check.max_abs_diff,
-                check.tolerance
-            ),
-        );
-    }
-    if !map.is_complete() {
-        printer.warn(&format!(
-            "interrupted: {} of {} windows; the map is marked incomplete",
-            map.computed,
-            map.grid.len()
-        ));
-    }
-}
-
-/// `x 96-112 y 72-88 px` for pictures, ranges by axis for everything else.
-fn place_in_source(ranges: &[std::ops::Range<f64>]) -> String {
-    let range = |r: &std::ops::Range<f64>| format!("{:.0}-{:.0}", r.start, r.end);
-    match ranges {
-        [y, x] => format!("x {} y {} px", range(x), range(y)),
-        _ => ranges.iter().map(range).collect::<Vec<_>>().join(" x "),
-    }
-}
-
-/// The summary for programs, schema `occlude.map-summary/1`.
-fn summary(map: &Map, path: &Path) -> serde_json::Value {
-    let target = |(index, target): (usize, &occlude::MapTarget)| {
-        json!({
-            "label": target.label, "class": target.class, "unit": target.unit, "baseline": target.baseline,
-            "summary": map.summary(index),
-            "for": map.top_windows(index, Direction::For, TOP),
-            "against": map.top_windows(index, Direction::Against, TOP),
-        })
-    };
-    json!({
-        "schema": "occlude.map-summary/1",
-        "input": path.display().to_string(),
-        "complete": map.is_complete(),
-        "windows": map.grid.len(),
-        "computed": map.computed,
-        "targets": map.targets.iter().enumerate().map(target).collect::<Vec<_>>(),
-        "check": map.check,
-        "notes": map.notes,
-        "runtime": map.provenance.runtime,
-        "timings": map.provenance.timings,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn words_are_quoted_for_a_shell() {
-        assert_eq!(super::quoted("a/b-c.jpg"), "a/b-c.jpg");
-        assert_eq!(super::quoted("my cat's.jpg"), "'my cat'\\''s.jpg'");
-        assert_eq!(super::quoted(""), "''");
+        assert_eq!(quoted("a/b-c.jpg"), "a/b-c.jpg");
+        assert_eq!(quoted("my cat's.jpg"), "'my cat'\\''s.jpg'");
+        assert_eq!(quoted(""), "''");
+    }
+
+    #[test]
+    fn an_error_of_one_of_several_inputs_names_it_once() {
+        let path = Path::new("a/cat.jpg");
+        let text = |message: &str, inputs| naming(Error::file(message), path, inputs).to_string();
+        assert_eq!(text("window too large", 1), "window too large");
+        assert_eq!(text("window too large", 2), "a/cat.jpg: window too large");
+        assert_eq!(text("cannot read a/cat.jpg", 2), "cannot read a/cat.jpg");
     }
 }

@@ -1,11 +1,11 @@
 //! `occlude plan`: what a map would cost, without running it.
 
-use occlude::occlusion::sizes_text;
+use occlude::occlusion::{axis_name, sizes_text};
 use occlude::{AxisRole, Model, Result, RunPlan};
 use serde_json::json;
 
 use crate::args::{self, PlanArguments};
-use crate::printer::{bytes, count, seconds};
+use crate::printer::{count, memory, seconds};
 use crate::{Outcome, Printer};
 
 /// Multiply-adds per second and thread that a full run is taken to reach; measured on one machine, so the estimate is a rough one.
@@ -53,15 +53,13 @@ fn lines(plan: &RunPlan, full_secs: Option<f64>) -> Vec<String> {
             sizes(|a| a.stride)
         ),
     ));
+    let spatial = axes.iter().filter(|axis| axis.role != AxisRole::Channel).count();
     for axis in axes {
-        let name = match axis.role {
-            AxisRole::Channel => "channels".to_string(),
-            AxisRole::Spatial(index) => format!("axis {index}"),
-        };
+        let name = axis_name(axis.role, spatial);
         let (first, last) =
             (axis.starts.first().copied().unwrap_or(0), axis.ends.last().copied().unwrap_or(0));
         lines.push(row(
-            &format!("  {name}"),
+            &format!("  {name}s"),
             format!("{} windows over {first}-{last} of {}", axis.starts.len(), axis.length),
         ));
     }
@@ -73,25 +71,31 @@ fn lines(plan: &RunPlan, full_secs: Option<f64>) -> Vec<String> {
             count(plan.macs_per_full_run * plan.windows as u64)
         ),
     ));
-    if let Some(memory) = &plan.memory {
-        let total = memory.weights + memory.baseline + memory.in_flight + memory.allowance;
+    if let Some(held) = &plan.memory {
+        let total = held.weights + held.baseline + held.in_flight + held.allowance;
         lines.push(row(
             "memory",
             format!(
                 "at most {}: packed weights {}, kept baseline {}, {} windows in flight {}, allowance {}",
-                bytes(total),
-                bytes(memory.weights),
-                bytes(memory.baseline),
-                memory.windows_in_flight,
-                bytes(memory.in_flight),
-                bytes(memory.allowance)
+                memory(total),
+                memory(held.weights),
+                memory(held.baseline),
+                held.windows_in_flight,
+                memory(held.in_flight),
+                memory(held.allowance)
             ),
         ));
     }
     if let (Some(secs), Some(isa)) = (full_secs, plan.instruction_set) {
         lines.push(row(
             "time",
-            format!("at most about {} in full runs ({isa}, {} threads; a rough estimate); incremental runs do a part of that", seconds(secs), plan.threads),
+            format!(
+                "about {} if every window were a full run, a rough estimate from {} multiply-adds per second \
+                 and thread ({isa}, {} threads)",
+                seconds(secs),
+                count(assumed_rate(isa) as u64),
+                plan.threads
+            ),
         ));
     }
     lines

@@ -69,6 +69,23 @@ pub struct ModelFile {
     opset: i64,
 }
 
+/// What a file says about its model, without its weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelSummary {
+    /// Inputs that are no initialisers.
+    pub inputs: Vec<PortInfo>,
+    /// Outputs.
+    pub outputs: Vec<PortInfo>,
+    /// Version of the ONNX operator set.
+    pub opset: i64,
+    /// Version of the file format.
+    pub ir_version: i64,
+    /// Who wrote the file.
+    pub producer: String,
+    /// Bytes of the file, external data not included.
+    pub bytes: u64,
+}
+
 /// Reads a model file and checks the data files beside it.
 ///
 /// # Errors
@@ -160,6 +177,18 @@ impl ModelFile {
     /// Who wrote the file, with version, for example `pytorch 2.9.0`; may be empty.
     pub fn producer(&self) -> String {
         format!("{} {}", self.proto.producer_name, self.proto.producer_version).trim().to_string()
+    }
+
+    /// What is known without the bytes, to keep when the file is dropped.
+    pub fn summary(&self) -> ModelSummary {
+        ModelSummary {
+            inputs: self.inputs.clone(),
+            outputs: self.outputs.clone(),
+            opset: self.opset,
+            ir_version: self.ir_version(),
+            producer: self.producer(),
+            bytes: self.bytes.len() as u64,
+        }
     }
 
     /// Resolves the model to a graph for one example.

@@ -39,6 +39,8 @@ pub struct NodeFact {
     pub kind: String,
     /// Shape written.
     pub shape: Vec<usize>,
+    /// The model's name of the tensor written, as in `node:NAME`.
+    pub tensor: String,
     /// Multiply-adds.
     pub macs: u64,
     /// Whether it runs on whole tensors through the importer.
@@ -144,10 +146,12 @@ impl Model {
         };
         let nodes: Vec<NodeFact> = plan::work(&graph)
             .into_iter()
-            .map(|n| NodeFact {
+            .zip(&graph.nodes)
+            .map(|(n, node)| NodeFact {
                 label: n.label,
                 kind: n.kind.to_string(),
                 shape: n.shape,
+                tensor: graph.tensor(node.output).name.clone(),
                 macs: n.macs,
                 is_foreign: n.is_foreign,
             })
@@ -160,17 +164,17 @@ impl Model {
         let receptive_field =
             plan::receptive_field(&graph).map(|field| (field.tensor, field.size, field.step));
         let parameters = parameters(&graph);
-        let outputs: Vec<String> = self.file.outputs().iter().map(|o| o.name.clone()).collect();
+        let outputs: Vec<String> = self.about.outputs.iter().map(|o| o.name.clone()).collect();
         let scorer = EngineScorer::new(graph, spec.clone(), &outputs, self.engine_options(&self.settings))?;
         Ok(Facts {
             file: self.fact.name.clone(),
             sha256: self.fact.sha256.clone(),
-            bytes: self.file.bytes().len() as u64,
-            opset: self.file.opset(),
-            ir_version: self.file.ir_version(),
-            producer: self.file.producer(),
-            inputs: self.file.inputs().iter().map(tensor_fact).collect(),
-            outputs: self.file.outputs().iter().map(tensor_fact).collect(),
+            bytes: self.about.bytes,
+            opset: self.about.opset,
+            ir_version: self.about.ir_version,
+            producer: self.about.producer.clone(),
+            inputs: self.about.inputs.iter().map(tensor_fact).collect(),
+            outputs: self.about.outputs.iter().map(tensor_fact).collect(),
             layout: self.port.layout,
             shape: spec.shape,
             is_classifier,

@@ -171,7 +171,7 @@ impl<'m> Occlusion<'m> {
             }
         };
         let target = &self.settings.target;
-        let outputs = self.model.file.outputs();
+        let outputs = &self.model.about.outputs;
         let vector = graph
             .as_ref()
             .and_then(|g| g.outputs.iter().position(|id| is_vector(&g.tensor(*id).model_shape())));

@@ -18,7 +18,7 @@ use crate::tensor::{TensorSpec, shape_text};
 ///     Ok(Outputs { names: vec!["y".into()], shapes: vec![vec![1, 1]], values: vec![sums] })
 /// });
 /// assert_eq!(sum.baseline(&[1.0, 2.0, 3.0, 4.0])?.values, [[10.0]]);
-/// # occlude::Result::Ok(())
+/// # Ok::<(), occlude::Error>(())
 /// ```
 pub struct BatchScorer<F> {
     spec: TensorSpec,

@@ -153,9 +153,24 @@ fn form_of(engine: EngineChoice) -> Option<Form> {
 
 fn tensor_of(graph: &Graph, name: &str) -> Result<TensorId> {
     graph.find(name).ok_or_else(|| {
-        Error::argument(format!("the model has no tensor \"{name}\""))
-            .with_hint("names of tensors are those in the model file; `occlude inspect -v` lists them")
+        Error::argument(format!("the model has no tensor \"{name}\"")).with_hint(format!(
+            "{}names of tensors are those in the model file; `occlude inspect -v` lists them",
+            nearest_tensor(graph, name)
+        ))
     })
+}
+
+/// `did you mean "relu5"? `, or nothing where no name is like it.
+fn nearest_tensor(graph: &Graph, name: &str) -> String {
+    let low = name.to_lowercase();
+    let near = graph
+        .tensors
+        .iter()
+        .filter(|t| t.constant.is_none())
+        .map(|t| (strsim::normalized_damerau_levenshtein(&t.name.to_lowercase(), &low), &t.name))
+        .filter(|(similarity, _)| *similarity >= 0.6)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    near.map_or(String::new(), |(_, name)| format!("did you mean \"{name}\"? "))
 }
 
 /// Windows as the engine wants them: the model's axes with the batch axis in front.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use ::ort::environment::Environment;
+use ::ort::logging::LogLevel;
 use ::ort::session::Session;
 use runs::Runs;
 
@@ -66,7 +67,9 @@ impl OrtModel {
         let refused =
             |e: String| Error::model(format!("ONNX Runtime could not load {}: {e}", self.path.display()));
         let text = |e: ::ort::Error| refused(first_line(&e));
-        let mut builder = Session::builder(environment).map_err(text)?;
+        let builder = Session::builder(environment).map_err(text)?;
+        // What it has to say comes back as errors; it must not write to standard error itself.
+        let mut builder = builder.with_log_level(LogLevel::Fatal).map_err(|e| refused(first_line(&e)))?;
         if let Some(threads) = self.threads {
             builder = builder.with_intra_threads(threads).map_err(|e| refused(first_line(&e)))?;
         }

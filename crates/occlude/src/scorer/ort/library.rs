@@ -19,8 +19,11 @@ pub fn find(named: Option<&Path>, virtual_env: Option<&Path>) -> Result<PathBuf>
         return if path.is_file() {
             Ok(path.to_path_buf())
         } else {
-            Err(Error::file(format!("ORT_DYLIB_PATH says {}, which is not a file", path.display()))
-                .with_hint(HINT))
+            Err(Error::file(format!(
+                "ONNX Runtime's library is said to be {}, which is not a file",
+                path.display()
+            ))
+            .with_hint(HINT))
         };
     }
     let mut folders = Vec::new();
@@ -88,6 +91,6 @@ mod tests {
         let named = capi.join("other.py");
         assert_eq!(find(Some(&named), None).expect("named"), named);
         let error = find(Some(Path::new("/none.so")), None).expect_err("missing");
-        assert!(error.to_string().contains("ORT_DYLIB_PATH says /none.so") && error.hint().is_some());
+        assert!(error.to_string().contains("said to be /none.so") && error.hint().is_some());
     }
 }

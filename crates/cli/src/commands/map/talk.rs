@@ -1,0 +1,179 @@
+//! What `occlude map` says about a run: what goes in, what will be done, what was found, and the summary for programs.
+//!
+//! Every silent choice is a line here, with the flag that changes it. Numbers come from the map as they are; nothing is computed here but rates.
+
+use std::path::Path;
+
+use occlude::occlusion::{axis_name, sizes_text};
+use occlude::{Direction, Grid, Input, Map, MapTarget, Model, ScoreKind, Settings, TensorSpec};
+use serde_json::json;
+
+use crate::Printer;
+use crate::printer::seconds;
+
+/// Windows listed for and against a target.
+const TOP: usize = 3;
+
+pub(super) fn model(model: &Model, printer: &Printer) {
+    let port = model.port();
+    let dims: Vec<String> = port.dims.iter().map(|d| d.map_or("?".to_string(), |n| n.to_string())).collect();
+    printer.say(
+        "model",
+        &format!(
+            "{} · input \"{}\" [{}] {}",
+            model.path().display(),
+            port.name,
+            dims.join(", "),
+            port.layout
+        ),
+    );
+}
+
+pub(super) fn input(path: &Path, input: &Input, printer: &Printer) {
+    printer.say("input", &format!("{} · {}", path.display(), input.spec));
+    for note in &input.notes {
+        printer.say("note", note);
+    }
+}
+
+/// What will be hidden; defaults are said with the flags that change them.
+pub(super) fn plan(
+    grid: &Grid,
+    input: &Input,
+    settings: &Settings,
+    given: &[(&'static str, &str)],
+    printer: &Printer,
+) {
+    let sizes =
+        |of: fn(&occlude::GridAxis) -> usize| sizes_text(&grid.axes.iter().map(of).collect::<Vec<_>>());
+    // The score does not matter for the text of the fill.
+    let arguments = settings.arguments(&input.spec.spatial(), ScoreKind::Raw);
+    let fill = arguments.iter().find(|(name, _)| name == "fill").map_or("", |(_, value)| value.as_str());
+    let silent: Vec<String> = ["window", "stride", "fill"]
+        .iter()
+        .filter(|name| !given.iter().any(|(given, _)| given == *name))
+        .map(|name| format!("--{name}"))
+        .collect();
+    let change = if silent.is_empty() { String::new() } else { format!(" ({} to change)", silent.join(" ")) };
+    printer.say(
+        "plan",
+        &format!(
+            "{} windows ({}) · window {}, stride {} · fill {fill}{change}",
+            grid.len(),
+            sizes(|a| a.starts.len()),
+            sizes(|a| a.window),
+            sizes(|a| a.stride)
+        ),
+    );
+}
+
+/// What was found.
+pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
+    if !map.is_complete() {
+        printer.warn(&format!(
+            "interrupted: {} of {} windows; the map is marked incomplete",
+            map.computed,
+            map.grid.len()
+        ));
+    }
+    let times = &map.provenance.timings;
+    let rate = if times.windows_secs > 0.0 { map.computed as f64 / times.windows_secs } else { 0.0 };
+    printer.say(
+        "windows",
+        &format!(
+            "{} of {} · {} ({rate:.0}/s, {})",
+            map.computed,
+            map.grid.len(),
+            seconds(times.windows_secs),
+            map.provenance.runtime
+        ),
+    );
+    if printer.verbose {
+        printer.say(
+            "times",
+            &format!(
+                "load {} · untouched input {} · first window after {} · check {}",
+                seconds(times.load_secs),
+                seconds(times.baseline_secs),
+                seconds(times.first_window_secs),
+                seconds(times.check_secs)
+            ),
+        );
+        let settings: Vec<String> =
+            map.provenance.arguments.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        printer.say("settings", &settings.join(" · "));
+    }
+    for (index, one) in map.targets.iter().enumerate() {
+        let change = if index == 0 && !target_was_given { " (--target to change)" } else { "" };
+        printer.say("target", &format!("{}{change}", target_text(one)));
+        for (direction, word) in [(Direction::For, "for"), (Direction::Against, "against")] {
+            for top in map.top_windows(index, direction, if map.targets.len() > 1 { 1 } else { TOP }) {
+                let place = place_in_source(&top.window_in_source, &map.input, map.geometry.unit);
+                printer.say(word, &format!("{:+.4} {} when {place} is hidden", top.sensitivity, one.unit));
+            }
+        }
+    }
+    if let Some(flips) = map.summary(0).and_then(|s| s.label_flips).filter(|&n| n > 0) {
+        printer.say(
+            "flips",
+            &format!("{flips} of {} windows make another class the most probable one", map.computed),
+        );
+    }
+    if let Some(check) = &map.check {
+        printer.say(
+            "check",
+            &format!(
+                "{} window{} recomputed alone in full · largest difference {:.1e}, allowed {:.1e}",
+                check.windows.len(),
+                if check.windows.len() == 1 { "" } else { "s" },
+                check.max_abs_diff,
+                check.tolerance
+            ),
+        );
+    }
+}
+
+/// `#967 espresso · probability 0.9406`
+fn target_text(target: &MapTarget) -> String {
+    let class = target.class.map_or(String::new(), |class| format!("#{class} "));
+    // A class without a name is called by its number already.
+    let class = if target.label.starts_with("class ") { String::new() } else { class };
+    format!("{class}{} · {} {:.4}", target.label, target.unit, target.baseline)
+}
+
+/// `x 96-112 y 72-88 px` for pictures, the axis named before each range for everything else.
+fn place_in_source(ranges: &[std::ops::Range<f64>], spec: &TensorSpec, unit: &str) -> String {
+    let range = |r: &std::ops::Range<f64>| format!("{:.0}-{:.0}", r.start, r.end);
+    let rank = spec.spatial().len();
+    match ranges {
+        [y, x] => format!("x {} y {} {unit}", range(x), range(y)),
+        _ => (ranges.iter().enumerate())
+            .map(|(axis, r)| format!("{} {}", axis_name(occlude::AxisRole::Spatial(axis), rank), range(r)))
+            .collect::<Vec<_>>()
+            .join(" "),
+    }
+}
+
+/// The summary for programs, schema `occlude.map-summary/1`.
+pub(super) fn summary(map: &Map, path: &Path) -> serde_json::Value {
+    let target = |(index, target): (usize, &MapTarget)| {
+        json!({
+            "label": target.label, "class": target.class, "unit": target.unit, "baseline": target.baseline,
+            "summary": map.summary(index),
+            "for": map.top_windows(index, Direction::For, TOP),
+            "against": map.top_windows(index, Direction::Against, TOP),
+        })
+    };
+    json!({
+        "schema": "occlude.map-summary/1",
+        "input": path.display().to_string(),
+        "complete": map.is_complete(),
+        "windows": map.grid.len(),
+        "computed": map.computed,
+        "targets": map.targets.iter().enumerate().map(target).collect::<Vec<_>>(),
+        "check": map.check,
+        "notes": map.notes,
+        "runtime": map.provenance.runtime,
+        "timings": map.provenance.timings,
+    })
+}
