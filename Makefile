@@ -3,7 +3,7 @@
 # make bench    kernels against the machine's peak; dense runs against ONNX Runtime (needs `make models` for the large ones)
 # make models   exports the model zoo with random weights (torch, timm, MONAI, Keras: gigabytes, minutes)
 # make zoo      the zoo's maps against ONNX Runtime's
-# make lint     format, clippy, docs
+# make lint     format, clippy, docs (the command line has help texts instead)
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -58,4 +58,4 @@ zoo: build
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --quiet
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --exclude occlude-cli --no-deps --quiet

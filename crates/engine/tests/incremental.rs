@@ -83,7 +83,7 @@ impl Builder {
         let (geometry, mut output) = self.geometry(&input, 3)?;
         let (groups, out_channels) = match self.random.below(4) {
             0 => (in_channels, in_channels),
-            1 if in_channels % 2 == 0 => (2, 2 * (1 + self.random.below(6))),
+            1 if in_channels.is_multiple_of(2) => (2, 2 * (1 + self.random.below(6))),
             _ => (1, 1 + self.random.below(20)),
         };
         output.push(out_channels);

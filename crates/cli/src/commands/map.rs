@@ -103,6 +103,10 @@ impl Call<'_> {
     }
 
     fn finish(&self, index: usize, mut map: Map, input: &Input, printer: &Printer) -> Result<()> {
+        if map.computed == 0 {
+            printer.warn("interrupted before the first window: nothing is written");
+            return Ok(());
+        }
         let path = &self.arguments.inputs[index];
         map.provenance.command = Some(self.command(path));
         for note in map.notes.iter().filter(|note| !input.notes.contains(note)) {

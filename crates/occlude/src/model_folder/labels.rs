@@ -81,12 +81,10 @@ impl Labels {
         for (class, name) in self.0.iter().enumerate() {
             for synonym in synonyms(name) {
                 let low = synonym.to_lowercase();
+                let has_word = low.split(|c: char| !c.is_alphanumeric()).any(|word| word == wanted_low);
                 let contained = wanted_low.len() >= 3 && low.contains(wanted_low);
-                let similarity = strsim::normalized_damerau_levenshtein(&low, wanted_low).max(if contained {
-                    0.7
-                } else {
-                    0.0
-                });
+                let shared = if has_word { 0.8 } else { f64::from(u8::from(contained)) * 0.7 };
+                let similarity = strsim::normalized_damerau_levenshtein(&low, wanted_low).max(shared);
                 if similarity >= 0.55 {
                     near.push((similarity, class, synonym));
                 }
@@ -135,6 +133,9 @@ mod tests {
         let error = labels().find("expresso").expect_err("unknown");
         assert_eq!(error.hint(), Some("did you mean \"espresso\" (4)?"));
         assert!(labels().find("cat").expect_err("part").hint().expect("hint").contains("Egyptian cat"));
+        let birds = Labels::new(["oystercatcher", "tiger cat"].map(String::from).to_vec());
+        let hint = "did you mean \"tiger cat\" (1), \"oystercatcher\" (0)?";
+        assert_eq!(birds.find("cat").expect_err("part").hint(), Some(hint), "whole words first");
         assert!(labels().find("zzzz").expect_err("far").hint().expect("hint").contains("class index"));
         assert!(
             labels().find("crane").expect_err("two").to_string().contains("2 classes: 2 (crane), 3 (crane)")
