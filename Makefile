@@ -7,7 +7,7 @@
 
 CARGO ?= cargo
 PYTHON ?= python3
-OCCLUDE = target/release/occlude
+OCCLUDE = $(or $(CARGO_TARGET_DIR),target)/release/occlude
 VENV_TEST = .venv-test
 VENV_ZOO = .venv-zoo
 

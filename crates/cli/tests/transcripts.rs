@@ -1,78 +1,113 @@
-//! What the program says: help, a run, and every kind of bad input, word for word.
+//! What the program says, word for word: help, runs, and every kind of bad input, against the goldens in `transcripts/`.
+//!
+//! Each test is a table of names and command lines; every row that differs is reported. The last test holds the folder against the tables, so that no
+//! golden is left behind.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
-use support::{Shell, compare};
+use support::arrays::{json, npy};
+use support::{COFFEE, DEMO, QUICK, Shell, compare};
 
-const DEMO: &str = "examples/efficientnet-lite0";
-const COFFEE: &str = "examples/images/coffee.jpg";
-const QUICK: &str = "--window 112 --stride 56 --threads 2";
+/// The tables, by name of the transcript.
+type Table = Vec<(String, String)>;
 
-/// A `.npy` file of little-endian f32.
-fn npy(shape: &str, values: &[f32]) -> Vec<u8> {
-    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}");
-    while (header.len() + 11) % 64 != 0 {
-        header.push(' ');
-    }
-    header.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.bytes());
-    bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-    bytes
+fn named(prefix: &str, rows: &[(&str, String)]) -> Table {
+    rows.iter().map(|(name, line)| (format!("{prefix}{name}"), line.clone())).collect()
 }
 
-/// A PNG whose header claims 100,000 x 100,000 pixels.
-fn huge_png() -> Vec<u8> {
-    let mut bytes = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0d".to_vec();
-    let mut header = b"IHDR".to_vec();
-    header.extend(100_000u32.to_be_bytes());
-    header.extend(100_000u32.to_be_bytes());
-    header.extend([8, 2, 0, 0, 0]);
-    bytes.extend(&header);
-    bytes.extend(crc32fast::hash(&header).to_be_bytes());
-    bytes.extend(b"\x00\x00\x00\x00IDAT");
-    bytes.extend(crc32fast::hash(b"IDAT").to_be_bytes());
-    bytes
+fn check(shell: &Shell, table: Table) {
+    compare(&table.into_iter().map(|(name, line)| (name, shell.transcript(&line))).collect::<Vec<_>>());
+}
+
+fn help() -> Table {
+    let page = |name: &str, line: &str| (name.to_string(), line.to_string());
+    vec![
+        page("version", "--version"),
+        page("help", "--help"),
+        page("help_map", "map --help"),
+        page("help_inspect", "inspect --help"),
+        page("help_plan", "plan --help"),
+        page("help_completions", "completions --help"),
+    ]
 }
 
 #[test]
 fn help_of_every_command() {
-    let shell = Shell::new();
-    let cases = ["--help", "map --help", "inspect --help", "plan --help", "completions --help"];
-    let names = ["help", "help_map", "help_inspect", "help_plan", "help_completions"];
-    compare(&names.into_iter().zip(cases.map(|line| shell.transcript(line))).collect::<Vec<_>>());
+    check(&Shell::new(), help());
+}
+
+fn runs() -> Table {
+    let demo = |flags: &str| format!("map {DEMO} {COFFEE} {QUICK} --threads 2 {flags}");
+    let small = "tests/corpus/ops/small_cnn_softmax.onnx";
+    named(
+        "",
+        &[
+            ("map", demo("-o [TMP]/map.html -o [TMP]/map.png")),
+            ("map_into_folder", demo("-o [TMP]/maps/")),
+            ("map_without_output", demo("--fill 0.5")),
+            ("map_quiet", demo("-q -o [TMP]/quiet.npy")),
+            ("map_node", demo("--target node:/_conv_head/Conv_output_0:channel=7")),
+            ("map_named_classes", demo("--target espresso,~968,~soup~bowl --score log-odds")),
+            (
+                "map_top3_logit",
+                format!(
+                    "map {DEMO} examples/images/chelsea.jpg {QUICK} --threads 2 --target top3 --score logit"
+                ),
+            ),
+            ("map_roi", demo("--roi 0:60,0:224")),
+            ("map_gather", demo("--engine gather --fill patch-mean")),
+            (
+                "map_tensor",
+                format!("map {small} [TMP]/x.npy --window 7 --stride 7 --border drop --threads 2"),
+            ),
+            ("map_some_inputs_bad", demo("[TMP]/text.jpg nowhere.jpg -o [TMP]/{stem}.npy")),
+            ("map_all_inputs_bad", format!("map {DEMO} [TMP]/text.jpg nowhere.jpg {QUICK}")),
+            ("inspect", format!("inspect {DEMO}")),
+            ("inspect_nodes", format!("inspect -v {small}")),
+            ("inspect_slow_nodes", "inspect tests/corpus/ops/rare_einsum_channels.onnx".to_string()),
+            ("plan", format!("plan {DEMO} {COFFEE} {QUICK} --threads 2 --roi 0:112,0:224")),
+            (
+                "plan_channels",
+                format!("plan {DEMO} {COFFEE} --window 1x112x112 --stride 1x56x56 --threads 2"),
+            ),
+        ],
+    )
 }
 
 #[test]
-fn runs_of_the_demo() {
+fn runs_of_every_command() {
     let shell = Shell::new();
-    let run = |line: String| shell.transcript(&line);
-    compare(&[
-        ("map", run(format!("map {DEMO} {COFFEE} {QUICK} -o [TMP]/map.html -o [TMP]/map.png"))),
-        (
-            "map_top3_logit",
-            run(format!("map {DEMO} examples/images/chelsea.jpg {QUICK} --target top3 --score logit")),
-        ),
-        ("map_quiet", run(format!("map {DEMO} {COFFEE} {QUICK} -q"))),
-        (
-            "map_node",
-            run(format!("map {DEMO} {COFFEE} {QUICK} --target node:/_conv_head/Conv_output_0:channel=7")),
-        ),
-        ("inspect", run(format!("inspect {DEMO}"))),
-        ("inspect_whole_tensors", run("inspect tests/corpus/ops/rare_einsum.onnx".to_string())),
-        ("plan", run(format!("plan {DEMO} {COFFEE} {QUICK} --roi 0:112,0:224"))),
-    ]);
+    shell.write("text.jpg", b"this is no picture");
+    let values: Vec<f32> = (0..3 * 21 * 17).map(|i| ((i * 37 % 101) as f32 - 50.0) / 30.0).collect();
+    shell.write("x.npy", &npy("3, 21, 17", &values));
+    check(&shell, runs());
 }
 
 #[test]
-fn bad_models() {
+fn completions_of_every_shell() {
     let shell = Shell::new();
-    let x = shell.write("x.npy", &npy("5, 9, 7", &[0.5; 5 * 9 * 7]));
-    assert!(x.exists());
-    let files = [
+    let starts = [
+        ("bash", "_occlude() {"),
+        ("zsh", "#compdef occlude"),
+        ("fish", "# Print an optspec"),
+        ("powershell", "\nusing namespace System.Management.Automation"),
+        ("elvish", "\nuse builtin;"),
+    ];
+    for (name, start) in starts {
+        let output = shell.done(&format!("completions {name}"));
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(script.starts_with(start), "{name}: {}", &script[..script.len().min(200)]);
+        for word in ["inspect", "memory-limit", "ort-library"] {
+            assert!(script.contains(word), "{name} does not complete {word}");
+        }
+        assert!(output.stderr.is_empty());
+    }
+}
+
+fn bad_models() -> Table {
+    let corpus = [
         "truncated",
         "truncated_in_header",
         "zero_bytes",
@@ -88,23 +123,69 @@ fn bad_models() {
         "opset_99",
         "opset_6",
     ];
-    let names: Vec<String> = files.iter().map(|file| format!("bad_model_{file}")).collect();
-    let mut cases: Vec<(&str, String)> = (names.iter().zip(files))
-        .map(|(name, file)| {
-            (name.as_str(), shell.transcript(&format!("inspect tests/corpus/bad/{file}.onnx")))
-        })
-        .collect();
-    cases.push(("bad_model_missing", shell.transcript("map nowhere.onnx [TMP]/x.npy")));
-    cases.push(("bad_model_empty_folder", shell.transcript("inspect [TMP]")));
-    compare(&cases);
+    let mut rows: Vec<(&str, String)> =
+        corpus.iter().map(|&file| (file, format!("inspect tests/corpus/bad/{file}.onnx"))).collect();
+    rows.push(("missing", format!("map nowhere.onnx {COFFEE}")));
+    rows.push(("empty_folder", "inspect [TMP]/empty".to_string()));
+    rows.push(("broken_config", "inspect [TMP]/broken".to_string()));
+    rows.push(("picture", format!("map {COFFEE} {DEMO}")));
+    named("bad_model_", &rows)
 }
 
 #[test]
-fn bad_inputs() {
+fn models_that_are_refused() {
+    let shell = Shell::new();
+    std::fs::create_dir(shell.path("empty")).unwrap();
+    std::fs::create_dir(shell.path("broken")).unwrap();
+    std::fs::copy(
+        support::root().join("tests/corpus/ops/small_cnn_opset13.onnx"),
+        shell.path("broken/model.onnx"),
+    )
+    .unwrap();
+    shell.write("broken/config.json", b"{\"id2label\": {\"0\": \"cat\",}}");
+    check(&shell, bad_models());
+}
+
+fn bad_inputs() -> Table {
+    let input = |name: &str| format!("map {DEMO} {name} {QUICK} --threads 2");
+    named(
+        "bad_input_",
+        &[
+            ("missing", input("nowhere.jpg")),
+            ("rank", input("[TMP]/rank.npy")),
+            ("size", input("[TMP]/size.npy")),
+            ("nan", input("[TMP]/nan.npy")),
+            ("infinity", input("[TMP]/infinity.npy")),
+            ("npy_truncated", input("[TMP]/short.npy")),
+            ("huge", input("[TMP]/huge.png")),
+            ("empty", input("[TMP]/empty.png")),
+            ("no_picture", input("[TMP]/text.jpg")),
+            ("truncated", input("[TMP]/cut.jpg")),
+            ("folder", input("[TMP]")),
+        ],
+    )
+}
+
+/// A PNG whose header claims 100,000 x 100,000 pixels.
+fn huge_png() -> Vec<u8> {
+    let chunk = |name: &[u8; 4], data: &[u8]| {
+        let body = [name, data].concat();
+        [&(data.len() as u32).to_be_bytes()[..], &body, &crc32fast::hash(&body).to_be_bytes()].concat()
+    };
+    let side = 100_000u32.to_be_bytes();
+    let header = [&side[..], &side, &[8, 2, 0, 0, 0]].concat();
+    [b"\x89PNG\r\n\x1a\n".to_vec(), chunk(b"IHDR", &header), chunk(b"IDAT", &[])].concat()
+}
+
+#[test]
+fn inputs_that_are_refused() {
     let shell = Shell::new();
     shell.write("rank.npy", &npy("224, 224", &[0.0; 224 * 224]));
     shell.write("size.npy", &npy("3, 100, 224", &[0.0; 3 * 100 * 224]));
     let mut values = vec![0.0; 3 * 224 * 224];
+    shell.write("short.npy", &npy("3, 224, 224", &values[1..]));
+    values[224 * 224 + 3 * 224 + 5] = f32::INFINITY;
+    shell.write("infinity.npy", &npy("3, 224, 224", &values));
     values[224 * 224 + 3 * 224 + 5] = f32::NAN;
     shell.write("nan.npy", &npy("3, 224, 224", &values));
     shell.write("huge.png", &huge_png());
@@ -112,66 +193,110 @@ fn bad_inputs() {
     shell.write("text.jpg", b"this is no picture");
     let jpeg = std::fs::read(support::root().join(COFFEE)).unwrap();
     shell.write("cut.jpg", &jpeg[..1000]);
-    let input = |name: &str| shell.transcript(&format!("map {DEMO} {name} {QUICK}"));
-    compare(&[
-        ("bad_input_missing", input("nowhere.jpg")),
-        ("bad_input_rank", input("[TMP]/rank.npy")),
-        ("bad_input_size", input("[TMP]/size.npy")),
-        ("bad_input_nan", input("[TMP]/nan.npy")),
-        ("bad_input_huge", input("[TMP]/huge.png")),
-        ("bad_input_empty", input("[TMP]/empty.png")),
-        ("bad_input_no_picture", input("[TMP]/text.jpg")),
-        ("bad_input_truncated", input("[TMP]/cut.jpg")),
-        ("bad_input_folder", input("[TMP]")),
-    ]);
+    check(&shell, bad_inputs());
+}
+
+fn bad_arguments() -> Table {
+    let flags = |flags: &str| format!("map {DEMO} {COFFEE} {flags}");
+    named(
+        "bad_argument_",
+        &[
+            ("class", flags("--target expresso")),
+            ("class_index", flags("--target 1000")),
+            ("node", flags("--target node:/_conv_head/Conv_output")),
+            ("node_how", flags("--target node:/_conv_head/Conv_output_0:median")),
+            ("node_channel", flags("--target node:/_conv_head/Conv_output_0:channel=1280")),
+            ("window", flags("--window 225")),
+            ("window_zero", flags("--window 0")),
+            ("window_text", flags("--window big")),
+            ("window_axes", flags("--window 1x2x3x4")),
+            ("stride_zero", flags("--stride 0")),
+            ("stride_negative", flags("--stride -1")),
+            ("fill", flags("--fill men")),
+            ("fill_inpaint", flags("--fill inpaint")),
+            ("fill_numbers", flags("--fill 1,2")),
+            ("fill_image", flags("--fill image:nowhere.jpg")),
+            ("border", flags("--border wrap")),
+            ("score", flags("--score p")),
+            ("roi", flags("--roi 300:400,0:10")),
+            ("roi_text", flags("--roi left")),
+            ("seed", flags("--seed x")),
+            ("layout", flags("--layout chwn")),
+            ("preprocess", flags("--preprocess resise=256")),
+            ("threads", flags("--threads 0")),
+            ("memory", flags("--memory-limit 50M")),
+            ("memory_text", flags("--memory-limit lots")),
+            ("engine", flags("--engine fast")),
+            ("approximate", flags("--approximate 0.02")),
+            ("runtime", flags("--runtime onnx")),
+            ("runtime_library", flags("--runtime ort --ort-library /nowhere/libonnxruntime.so")),
+            ("ending", flags("-o [TMP]/map.gif")),
+            ("no_ending", flags("-o [TMP]/map")),
+            ("unwritable", flags("-o [TMP]/file.txt/map.png")),
+            ("unwritable_deeper", flags("-o [TMP]/file.txt/maps/map.png")),
+            ("same_output_twice", flags("-o [TMP]/map.png -o [TMP]/map.png")),
+            ("one_output_for_two", flags(&format!("{COFFEE} -o [TMP]/map.png"))),
+            ("two_on_stdout", flags("--json -o -")),
+            ("flag", flags("--windw 16")),
+            ("no_input", format!("map {DEMO}")),
+            ("no_command", "mapp".to_string()),
+            ("shell", "completions csh".to_string()),
+        ],
+    )
 }
 
 #[test]
-fn bad_arguments() {
+fn arguments_that_are_refused() {
     let shell = Shell::new();
     shell.write("file.txt", b"");
-    std::fs::create_dir(shell.path("folder.png")).unwrap();
-    let flags = |flags: &str| shell.transcript(&format!("map {DEMO} {COFFEE} {flags}"));
-    compare(&[
-        ("bad_argument_class", flags("--target expresso")),
-        ("bad_argument_class_index", flags("--target 1000")),
-        ("bad_argument_node", flags("--target node:nowhere")),
-        ("bad_argument_window", flags("--window 225")),
-        ("bad_argument_window_text", flags("--window big")),
-        ("bad_argument_window_axes", flags("--window 1x2x3x4")),
-        ("bad_argument_stride_zero", flags("--stride 0")),
-        ("bad_argument_fill", flags("--fill men")),
-        ("bad_argument_inpaint", flags("--fill inpaint")),
-        ("bad_argument_fill_numbers", flags("--fill 1,2")),
-        ("bad_argument_border", flags("--border wrap")),
-        ("bad_argument_score", flags("--score p")),
-        ("bad_argument_roi", flags("--roi 300:400,0:10")),
-        ("bad_argument_threads", flags("--threads 0")),
-        ("bad_argument_memory", flags("--memory-limit 50M")),
-        ("bad_argument_flag", flags("--windw 16")),
-        ("bad_argument_ending", flags("-o [TMP]/map.gif")),
-        ("bad_argument_no_ending", flags("-o [TMP]/map")),
-        ("bad_argument_unwritable", flags("-o [TMP]/file.txt/map.png")),
-        ("bad_argument_folder", flags("-o [TMP]/folder.png")),
-        ("bad_argument_approximate", flags("--approximate 0.02")),
-        ("bad_argument_runtime", flags("--runtime ort --ort-library /nowhere/libonnxruntime.so")),
-        ("bad_argument_no_command", shell.transcript("mapp")),
-    ]);
+    check(&shell, bad_arguments());
+    assert_eq!(shell.files(), ["file.txt"], "a refused call leaves nothing behind");
 }
 
-/// log(mean - 1/4) is NaN where hiding takes too much: the window is named, and what was computed before is kept.
+const NAN_MODEL: &str = "crates/cli/tests/data/log_of_means.onnx";
+
+fn not_finite() -> Table {
+    let nan = |flags: &str| format!("map {NAN_MODEL} {flags}");
+    named(
+        "nan_",
+        &[
+            (
+                "out_of_the_model",
+                nan("[TMP]/x.npy --window 4 --stride 4 --fill zero --target 0 -o [TMP]/map.json"),
+            ),
+            ("without_output", nan("[TMP]/x.npy --window 4 --stride 4 --fill zero --target 0")),
+            ("from_the_untouched_input", nan("[TMP]/dark.npy --window 4 --stride 4 --fill zero --target 0")),
+        ],
+    )
+}
+
+/// log(mean of the left half - 1/4) is NaN where hiding takes too much: the window is named, and what was computed before is kept.
 #[test]
-fn nan_out_of_the_model() {
+fn a_model_that_gives_nan() {
     let shell = Shell::new();
-    let mut values = vec![0.0; 64];
-    for (place, value) in values.iter_mut().enumerate() {
-        // The left half is bright in its lower rows only.
-        *value = if place % 8 < 4 && place / 8 >= 4 { 0.9 } else { 0.1 };
-    }
+    // Bright only in the lower left quarter, whose window is not the first one.
+    let bright = |place: usize| place % 8 < 4 && place / 8 >= 4;
+    let values: Vec<f32> = (0..64).map(|place| if bright(place) { 0.9 } else { 0.1 }).collect();
     shell.write("x.npy", &npy("1, 8, 8", &values));
-    let line = "map crates/cli/tests/data/log_of_means.onnx [TMP]/x.npy --window 4 --stride 4 --fill zero --target 0 -o [TMP]/map.json";
-    compare(&[("nan_out_of_the_model", shell.transcript(line))]);
-    let json: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(shell.path("map.json")).unwrap()).unwrap();
-    assert_eq!(json["complete"], false);
+    shell.write("dark.npy", &npy("1, 8, 8", &[0.1; 64]));
+    check(&shell, not_finite());
+    let map = json(&shell.read("map.json"));
+    assert_eq!((&map["complete"], &map["windows"]), (&false.into(), &4.into()));
+    let kept = support::arrays::flat(&map["targets"][0]["sensitivity"]);
+    // Hiding the upper left quarter takes 16 times 0.1 of the mean; the baseline is log(0.5 - 0.25).
+    assert!((kept[0] - (0.25f32.ln() - 0.2f32.ln())).abs() < 1e-5, "{kept:?}");
+    assert!(kept[2].is_nan(), "{kept:?}");
+}
+
+#[test]
+fn every_golden_belongs_to_a_row() {
+    let tables = [help(), runs(), bad_models(), bad_inputs(), bad_arguments(), not_finite()];
+    let mut rows: Vec<String> = tables.concat().into_iter().map(|(name, _)| format!("{name}.txt")).collect();
+    rows.sort();
+    let mut files: Vec<String> = std::fs::read_dir(support::goldens())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    files.sort();
+    assert_eq!(files, rows);
 }

@@ -1,12 +1,20 @@
-//! Running the binary and comparing what it said with a golden transcript.
+//! Running the binary, and comparing what it said with a golden transcript.
 //!
-//! A transcript is the command line, standard output, standard error and the exit code. Times, sizes, memory and the instruction set differ between
-//! machines and are masked; the temporary folder is `[TMP]`. `UPDATE=1 cargo test` rewrites the goldens.
+//! A transcript is the command line, standard output, standard error and the exit code. Times, rates, sizes, memory and the instruction set differ between
+//! machines: their numbers are shown as `#`; scores keep two of four decimals. The temporary folder is `[TMP]`.
+//! `UPDATE=1 cargo test --release -p occlude-cli --test transcripts` rewrites the goldens.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod arrays;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+pub(crate) const DEMO: &str = "examples/efficientnet-lite0";
+pub(crate) const COFFEE: &str = "examples/images/coffee.jpg";
+/// Nine windows.
+pub(crate) const QUICK: &str = "--window 112 --stride 56";
 
 /// A temporary folder, and the binary run from the repository's root.
 pub(crate) struct Shell {
@@ -27,15 +35,25 @@ impl Shell {
         self.path(name)
     }
 
-    /// `[TMP]` in an argument stands for the temporary folder.
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    /// The files in the temporary folder, sorted.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.path()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// Words are separated by spaces; `[TMP]` in a word stands for the temporary folder, `~` for a space.
     pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_occlude"));
         let tmp = self.folder.path().to_string_lossy().into_owned();
-        command.args(
-            line.split(' ')
-                .filter(|w| !w.is_empty())
-                .map(|word| word.replace("[TMP]", &tmp).replace('~', " ")),
-        );
+        let words = line.split(' ').filter(|word| !word.is_empty());
+        command.args(words.map(|word| word.replace("[TMP]", &tmp).replace('~', " ")));
         command.current_dir(root()).env_remove("ORT_DYLIB_PATH").env("NO_COLOR", "1").env("COLUMNS", "100");
         command
     }
@@ -44,16 +62,35 @@ impl Shell {
         self.command(line).output().unwrap()
     }
 
+    /// Runs what must succeed.
+    pub(crate) fn done(&self, line: &str) -> Output {
+        let output = self.run(line);
+        assert!(output.status.success(), "{line}\n{}", self.said(&output));
+        output
+    }
+
+    /// The map of the demo as a `.npy` file of f32.
+    pub(crate) fn map_of(&self, flags: &str) -> Vec<u8> {
+        self.done(&format!("map {DEMO} {COFFEE} {flags} -q -o [TMP]/map_of.npy"));
+        self.read("map_of.npy")
+    }
+
+    /// Standard error of a run, its temporary folder as `[TMP]`.
+    pub(crate) fn said(&self, output: &Output) -> String {
+        self.text(&output.stderr)
+    }
+
+    fn text(&self, bytes: &[u8]) -> String {
+        String::from_utf8_lossy(bytes).replace(&*self.folder.path().to_string_lossy(), "[TMP]")
+    }
+
     /// What a run said, masked.
     pub(crate) fn transcript(&self, line: &str) -> String {
         let output = self.run(line);
-        let text = |bytes: &[u8]| {
-            mask(&String::from_utf8_lossy(bytes).replace(&*self.folder.path().to_string_lossy(), "[TMP]"))
-        };
         format!(
             "$ occlude {line}\n----- stdout\n{}----- stderr\n{}----- exit {}\n",
-            text(&output.stdout),
-            text(&output.stderr),
+            mask(&self.text(&output.stdout)),
+            mask(&self.said(&output)),
             output.status.code().unwrap_or(-1)
         )
     }
@@ -63,35 +100,66 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Lines that say time, size or memory keep only what does not depend on the machine.
+/// Replaces what depends on the machine, and nothing else.
 fn mask(text: &str) -> String {
-    let keep =
-        |line: &str, marker: &str| line.find(marker).map(|at| format!("{}{marker} [...]", &line[..at]));
-    let line = |line: &str| {
-        let word = line.split_whitespace().next().unwrap_or_default();
-        let masked = match word {
-            "windows" if line.contains("/s, builtin") => {
-                line.rfind(" · ").map(|at| format!("{} · [...]", &line[..at]))
-            }
-            "check" => keep(line, "difference"),
-            "wrote" => keep(line, " ("),
-            "memory" | "time" | "sha256" => keep(line, word),
-            _ if line.contains("is too small: this model needs") => keep(line, "this model needs"),
-            _ if line.starts_with("hint: `--memory-limit") => Some("hint: `--memory-limit [...]".to_string()),
-            _ => None,
-        };
-        masked.unwrap_or_else(|| line.to_string()) + "\n"
+    let text = text.replace(env!("CARGO_PKG_VERSION"), "[VERSION]");
+    let instruction_sets = ["avx512", "avx2", "neon", "scalar"];
+    let text = instruction_sets.iter().fold(text, |text, name| text.replace(name, "[isa]"));
+    text.lines().map(|line| masked_line(line) + "\n").collect()
+}
+
+fn masked_line(line: &str) -> String {
+    let after = |marker: &str| {
+        line.find(marker).map(|at| {
+            let (kept, rest) = line.split_at(at + marker.len());
+            kept.to_string() + &without_numbers(rest)
+        })
     };
-    text.lines().map(line).collect()
+    let masked = match line.split_whitespace().next().unwrap_or_default() {
+        "windows" => line.contains("/s, ").then(|| after(" · ")).flatten(),
+        "check" => after("difference"),
+        "wrote" => after(" ("),
+        "memory" | "time" => Some(without_numbers(line)),
+        "sha256" => Some("sha256      [...]".to_string()),
+        "target" | "for" | "against" => Some(with_two_decimals(line)),
+        "error:" => after("this model needs"),
+        "hint:" => after("--memory-limit"),
+        _ => None,
+    };
+    masked.unwrap_or_else(|| line.to_string())
+}
+
+/// `4.8e-7, 16 windows` as `#, # windows`.
+fn without_numbers(text: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        masked.push_str(&rest[..at]);
+        masked.push('#');
+        let number = |c: char| c.is_ascii_digit() || c == '.' || c == 'e' || c == '-';
+        rest = rest[at..].trim_start_matches(number);
+    }
+    masked + rest
+}
+
+/// `+0.6229` as `+0.62..`: the last digits are not the same on every instruction set.
+fn with_two_decimals(line: &str) -> String {
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let word = |word: &str| match word.split_once('.') {
+        Some((_, decimals)) if decimals.len() == 4 && is_digits(decimals) => {
+            format!("{}..", &word[..word.len() - 2])
+        }
+        _ => word.to_string(),
+    };
+    line.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// Compares transcripts with their goldens, all of them, and reports every one that differs.
-pub(crate) fn compare(cases: &[(&str, String)]) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+pub(crate) fn compare(cases: &[(String, String)]) {
     let update = std::env::var_os("UPDATE").is_some();
     let mut differing = Vec::new();
     for (name, got) in cases {
-        let golden = folder.join(format!("{name}.txt"));
+        let golden = goldens().join(format!("{name}.txt"));
         if update {
             std::fs::write(&golden, got).unwrap();
         }
@@ -106,4 +174,8 @@ pub(crate) fn compare(cases: &[(&str, String)]) {
         differing.len(),
         differing.join("\n")
     );
+}
+
+pub(crate) fn goldens() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts")
 }
