@@ -57,7 +57,7 @@ fn all_files_of_a_run_agree() {
 
     // The attribution is the mean over the windows that cover an element: a corner is covered by one, the centre by four.
     let attribution = &arrays["attribution"];
-    assert_eq!(attribution.shape, [5, 3, 224, 224]);
+    assert_eq!(attribution.shape, [5, 224, 224]);
     let spread = attribution.f32();
     let at = |y: usize, x: usize| spread[y * 224 + x];
     assert_eq!((at(0, 0), at(223, 223)), (sensitivity[0], sensitivity[8]));
@@ -95,7 +95,7 @@ fn one_target_has_no_target_axis() {
     assert_eq!(arrays["map"].bytes, Array::read(&shell.read("m.npy")).bytes);
     assert_eq!(
         (&arrays["attribution"].shape[..], &arrays["baseline"].shape[..]),
-        (&[3, 224, 224][..], &[1][..])
+        (&[224, 224][..], &[1][..])
     );
 }
 
@@ -117,7 +117,7 @@ fn signals_and_volumes_keep_their_axes() {
     assert_eq!(volume["map"].shape, [2, 2, 2]);
     assert_eq!(volume["window"].i64(), [6, 5, 4]);
     // The last elements of an axis are in no window: they have no attribution.
-    assert_eq!(volume["attribution"].shape, [1, 13, 12, 11]);
+    assert_eq!(volume["attribution"].shape, [13, 12, 11]);
     let spread = volume["attribution"].f32();
     assert!(spread[0].is_finite() && spread.last().unwrap().is_nan());
 }
@@ -188,4 +188,16 @@ fn the_command_in_the_file_makes_the_map_again() {
     let again = command.strip_prefix("occlude ").unwrap();
     shell.done(&format!("{again} -q -o [TMP]/again.npy"));
     assert!(shell.read("again.npy") == shell.read("m.npy"), "{command}");
+}
+
+#[test]
+fn windows_with_a_channel_axis_give_it_to_every_array() {
+    let shell = Shell::new();
+    shell.done(&format!("map {DEMO} {COFFEE} --window 1x112x112 --stride 1x56x56 -q -o [TMP]/m.npz"));
+    let arrays = npz(&shell.read("m.npz"));
+    assert_eq!(
+        (&arrays["map"].shape[..], &arrays["attribution"].shape[..]),
+        (&[3, 3, 3][..], &[3, 224, 224][..])
+    );
+    assert_eq!((arrays["starts_0"].i64(), arrays["window"].i64()), (vec![0, 1, 2], vec![1, 112, 112]));
 }

@@ -104,6 +104,10 @@ impl Input {
 /// File: missing, damaged or of an unknown format. Argument: a shape that does not fit the model. Limit: a picture that claims too many pixels.
 /// Number: NaN or infinity in a tensor.
 pub fn read(path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<Input> {
+    if path.is_dir() {
+        return Err(Error::file(format!("{} is a folder, expected a file", path.display()))
+            .with_hint("name the files, as in folder/*.jpg"));
+    }
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
     let name =
         path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
@@ -141,8 +145,10 @@ fn read_tensor(bytes: &[u8], path: &Path, port: &InputPort) -> Result<Input> {
     }
     let spec = TensorSpec::new(&port.name, shape, port.layout);
     let mut input = Input::from_tensor(spec, array.values).map_err(|e| e.in_context(path.display()))?;
-    let dtype =
-        if array.dtype == "<f4" { String::new() } else { format!(", {} converted to f32", array.dtype) };
+    let dtype = match array.dtype.trim_matches('\'') {
+        "<f4" => String::new(),
+        other => format!(", {other} converted to f32"),
+    };
     input.notes.push(format!("taken as the tensor itself {}{dtype}", shape_text(&input.spec.shape)));
     Ok(input)
 }

@@ -294,7 +294,7 @@ fn recognise(bytes: &[u8]) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::file(what).with_hint(hint))
+    Err(Error::file(format!("the file {what}")).with_hint(hint))
 }
 
 fn wire_error(error: WireError, bytes: &[u8]) -> Error {
@@ -304,14 +304,16 @@ fn wire_error(error: WireError, bytes: &[u8]) -> Error {
         WireError::Truncated { at, needed }
             if matches!(bytes[0], 0x08 | 0x12 | 0x1a | 0x22 | 0x32 | 0x3a) =>
         {
-            Error::file(format!("is truncated: at byte {at} it needs {needed} more, but has {len} in all"))
-                .with_hint("copy or download it again")
+            Error::file(format!(
+                "the file is truncated: at byte {at} it needs {needed} more, but has {len} in all"
+            ))
+            .with_hint("copy or download it again")
         }
         WireError::Truncated { at, .. } => Error::file(format!(
-            "is not an ONNX model ({len} bytes; no message can start like this, see byte {at})"
+            "the file is not an ONNX model ({len} bytes; no message can start like this, see byte {at})"
         )),
         WireError::Invalid { at, what } => {
-            Error::file(format!("is not an ONNX model, or damaged: {what} at byte {at}"))
+            Error::file(format!("the file is not an ONNX model, or damaged: {what} at byte {at}"))
                 .with_hint("export or download it again")
         }
     }

@@ -96,7 +96,7 @@ impl OutputPlan {
                             path.display()
                         ))
                         .with_hint(
-                            "inputs of the same name in different folders need outputs of their own",
+                            "every input and every format needs a place of its own; {stem} is the input's name without folder",
                         ));
                     }
                     try_writing(path)?;
@@ -174,6 +174,10 @@ fn try_writing(path: &Path) -> Result<()> {
         return Err(Error::file(format!("cannot write {}: it is a folder", path.display())));
     }
     if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        if let Some(file) = parent.ancestors().find(|folder| folder.is_file()) {
+            let (path, file) = (path.display(), file.display());
+            return Err(Error::file(format!("cannot write {path}: {file} is a file, not a folder")));
+        }
         std::fs::create_dir_all(parent).map_err(|e| Error::io("make the folder", parent, &e))?;
     }
     if path.metadata().is_ok_and(|m| m.permissions().readonly()) {
