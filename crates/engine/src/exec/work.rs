@@ -335,13 +335,15 @@ impl<'a> Work<'a> {
         let (k, columns, source) = (product.in_channels, product.out_channels, &self.inputs[0]);
         let bias = product.bias.as_ref().map(|b| b.as_slice());
         let [input_values, residual_values, ..] = &mut temporary[..] else { return };
-        // Everything changed everywhere: the full run's own path.
+        // Everything changed everywhere: the full run's own path, which has the gather form's bits. Not beside the delta form: whether all windows of a group are
+        // whole depends on the group, and the bits may not.
         let is_full = |index: usize| {
             let source = &self.inputs[index];
             source.boxes.regions.len() == self.boxes.regions.len()
                 && source.boxes.regions.iter().all(|r| r.as_ref().is_some_and(|r| is_whole(r, source.shape)))
         };
-        if (0..self.inputs.len()).all(is_full)
+        if self.pre.is_none()
+            && (0..self.inputs.len()).all(is_full)
             && self.boxes.regions.iter().flatten().all(|r| is_whole(r, self.shape))
         {
             let operand = |s: &Source<'a>| Operand { data: s.values, is_constant: false };
