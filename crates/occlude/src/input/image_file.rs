@@ -89,10 +89,17 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Pixels> {
     Ok(Pixels { size, rgb, notes })
 }
 
-/// Whether no end-of-image marker follows the last start of a scan. The decoder would fill the missing part with grey in silence.
+/// Whether no end-of-image marker follows the first scan. The decoder would fill the missing part with grey in silence. Segments before the scan are
+/// skipped by their length, since a thumbnail in them has an end of its own.
 fn jpeg_ends_early(bytes: &[u8]) -> bool {
-    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
-    last([0xFF, 0xD9]) < last([0xFF, 0xDA])
+    let mut at = 2;
+    while let Some(&[0xFF, marker, high, low]) = bytes.get(at..at + 4) {
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+        if marker == 0xDA {
+            return !bytes.get(at..).unwrap_or_default().windows(2).any(|pair| pair == [0xFF, 0xD9]);
+        }
+    }
+    false
 }
 
 /// Luma as Pillow's `convert("L")`: ITU-R 601-2 weights in 16-bit fixed point.
