@@ -105,21 +105,16 @@ fn from_fortran(stored: &[f32], shape: &[usize]) -> Vec<f32> {
 /// # Errors
 /// File: what the writer says (a number of values that is not that of the shape).
 pub fn encode<T: npyz::AutoSerialize + Copy>(shape: &[usize], values: &[T]) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    write(&mut bytes, shape, values).map_err(|e| Error::file(format!("cannot write an array: {e}")))?;
-    Ok(bytes)
-}
-
-/// Writes an array to anything that takes bytes in order.
-pub(crate) fn write<T: npyz::AutoSerialize + Copy>(
-    out: impl std::io::Write,
-    shape: &[usize],
-    values: &[T],
-) -> std::io::Result<()> {
     let shape: Vec<u64> = shape.iter().map(|&n| n as u64).collect();
-    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
-    writer.extend(values.iter().copied())?;
-    writer.finish()
+    let mut bytes = Vec::new();
+    let mut write = || -> std::io::Result<()> {
+        let mut writer =
+            npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut bytes).begin_nd()?;
+        writer.extend(values.iter().copied())?;
+        writer.finish()
+    };
+    write().map_err(|e| Error::file(format!("cannot write an array: {e}")))?;
+    Ok(bytes)
 }
 
 #[cfg(test)]

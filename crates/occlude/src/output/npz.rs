@@ -1,6 +1,6 @@
 //! The `.npz` output: the map with all arrays that belong to it, as NumPy loads them with `np.load`.
 //!
-//! Keys (`T` targets; the first axis of `map`, `scores` and `attribution` is left out for one target): `map` f32 `[T, grid...]`; `attribution` f32 `[T, axes of the
+//! Keys (`T` targets; the first axis of `map`, `scores` and `attribution` is left out for one target): `map` f32 `[T, grid...]`; `attribution` f32 `[T, spatial axes of the
 //! input...]`; `most_probable` i32 `[grid...]`, -1 = not computed (absent without classes); `scores` f32 `[T, grid...]`; `baseline` f32 `[T]`;
 //! `starts_0` .. `starts_n` i64, window starts per axis of the grid; `window` i64, one size per axis of the grid; `complete` bool.
 //! A zip archive of stored entries with a fixed date: the same map gives the same bytes.
