@@ -49,7 +49,7 @@ def monai_densenet121():
 def monai_resnet18():
     from monai.networks.nets import resnet18
 
-    return resnet18(spatial_dims=3, n_input_channels=1, num_classes=4, shortcut_type="B", conv1_t_stride=2)
+    return resnet18(spatial_dims=3, n_input_channels=1, num_classes=4, shortcut_type="B")
 
 
 def resnet1d():

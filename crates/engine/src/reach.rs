@@ -54,6 +54,12 @@ impl Reach {
         hull
     }
 
+    /// Whether a change of one element of this input changes the output everywhere, axes of length one and the last axis aside.
+    pub(crate) fn mixes_all(&self, input: usize, shape: &[usize]) -> bool {
+        let leading = shape.len().saturating_sub(1);
+        self.inputs[input][..leading].iter().zip(shape).all(|(axis, &n)| n <= 1 || *axis == AxisReach::All)
+    }
+
     fn through(&self, axes: &[AxisReach], region: &Region) -> Option<Region> {
         let axis = |(reach, &len): (&AxisReach, &usize)| match reach {
             AxisReach::All => (len > 0).then_some(0..len),

@@ -120,7 +120,7 @@ fn check(case: &Case, isa: Isa) -> Result<(), String> {
             incremental = outputs.iter().map(|o| o.to_vec()).collect();
             ControlFlow::Continue(())
         };
-        let schedule = Schedule { threads: 1, group: 1 };
+        let schedule = Schedule { threads: 1, group: 1, batch: 1 };
         let run = runner.run_changes(&baseline, case, &[0], schedule, &mut keep);
         run.map_err(|e| format!("{form:?}: {e}"))?;
         compare(&format!("{form:?}"), &incremental, &occluded)?;
@@ -128,7 +128,8 @@ fn check(case: &Case, isa: Isa) -> Result<(), String> {
             return Err("gather form: other bits than the full run".to_string());
         }
     }
-    for schedule in [Schedule { threads: 1, group: 3 }, Schedule { threads: 2, group: 2 }] {
+    for schedule in [Schedule { threads: 1, group: 3, batch: 6 }, Schedule { threads: 2, group: 2, batch: 4 }]
+    {
         let mut differs = None;
         let write = |example: usize, _: usize, input: &mut [f32]| input.copy_from_slice(examples[example]);
         let mut sink = |example: usize, outputs: &[&[f32]]| {

@@ -355,7 +355,7 @@ fn check(seed: u64, rank: usize, isa: Isa) -> Result<(), TestCaseError> {
     runner
         .run(
             &all,
-            Schedule { threads: 1, group: 4 },
+            Schedule { threads: 1, group: 4, batch: 8 },
             &|w, _, input| input.copy_from_slice(&inputs[w]),
             &mut |w, outputs| {
                 full[w] = outputs.iter().map(|o| o.to_vec()).collect();
@@ -367,7 +367,9 @@ fn check(seed: u64, rank: usize, isa: Isa) -> Result<(), TestCaseError> {
         let baseline = runner
             .baseline(form, &|_, _, input| input.copy_from_slice(&net.x))
             .map_err(|e| TestCaseError::fail(e.to_string()))?;
-        for schedule in [Schedule { threads: 1, group: 1 }, Schedule { threads: 2, group: 3 }] {
+        for schedule in
+            [Schedule { threads: 1, group: 1, batch: 1 }, Schedule { threads: 2, group: 3, batch: 6 }]
+        {
             let mut got = vec![Vec::new(); windows.len()];
             runner
                 .run_changes(&baseline, &windows, &all, schedule, &mut |w, outputs| {

@@ -39,6 +39,13 @@ impl Aligned {
         self.len = len;
     }
 
+    /// Makes it at least `len` long; what is in it then is anything that was there before, or zeros.
+    pub fn grow(&mut self, len: usize) {
+        if self.len < len {
+            self.reset(len);
+        }
+    }
+
     /// Memory held, in bytes.
     pub fn bytes(&self) -> usize {
         self.data.capacity() * size_of::<f32>()

@@ -32,6 +32,7 @@ mod softmax;
 mod strides;
 mod unroll;
 mod windows;
+mod winograd;
 
 pub use aligned::Aligned;
 pub use binary::{Binary, Broadcast, binary, binary_broadcast, select_broadcast};
@@ -48,3 +49,4 @@ pub use reduce::{Planes, Reduction, reduce};
 pub use resize::{AxisTable, resize_axis};
 pub use rows::{Epilogue, PAD, Rows, SOURCE_SHIFT, Strided};
 pub use softmax::{SoftmaxKind, softmax};
+pub use winograd::{WINOGRAD_CHANNELS, Winograd, WinogradScratch, WinogradTile, WinogradTiles};

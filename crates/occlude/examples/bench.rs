@@ -16,6 +16,8 @@ use occlude::{
     Border, EngineChoice, EngineOptions, EngineScorer, FillValues, Grid, Layout, Occluder, OrtModel, Scorer,
     TensorSpec,
 };
+use occlude_engine::Isa;
+use occlude_engine::exec::{Changes, Form, Program, Runner, Schedule};
 use occlude_engine::onnx::{self, ImportOptions};
 
 const MODELS: [&str; 13] = [
@@ -167,9 +169,60 @@ fn map(subject: &Subject) {
     );
 }
 
+/// The subject's windows as the engine wants them: the batch axis in front.
+struct Hidden<'a>(&'a Occluder);
+
+impl Changes for Hidden<'_> {
+    fn len(&self) -> usize {
+        self.0.grid().len()
+    }
+    fn region(&self, window: usize) -> Vec<std::ops::Range<usize>> {
+        std::iter::once(0..1).chain(self.0.window_in_input(window)).collect()
+    }
+    fn write(&self, window: usize, values: &mut [f32]) {
+        self.0.write_hidden(window, values);
+    }
+}
+
+/// Where the time of an incremental run goes, one thread: the steps that take most, and all of them by kind.
+fn profile(subject: &Subject) {
+    let file = onnx::read(&subject.model).unwrap();
+    let shape = std::iter::once(1).chain(subject.spec.shape.iter().copied()).collect();
+    let options = ImportOptions {
+        input_shapes: BTreeMap::from([(subject.spec.name.clone(), shape)]),
+        ..ImportOptions::default()
+    };
+    let runner = Runner::new(Program::compile(file.import(&options).unwrap(), Isa::detect()).unwrap());
+    let input = subject.occluder.input();
+    let baseline = runner.baseline(Form::Delta, &|_, _, buffer| buffer.copy_from_slice(input)).unwrap();
+    let schedule = Schedule::fit(runner.program(), Some(Form::Delta), 1, 16 << 30).unwrap();
+    let windows = sample(subject, 192);
+    let changes = Hidden(&subject.occluder);
+    runner.profile(&baseline, &changes, &windows[..schedule.group], schedule).unwrap();
+    let mut steps = runner.profile(&baseline, &changes, &windows, schedule).unwrap();
+    let total: f64 = steps.iter().map(|s| s.secs).sum();
+    println!("{}: {:.2} ms/window on one thread", subject.name, total * 1e3 / windows.len() as f64);
+    let mut kinds: BTreeMap<&str, f64> = BTreeMap::new();
+    for step in &steps {
+        *kinds.entry(step.label.split(' ').next().unwrap_or_default()).or_default() += step.secs;
+    }
+    for (kind, secs) in kinds {
+        println!("  {:5.1}%  {kind}", secs / total * 100.0);
+    }
+    steps.sort_by(|a, b| b.secs.total_cmp(&a.secs));
+    for step in &steps[..steps.len().min(24)] {
+        println!(
+            "  {:5.1}%  {:8.3} ms  {}",
+            step.secs / total * 100.0,
+            step.secs * 1e3 / windows.len() as f64,
+            step.label
+        );
+    }
+}
+
 fn main() {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let kind = if arguments.first().is_some_and(|a| a == "dense" || a == "map") {
+    let kind = if arguments.first().is_some_and(|a| a == "dense" || a == "map" || a == "profile") {
         arguments.remove(0)
     } else {
         "dense".into()
@@ -177,9 +230,13 @@ fn main() {
     let names: Vec<String> = if arguments.is_empty() { MODELS.map(String::from).to_vec() } else { arguments };
     println!(
         "# {kind}, instruction set {}, batch 16 for ONNX Runtime, window 16, stride 8",
-        occlude_engine::Isa::detect().name()
+        Isa::detect().name()
     );
     for subject in names.iter().filter_map(|name| subject(name)) {
-        if kind == "map" { map(&subject) } else { dense(&subject) }
+        match kind.as_str() {
+            "map" => map(&subject),
+            "profile" => profile(&subject),
+            _ => dense(&subject),
+        }
     }
 }

@@ -38,9 +38,11 @@ impl Baseline {
         for (input, id) in graph.inputs.iter().enumerate() {
             write(0, input, workspace.input_mut(graph, layout, *id, 0));
         }
-        workspace.run(program, layout)?;
+        workspace.run(program, 0..program.steps.len(), layout, &mut [])?;
         let mut pre_activations = BTreeMap::new();
-        for (index, step) in program.steps.iter().enumerate().filter(|_| form == Form::Delta) {
+        for (index, step) in
+            program.steps[..program.head.first].iter().enumerate().filter(|_| form == Form::Delta)
+        {
             if let Kernel::Product(product) = &step.kernel
                 && product.windows_for_delta().is_some()
                 && product.has_epilogue()
@@ -49,6 +51,11 @@ impl Baseline {
             }
         }
         Ok(Baseline { workspace, pre_activations, form })
+    }
+
+    /// How incremental runs beside it compute convolutions.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// Sum and bias of a step that the delta form runs, `[output shape...]`; `None` for all other steps.

@@ -3,24 +3,24 @@
 //! Each thread has its own workspace and takes the next group from a counter: no locks in the loop, and the bits of a result do not depend on which
 //! thread or group it ran in. The caller's sink runs on the calling thread and may stop the run at any group.
 
-use std::ops::ControlFlow;
+use std::collections::BTreeMap;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
+use occlude_kernels::{Winograd, WinogradTile};
+
+use crate::Result;
 use crate::graph::TensorId;
-use crate::{Error, Result};
 
 use super::baseline::{Baseline, Form};
 use super::change::Changes;
 use super::compile::Program;
 use super::incremental::ChangeSpace;
+use super::kernel::Kernel;
+use super::schedule::Schedule;
 use super::step::Workspace;
-
-/// Examples run together as rows of one product, where memory allows.
-const GROUP: usize = 8;
-
-/// Memory that is granted beside weights, baseline and activations (buffers of the threads, tables, code).
-pub const ALLOWANCE_BYTES: usize = 64 << 20;
+use super::strategy::{self, Algorithm, Strategy};
 
 /// Writes one input of one example: `(example, input number, buffer)`, the buffer f32 in the graph input's stored order.
 pub type Write<'a> = dyn Fn(usize, usize, &mut [f32]) + Sync + 'a;
@@ -28,63 +28,36 @@ pub type Write<'a> = dyn Fn(usize, usize, &mut [f32]) + Sync + 'a;
 /// Receives the graph's outputs of one example: `(example, outputs)`, each f32 in the model's axis order.
 pub type Sink<'a> = dyn FnMut(usize, &[&[f32]]) -> ControlFlow<()> + 'a;
 
-/// How many examples run at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Schedule {
-    /// Threads.
-    pub threads: usize,
-    /// Examples per group.
-    pub group: usize,
-}
-
-impl Schedule {
-    /// The most examples that fit: at most 8 per group, fewer threads if even one example each does not fit.
-    ///
-    /// `form` is that of incremental runs, `None` for full runs. `limit_bytes` bounds packed weights + kept baseline + activations of the examples in flight
-    /// + 64 MiB.
-    ///
-    /// # Errors
-    /// `Limit` if one example does not fit, with the bytes it needs.
-    pub fn fit(program: &Program, form: Option<Form>, threads: usize, limit_bytes: usize) -> Result<Self> {
-        let kept_bytes = program.baseline_bytes(form);
-        let fixed = program.weight_bytes() + kept_bytes + ALLOWANCE_BYTES;
-        let each = program.bytes_per_example(form).max(1);
-        let in_flight = limit_bytes.saturating_sub(fixed) / each;
-        if in_flight == 0 {
-            let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-            return Err(Error::limit(format!(
-                "a memory limit of {} MiB is too small: this model needs {} MiB (weights {}, baseline {}, one window in flight {}, allowance {})",
-                limit_bytes >> 20,
-                mib(fixed + each),
-                mib(program.weight_bytes()),
-                mib(kept_bytes),
-                mib(each),
-                mib(ALLOWANCE_BYTES),
-            ))
-            .with_hint(format!("`--memory-limit {}M` or more", mib(fixed + each))));
-        }
-        let threads = threads.clamp(1, in_flight);
-        Ok(Schedule { threads, group: (in_flight / threads).clamp(1, GROUP) })
-    }
-
-    /// Examples in flight at once.
-    pub fn in_flight(&self) -> usize {
-        self.threads * self.group
-    }
-}
-
 /// Keeps a program's buffers between runs.
 #[derive(Debug)]
 pub struct Runner {
     program: Program,
     full: Mutex<Vec<Workspace>>,
-    changes: Mutex<Vec<ChangeSpace>>,
+    changes: Mutex<Vec<BatchSpace>>,
+    /// Transformed weights by step and tile, made when first needed.
+    winograd: Mutex<BTreeMap<(usize, WinogradTile), Arc<Winograd>>>,
+}
+
+/// The buffers of one thread for incremental runs.
+#[derive(Debug, Default)]
+struct BatchSpace {
+    body: ChangeSpace,
+    head: Workspace,
+}
+
+/// What one step of a run took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepTime {
+    /// Operator and name as the model has them.
+    pub label: String,
+    /// Seconds, all windows together.
+    pub secs: f64,
 }
 
 impl Runner {
     /// A runner of this program.
     pub fn new(program: Program) -> Self {
-        Runner { program, full: Mutex::new(Vec::new()), changes: Mutex::new(Vec::new()) }
+        Runner { program, full: Mutex::default(), changes: Mutex::default(), winograd: Mutex::default() }
     }
 
     /// What it runs.
@@ -108,7 +81,7 @@ impl Runner {
     ) -> Result<()> {
         let work =
             |workspace: &mut Workspace, examples: &[usize]| self.full_group(workspace, examples, write);
-        run_groups(examples, schedule, &self.full, &work, sink)
+        run_groups(examples, schedule.threads, &schedule.groups(examples.len()), &self.full, &work, sink)
     }
 
     /// Runs these windows incrementally, beside a baseline of this program; the sink's number is the window's.
@@ -123,20 +96,32 @@ impl Runner {
         schedule: Schedule,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
-        let work = |space: &mut ChangeSpace, windows: &[usize]| {
-            space.run(&self.program, baseline, changes, windows)?;
-            let output = |id: &TensorId| {
-                let mut all = Vec::new();
-                let mut one = Vec::new();
-                for index in 0..windows.len() {
-                    space.output(&self.program, baseline, *id, index, &mut one);
-                    all.extend_from_slice(&one);
-                }
-                all
-            };
-            Ok(self.program.graph.outputs.iter().map(output).collect())
+        let strategy = self.strategy(baseline, changes);
+        let work = |space: &mut BatchSpace, windows: &[usize]| {
+            self.change_batch(space, baseline, &strategy, changes, windows, schedule.group, &mut [])
         };
-        run_groups(windows, schedule, &self.changes, &work, sink)
+        run_groups(windows, schedule.threads, &schedule.batches(windows.len()), &self.changes, &work, sink)
+    }
+
+    /// Runs these windows on this thread and says what each step took.
+    ///
+    /// # Errors
+    /// See [`Runner::run`].
+    pub fn profile(
+        &self,
+        baseline: &Baseline,
+        changes: &dyn Changes,
+        windows: &[usize],
+        schedule: Schedule,
+    ) -> Result<Vec<StepTime>> {
+        let strategy = self.strategy(baseline, changes);
+        let mut space = BatchSpace::default();
+        let mut times = vec![0.0; self.program.steps.len()];
+        for batch in windows.chunks(schedule.batch) {
+            self.change_batch(&mut space, baseline, &strategy, changes, batch, schedule.group, &mut times)?;
+        }
+        let of = |(step, secs): (&super::compile::Step, f64)| StepTime { label: step.label.clone(), secs };
+        Ok(self.program.steps.iter().zip(times).map(of).collect())
     }
 
     /// Runs the untouched input and keeps every activation, and what incremental runs of this form need.
@@ -153,7 +138,7 @@ impl Runner {
     /// What a step reports.
     pub fn run_one(&self, write: &Write<'_>) -> Result<Vec<Vec<f32>>> {
         let mut outputs = Vec::new();
-        let schedule = Schedule { threads: 1, group: 1 };
+        let schedule = Schedule { threads: 1, group: 1, batch: 1 };
         self.run(&[0], schedule, write, &mut |_, values| {
             outputs = values.iter().map(|v| v.to_vec()).collect();
             ControlFlow::Continue(())
@@ -174,7 +159,7 @@ impl Runner {
                 write(*example, input, workspace.input_mut(graph, layout, *id, place));
             }
         }
-        workspace.run(&self.program, layout)?;
+        workspace.run(&self.program, 0..self.program.steps.len(), layout, &mut [])?;
         let copy = |id: &TensorId| {
             (0..examples.len())
                 .flat_map(|place| workspace.tensor(graph, layout, *id, place))
@@ -185,27 +170,99 @@ impl Runner {
     }
 }
 
+impl Runner {
+    /// How these windows are computed beside this baseline, with the weights that takes.
+    fn strategy(&self, baseline: &Baseline, changes: &dyn Changes) -> Strategy {
+        let body = self.program.head.first;
+        if baseline.form() == Form::Gather {
+            return Strategy { algorithms: vec![Algorithm::Direct; body] };
+        }
+        let algorithm = |(index, tile): (usize, Option<WinogradTile>)| {
+            let (Kernel::Product(product), Some(tile)) = (&self.program.steps[index].kernel, tile) else {
+                return Algorithm::Direct;
+            };
+            let mut kept = self.winograd.lock().unwrap_or_else(PoisonError::into_inner);
+            let make = || Arc::new(product.winograd(self.program.isa, tile));
+            Algorithm::Winograd(Arc::clone(kept.entry((index, tile)).or_insert_with(make)))
+        };
+        let tiles = strategy::choose(&self.program, changes);
+        Strategy { algorithms: tiles.into_iter().enumerate().map(algorithm).collect() }
+    }
+
+    /// The graph's outputs behind these windows: the body a group at a time, then the head for all windows that change what it reads.
+    fn change_batch(
+        &self,
+        space: &mut BatchSpace,
+        baseline: &Baseline,
+        strategy: &Strategy,
+        changes: &dyn Changes,
+        windows: &[usize],
+        group: usize,
+        times: &mut [f64],
+    ) -> Result<Vec<Vec<f32>>> {
+        let (program, graph) = (&self.program, &self.program.graph);
+        let (head, BatchSpace { body, head: workspace }) = (&program.head, space);
+        let mut outputs: Vec<Vec<f32>> =
+            baseline.outputs(program).into_iter().map(|values| values.repeat(windows.len())).collect();
+        let place = |id: TensorId, window: usize| {
+            let len = graph.tensor(id).len();
+            window * len..(window + 1) * len
+        };
+        workspace.prepare(&head.slots, windows.len());
+        // Windows that wait for the head, by their place in `windows`.
+        let mut waiting = Vec::with_capacity(windows.len());
+        for (index, of_group) in windows.chunks(group).enumerate() {
+            body.run(program, baseline, strategy, changes, of_group, times)?;
+            for in_group in 0..of_group.len() {
+                let window = index * group + in_group;
+                for (id, values) in graph.outputs.iter().zip(&mut outputs) {
+                    if !head.outputs.contains(id) {
+                        body.tensor(program, baseline, *id, in_group, &mut values[place(*id, window)]);
+                    }
+                }
+                if body.changes_any(&head.inputs, in_group) {
+                    for id in &head.inputs {
+                        let to = workspace.input_mut(graph, &head.slots, *id, waiting.len());
+                        body.tensor(program, baseline, *id, in_group, to);
+                    }
+                    waiting.push(window);
+                }
+            }
+        }
+        if waiting.is_empty() {
+            return Ok(outputs);
+        }
+        workspace.keep(waiting.len());
+        workspace.run(program, head.first..program.steps.len(), &head.slots, times)?;
+        for (id, values) in graph.outputs.iter().zip(&mut outputs) {
+            if head.outputs.contains(id) {
+                for (example, window) in waiting.iter().enumerate() {
+                    let from = workspace.tensor(graph, &head.slots, *id, example);
+                    values[place(*id, *window)].copy_from_slice(from);
+                }
+            }
+        }
+        Ok(outputs)
+    }
+}
+
 /// What a thread computes for a group: the graph's outputs, each `[examples, output length]`.
 type Work<'a, S> = dyn Fn(&mut S, &[usize]) -> Result<Vec<Vec<f32>>> + Sync + 'a;
 
 /// Hands groups of examples to threads, each with buffers from the pool, and results to the sink.
 fn run_groups<S: Default + Send>(
     examples: &[usize],
-    schedule: Schedule,
+    threads: usize,
+    groups: &[Range<usize>],
     pool: &Mutex<Vec<S>>,
     work: &Work<'_, S>,
     sink: &mut Sink<'_>,
 ) -> Result<()> {
-    if examples.is_empty() {
-        return Ok(());
-    }
-    // Small jobs are spread over all threads rather than filling one group.
-    let group = schedule.group.min(examples.len().div_ceil(schedule.threads)).max(1);
-    let groups: Vec<&[usize]> = examples.chunks(group).collect();
+    let groups: Vec<&[usize]> = groups.iter().map(|group| &examples[group.clone()]).collect();
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let (sender, receiver) = mpsc::sync_channel(2 * schedule.threads);
+    let (sender, receiver) = mpsc::sync_channel(2 * threads);
     std::thread::scope(|scope| {
-        for _ in 0..schedule.threads.min(groups.len()) {
+        for _ in 0..threads.min(groups.len()) {
             let (sender, next, stop, groups) = (sender.clone(), &next, &stop, &groups);
             scope.spawn(move || {
                 let mut buffers = pool.lock().ok().and_then(|mut pool| pool.pop()).unwrap_or_default();

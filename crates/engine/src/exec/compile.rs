@@ -9,8 +9,9 @@ use crate::reach::Reach;
 use crate::{Error, Result, passes};
 
 use super::baseline::Form;
+use super::head::Head;
 use super::kernel::{AxisPass, Depthwise, Kernel, MatMul, Meeting, Product, Reduce, RowSource};
-use super::slots::{Sharing, Slots};
+use super::slots::{Sharing, Slots, Span};
 use super::tables::{WindowMap, Windows};
 
 /// A kernel with the node it came from.
@@ -34,8 +35,10 @@ pub struct Program {
     pub(super) slots: Slots,
     /// Buffers of the baseline, which keeps every tensor.
     pub(super) kept: Slots,
-    /// Buffers of incremental runs.
+    /// Buffers of the body of incremental runs.
     pub(super) changes: Slots,
+    /// What follows the body of incremental runs.
+    pub(super) head: Head,
     weight_bytes: usize,
 }
 
@@ -47,10 +50,13 @@ impl Program {
     pub fn compile(mut graph: Graph, isa: Isa) -> Result<Self> {
         passes::restore_output_order(&mut graph);
         passes::optimize(&mut graph);
-        let slots = Slots::assign(&graph, Sharing::Overwrite);
-        let kept = Slots::assign(&graph, Sharing::KeepAll);
-        let changes = Slots::assign(&graph, Sharing::Reuse);
-        let reaches = graph.nodes.iter().map(|node| Reach::of(&graph, node)).collect();
+        let slots = Slots::assign(&graph, &Span::all(&graph), Sharing::Overwrite);
+        let kept = Slots::assign(&graph, &Span::all(&graph), Sharing::KeepAll);
+        let reaches: Vec<Reach> = graph.nodes.iter().map(|node| Reach::of(&graph, node)).collect();
+        let head = Head::of(&graph, &reaches);
+        let kept_by_body = head.kept_by_body(&graph);
+        let body = Span { nodes: 0..head.first, inputs: &graph.inputs, outputs: &kept_by_body };
+        let changes = Slots::assign(&graph, &body, Sharing::Reuse);
         let mut steps = Vec::with_capacity(graph.nodes.len());
         for node in std::mem::take(&mut graph.nodes) {
             let kernel = kernel(isa, &graph, &node).map_err(|e| e.at_node(&node.label))?;
@@ -59,7 +65,17 @@ impl Program {
         let packed: usize = steps.iter().map(|step| step.kernel.bytes()).sum();
         let constants: usize =
             graph.tensors.iter().filter_map(|t| t.constant.as_ref()).map(|c| c.len() * 4).sum();
-        Ok(Program { isa, graph, steps, reaches, slots, kept, changes, weight_bytes: packed + constants })
+        Ok(Program {
+            isa,
+            graph,
+            steps,
+            reaches,
+            slots,
+            kept,
+            changes,
+            head,
+            weight_bytes: packed + constants,
+        })
     }
 
     /// The graph's tensors, inputs and outputs. Its nodes have become kernels.
@@ -81,8 +97,11 @@ impl Program {
     /// reads. Nothing is kept for full runs (`None`).
     pub fn baseline_bytes(&self, form: Option<Form>) -> usize {
         let needs_pre = |step: &&Step| matches!(&step.kernel, Kernel::Product(p) if p.has_epilogue() && p.windows_for_delta().is_some());
-        let pre: usize =
-            self.steps.iter().filter(needs_pre).map(|step| self.graph.tensor(step.output).len()).sum();
+        let pre: usize = self.steps[..self.head.first]
+            .iter()
+            .filter(needs_pre)
+            .map(|step| self.graph.tensor(step.output).len())
+            .sum();
         let floats = match form {
             None => 0,
             Some(Form::Gather) => self.kept.floats_per_example(),
@@ -91,10 +110,15 @@ impl Program {
         floats * size_of::<f32>()
     }
 
-    /// Bytes of activations that one example (or window) in flight needs at most.
+    /// Bytes of activations that one example (or window) in flight needs at most: in a full run, or in the body of an incremental one.
     pub fn bytes_per_example(&self, form: Option<Form>) -> usize {
         let layout = if form.is_some() { &self.changes } else { &self.slots };
         layout.floats_per_example() * size_of::<f32>()
+    }
+
+    /// Bytes of activations that one window needs that waits for the head of an incremental run, or runs in it. Nothing in full runs (`None`).
+    pub fn head_bytes_per_example(&self, form: Option<Form>) -> usize {
+        form.map_or(0, |_| self.head.slots.floats_per_example() * size_of::<f32>())
     }
 }
 

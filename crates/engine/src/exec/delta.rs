@@ -15,7 +15,9 @@ use crate::graph::Region;
 
 use super::change::Source;
 use super::kernel::Product;
+use super::strategy::Algorithm;
 use super::tables::{TABLE_ENTRIES, WindowMap};
+use super::winograd::TileScratch;
 use super::work::Work;
 
 /// Buffers of the delta form, kept between runs.
@@ -25,6 +27,7 @@ pub(super) struct DeltaScratch {
     sums: Vec<f32>,
     table: Vec<u32>,
     places: Vec<usize>,
+    tiles: TileScratch,
 }
 
 /// A part of one window's output box in which every place has the same taps in the changed box.
@@ -52,9 +55,7 @@ impl Work<'_> {
         out: &mut [f32],
         scratch: &mut DeltaScratch,
     ) {
-        let (isa, columns) = (self.program.isa, product.out_channels);
-        let DeltaScratch { change, sums, table, places } = scratch;
-        subtract_baseline(&self.inputs[0], change);
+        subtract_baseline(&self.inputs[0], &mut scratch.change);
         let all: Region = self.shape.iter().map(|&n| 0..n).collect();
         for (window, region) in self.boxes.regions.iter().enumerate() {
             if let Some(region) = region {
@@ -62,6 +63,22 @@ impl Work<'_> {
                 super::change::copy_part(pre, &all, out, region, region);
             }
         }
+        match self.algorithm {
+            Algorithm::Direct => self.add_taps(product, map, out, scratch),
+            Algorithm::Winograd(winograd) => {
+                self.add_tiles(winograd, map, &scratch.change, out, &mut scratch.tiles);
+            }
+        }
+        if let Some(residual) = residual {
+            out.iter_mut().zip(residual).for_each(|(out, value)| *out += value);
+        }
+        kernels::pointwise(self.program.isa, product.activation, out);
+    }
+
+    /// Adds the convolution of the change to `out`, tap set by tap set.
+    fn add_taps(&self, product: &Product, map: &WindowMap, out: &mut [f32], scratch: &mut DeltaScratch) {
+        let (isa, columns) = (self.program.isa, product.out_channels);
+        let DeltaScratch { change, sums, table, places, .. } = scratch;
         let taps = map.taps();
         let chunk = (TABLE_ENTRIES / taps).max(1);
         let mut flush = |table: &mut Vec<u32>, places: &mut Vec<usize>| {
@@ -108,10 +125,6 @@ impl Work<'_> {
             }
         }
         flush(table, places);
-        if let Some(residual) = residual {
-            out.iter_mut().zip(residual).for_each(|(out, value)| *out += value);
-        }
-        kernels::pointwise(isa, product.activation, out);
     }
 
     /// Blocks of all windows by tap set, places without any changed tap left out. Deterministic: ordered by set, then window.

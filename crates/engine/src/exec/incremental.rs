@@ -3,6 +3,8 @@
 //! In: the baseline and the windows. Each window is hidden (its box shrunk to what really changed), each step gets the boxes that its output can
 //! change (`reach`), and `work` computes them. Out: the graph's outputs behind each window.
 
+use std::time::Instant;
+
 use crate::Result;
 use crate::graph::{Region, TensorId};
 
@@ -11,6 +13,7 @@ use super::change::{Boxes, Changes, Source, copy_part, differing, volume, whole}
 use super::compile::{Program, Step};
 use super::kernel::Kernel;
 use super::slots::Place;
+use super::strategy::{Algorithm, Strategy};
 use super::work::{Buffers, Work};
 
 /// The buffers of one thread.
@@ -22,7 +25,7 @@ pub(super) struct ChangeSpace {
 }
 
 impl ChangeSpace {
-    /// Runs these windows.
+    /// Runs the body for these windows; adds the seconds of each step to `times`, if it is as long as the steps.
     ///
     /// # Errors
     /// What an operator without a kernel of ours reports.
@@ -30,8 +33,10 @@ impl ChangeSpace {
         &mut self,
         program: &Program,
         baseline: &Baseline,
+        strategy: &Strategy,
         changes: &dyn Changes,
         windows: &[usize],
+        times: &mut [f64],
     ) -> Result<()> {
         let count = windows.len();
         self.slots.resize_with(program.changes.sizes.len(), Vec::new);
@@ -44,24 +49,31 @@ impl ChangeSpace {
                 Boxes::new(vec![None; count])
             };
         }
-        for (index, (step, reach)) in program.steps.iter().zip(&program.reaches).enumerate() {
-            let shape = &program.graph.tensor(step.output).shape;
+        for (index, step) in program.steps[..program.head.first].iter().enumerate() {
+            let started = Instant::now();
             let regions = (0..count).map(|window| {
-                let changed: Vec<Option<&Region>> = step
-                    .inputs
-                    .iter()
-                    .map(|id| self.boxes[id.0].regions.get(window).and_then(Option::as_ref))
-                    .collect();
-                reach.forward(&changed).map(|region| widen(&step.kernel, region, shape))
+                reached_by_step(program, index, |id| {
+                    self.boxes[id.0].regions.get(window).and_then(Option::as_ref)
+                })
             });
             let boxes = Boxes::new(regions.collect());
             if boxes.total() > 0 {
                 let pre = baseline.pre_activation(program, index);
-                self.step(program, baseline, step, &boxes, pre).map_err(|e| e.at_node(&step.label))?;
+                let algorithm = &strategy.algorithms[index];
+                self.step(program, baseline, step, &boxes, (pre, algorithm))
+                    .map_err(|e| e.at_node(&step.label))?;
             }
             self.boxes[step.output.0] = boxes;
+            if let Some(time) = times.get_mut(index) {
+                *time += started.elapsed().as_secs_f64();
+            }
         }
         Ok(())
+    }
+
+    /// Whether a window changes any of these tensors.
+    pub(super) fn changes_any(&self, ids: &[TensorId], window: usize) -> bool {
+        ids.iter().any(|id| self.boxes[id.0].regions[window].is_some())
     }
 
     /// Writes the hidden boxes of an input, each shrunk to the elements that the fill really changed (the black around a scan costs nothing).
@@ -111,17 +123,16 @@ impl ChangeSpace {
         boxes
     }
 
-    /// A graph output behind a window; the baseline's where it did not change.
-    pub(super) fn output(
+    /// A tensor that the body keeps, whole, behind a window; the baseline's where it did not change.
+    pub(super) fn tensor(
         &self,
         program: &Program,
         baseline: &Baseline,
         id: TensorId,
         window: usize,
-        out: &mut Vec<f32>,
+        out: &mut [f32],
     ) {
         let source = Source::of(program, baseline, &self.slots, &self.boxes, id);
-        out.resize(program.graph.tensor(id).len(), 0.0);
         source.read(window, &whole(source.shape), out);
     }
 
@@ -131,7 +142,7 @@ impl ChangeSpace {
         baseline: &Baseline,
         step: &Step,
         boxes: &Boxes,
-        pre: Option<&[f32]>,
+        (pre, algorithm): (Option<&[f32]>, &Algorithm),
     ) -> Result<()> {
         let Place::Slot(slot) = program.changes.places[step.output.0] else { return Ok(()) };
         let mut buffer = std::mem::take(&mut self.slots[slot]);
@@ -146,6 +157,7 @@ impl ChangeSpace {
             program,
             inputs: &inputs,
             pre,
+            algorithm,
             constant: step.inputs.iter().map(|id| program.graph.tensor(*id).constant.is_some()).collect(),
             boxes,
             shape,
@@ -154,6 +166,30 @@ impl ChangeSpace {
         self.slots[slot] = buffer;
         result
     }
+}
+
+/// The box that a step computes behind a window, given the boxes of its inputs.
+fn reached_by_step<'a>(
+    program: &Program,
+    index: usize,
+    changed: impl Fn(TensorId) -> Option<&'a Region>,
+) -> Option<Region> {
+    let step = &program.steps[index];
+    let inputs: Vec<Option<&Region>> = step.inputs.iter().map(|id| changed(*id)).collect();
+    let region = program.reaches[index].forward(&inputs)?;
+    Some(widen(&step.kernel, region, &program.graph.tensor(step.output).shape))
+}
+
+/// The box of every tensor of the body, by tensor, behind a window that hides this region of the first input.
+pub(super) fn reached(program: &Program, hidden: Region) -> Vec<Option<Region>> {
+    let mut regions = vec![None; program.graph.tensors.len()];
+    if let Some(input) = program.graph.inputs.first() {
+        regions[input.0] = Some(hidden);
+    }
+    for (index, step) in program.steps[..program.head.first].iter().enumerate() {
+        regions[step.output.0] = reached_by_step(program, index, |id| regions[id.0].as_ref());
+    }
+    regions
 }
 
 /// The box that is computed where `region` can change: the last axis (the channels of a place) whole; everything for operators that mix places.

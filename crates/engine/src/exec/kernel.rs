@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use occlude_kernels::{Binary, Lrn, PackedB, Planes, Pointwise, Reduction, SoftmaxKind};
+use occlude_kernels::{
+    Binary, Isa, Lrn, PackedB, Planes, Pointwise, Reduction, SoftmaxKind, Winograd, WinogradTile,
+};
 
 use crate::onnx::Foreign;
 
@@ -44,6 +46,12 @@ impl Product {
         let RowSource::Windows(windows) = &self.source else { return None };
         let kernel = &windows.map.geometry.kernel;
         (windows.map.taps() > 1 && kernel.iter().all(|&n| n <= MAX_KERNEL)).then_some(&windows.map)
+    }
+
+    /// Its weights for Winograd's tiles; only for convolutions that `strategy` chose them for.
+    pub(super) fn winograd(&self, isa: Isa, tile: WinogradTile) -> Winograd {
+        let rank = self.windows_for_delta().map_or(0, |map| map.input.len());
+        Winograd::new(isa, tile, rank, &self.weights[0].unpack(), self.in_channels, self.out_channels)
     }
 
     /// Whether residual or activation follow the sum.

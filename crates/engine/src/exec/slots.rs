@@ -3,6 +3,7 @@
 //! A slot is a growable buffer of one workspace; its size is stated per example. Reshapes share their input's slot, pointwise nodes take over
 //! the slot of an input that dies with them. The baseline run keeps every tensor.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::graph::{Graph, Op, TensorId};
@@ -38,21 +39,39 @@ pub(crate) enum Sharing {
     KeepAll,
 }
 
+/// A run of consecutive nodes.
+#[derive(Clone, Debug)]
+pub(crate) struct Span<'a> {
+    pub(crate) nodes: Range<usize>,
+    /// Tensors that are written before the run.
+    pub(crate) inputs: &'a [TensorId],
+    /// Tensors that are read after it.
+    pub(crate) outputs: &'a [TensorId],
+}
+
+impl<'a> Span<'a> {
+    /// All nodes of a graph.
+    pub(crate) fn all(graph: &'a Graph) -> Self {
+        Span { nodes: 0..graph.nodes.len(), inputs: &graph.inputs, outputs: &graph.outputs }
+    }
+}
+
 impl Slots {
-    pub(crate) fn assign(graph: &Graph, sharing: Sharing) -> Self {
+    pub(crate) fn assign(graph: &Graph, span: &Span<'_>, sharing: Sharing) -> Self {
         let keep_all = sharing == Sharing::KeepAll;
+        let nodes = &graph.nodes[span.nodes.clone()];
         let mut last_use = vec![0; graph.tensors.len()];
-        for (index, node) in graph.nodes.iter().enumerate() {
+        for (index, node) in nodes.iter().enumerate() {
             for input in &node.inputs {
                 last_use[input.0] = index;
             }
         }
-        let forever = graph.nodes.len();
-        for output in graph.outputs.iter().chain(&graph.inputs) {
+        let forever = nodes.len();
+        for output in span.outputs.iter().chain(span.inputs) {
             last_use[output.0] = forever;
         }
         // A reshape shares its input's slot, so the input lives as long as the reshaped tensor. Backwards, so that chains add up.
-        for node in graph.nodes.iter().rev() {
+        for node in nodes.iter().rev() {
             if matches!(node.op, Op::Reshape) && sharing != Sharing::Reuse {
                 let input = node.inputs[0].0;
                 last_use[input] = last_use[input].max(last_use[node.output.0]);
@@ -64,10 +83,10 @@ impl Slots {
             .places
             .extend(graph.tensors.iter().map(|t| t.constant.clone().map_or(Place::Nowhere, Place::Constant)));
         let mut holder: Vec<Option<TensorId>> = Vec::new();
-        for input in &graph.inputs {
+        for input in span.inputs {
             slots.place_in_new(graph, *input, &mut holder);
         }
-        for (index, node) in graph.nodes.iter().enumerate() {
+        for (index, node) in nodes.iter().enumerate() {
             let shared = node.inputs.first().and_then(|input| match slots.places[input.0] {
                 Place::Slot(slot) => {
                     let dies = last_use[input.0] <= index && !keep_all;

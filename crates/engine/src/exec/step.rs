@@ -3,6 +3,9 @@
 //! A [`Workspace`] belongs to one thread: the slots of a group and the scratch that kernels need, all kept between runs, so that nothing
 //! is allocated in the loop. Constant operands are read in place.
 
+use std::ops::Range;
+use std::time::Instant;
+
 use occlude_kernels as kernels;
 use occlude_kernels::{
     AxisTable, Broadcast, Epilogue, Isa, MatShape, PackedB, Planes, Pointwise, Rows, Strided,
@@ -74,13 +77,28 @@ impl Workspace {
         }
     }
 
-    /// Runs all steps on the inputs that were written.
+    /// Goes on with the first examples only.
+    pub(super) fn keep(&mut self, examples: usize) {
+        self.examples = self.examples.min(examples);
+    }
+
+    /// Runs these steps on the inputs that were written; adds the seconds of each to `times`, if it is as long as the steps.
     ///
     /// # Errors
     /// What an operator without a kernel of ours reports.
-    pub(super) fn run(&mut self, program: &Program, layout: &Slots) -> Result<()> {
-        for step in &program.steps {
+    pub(super) fn run(
+        &mut self,
+        program: &Program,
+        steps: Range<usize>,
+        layout: &Slots,
+        times: &mut [f64],
+    ) -> Result<()> {
+        for index in steps {
+            let (step, started) = (&program.steps[index], Instant::now());
             self.step(program, layout, step).map_err(|e| e.at_node(&step.label))?;
+            if let Some(time) = times.get_mut(index) {
+                *time += started.elapsed().as_secs_f64();
+            }
         }
         Ok(())
     }

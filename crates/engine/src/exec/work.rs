@@ -15,6 +15,7 @@ use super::compile::{Program, broadcast_strides};
 use super::delta::DeltaScratch;
 use super::kernel::{Kernel, Product, RowSource};
 use super::step::{Finish, Operand, Operands, Scratch};
+use super::strategy::Algorithm;
 
 /// Memory that steps need beside inputs and output.
 #[derive(Debug, Default)]
@@ -33,6 +34,7 @@ pub(super) struct Work<'a> {
     pub(super) constant: Vec<bool>,
     /// The baseline's pre-activation of this step, where the delta form is used.
     pub(super) pre: Option<&'a [f32]>,
+    pub(super) algorithm: &'a Algorithm,
     /// Of the output.
     pub(super) boxes: &'a Boxes,
     /// Of the output.

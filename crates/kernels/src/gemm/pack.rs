@@ -63,6 +63,19 @@ impl PackedB {
         }
     }
 
+    /// The matrix as it was packed, `[k, n]`, row-major.
+    pub fn unpack(&self) -> Vec<f32> {
+        let mut b = vec![0.0; self.k * self.n];
+        for (first, width) in PanelShape::of(self.isa).panels(self.n) {
+            let columns = width.min(self.n - first);
+            let panel = &self.data[first * self.k..(first + width) * self.k];
+            for (line, row) in panel.chunks_exact(width).zip(b.chunks_exact_mut(self.n)) {
+                row[first..first + columns].copy_from_slice(&line[..columns]);
+            }
+        }
+        b
+    }
+
     /// The instruction set it is packed for.
     pub fn isa(&self) -> Isa {
         self.isa

@@ -109,9 +109,9 @@ impl EngineScorer {
         MemoryPlan {
             weights: program.weight_bytes() as u64,
             baseline: program.baseline_bytes(form) as u64,
-            in_flight: (program.bytes_per_example(form) * self.schedule.in_flight()) as u64,
+            in_flight: self.schedule.bytes(program, form) as u64,
             allowance: occlude_engine::exec::ALLOWANCE_BYTES as u64,
-            windows_in_flight: self.schedule.in_flight(),
+            windows_in_flight: self.schedule.threads * self.schedule.group,
         }
     }
 

@@ -1,0 +1,145 @@
+//! How each convolution of an incremental run is computed for a set of windows: the change tap by tap, or by Winograd's tiles.
+//!
+//! A pure function of the graph, the windows' geometry and the instruction set: the boxes of a few windows spread over the grid are carried through the
+//! body, and each convolution takes the form of least cost for them, counted in multiply-adds with constants that were measured once (`benches/README.md`). No
+//! clock is read, and neither threads nor memory limit matter, so a map has the same bits on every run.
+
+use std::sync::Arc;
+
+use occlude_kernels::{Winograd, WinogradTile};
+
+use crate::graph::Region;
+
+use super::change::Changes;
+use super::compile::Program;
+use super::incremental::reached;
+use super::kernel::{Kernel, Product};
+use super::tables::WindowMap;
+
+/// Windows that are looked at.
+const SAMPLE: usize = 24;
+
+/// Multiply-adds that take as long as transforming one float of a tile, to or fro.
+const TRANSFORM_MACS: f64 = 5.0;
+
+/// Multiply-adds per weight that take as long as reading it, shared by the windows of a group.
+const WEIGHT_MACS: f64 = 2.0;
+
+/// Weights that stay in the second-level cache cost nothing to read, in floats.
+const CACHED_WEIGHTS: usize = 128 << 10;
+
+/// How a step of the body computes the boxes of its output.
+#[derive(Clone, Debug)]
+pub(super) enum Algorithm {
+    /// Every changed output again from all its inputs, or the change tap by tap, as the baseline's form says.
+    Direct,
+    /// The change by tiles.
+    Winograd(Arc<Winograd>),
+}
+
+/// One algorithm per step of the body.
+#[derive(Clone, Debug)]
+pub(super) struct Strategy {
+    pub(super) algorithms: Vec<Algorithm>,
+}
+
+/// Tiles for the convolutions that gain from them; `None` for all other steps of the body.
+pub(super) fn choose(program: &Program, changes: &dyn Changes) -> Vec<Option<WinogradTile>> {
+    let total = changes.len();
+    let sample = SAMPLE.min(total);
+    let mut gains: Vec<Option<Costs>> = program.steps[..program.head.first]
+        .iter()
+        .map(|step| match &step.kernel {
+            Kernel::Product(product) => Costs::of(product),
+            _ => None,
+        })
+        .collect();
+    if gains.iter().all(Option::is_none) {
+        return vec![None; gains.len()];
+    }
+    for index in 0..sample {
+        let window = index * total / sample + total / sample / 2;
+        let regions = reached(program, changes.region(window));
+        for (step, costs) in program.steps.iter().zip(&mut gains) {
+            if let (Some(costs), Some(changed), Some(written)) =
+                (costs, &regions[step.inputs[0].0], &regions[step.output.0])
+            {
+                costs.count(changed, written);
+            }
+        }
+    }
+    gains.iter().map(|costs| costs.as_ref().and_then(Costs::least)).collect()
+}
+
+/// Costs of a convolution that tiles can do, in multiply-adds, summed over the windows counted.
+struct Costs<'a> {
+    map: &'a WindowMap,
+    channels: usize,
+    columns: usize,
+    windows: usize,
+    direct: f64,
+    tiles: Vec<(WinogradTile, f64)>,
+}
+
+impl<'a> Costs<'a> {
+    fn of(product: &'a Product) -> Option<Self> {
+        let map = product.windows_for_delta().filter(|map| {
+            let geometry = &map.geometry;
+            let all = |values: &[usize], wanted: usize| values.iter().all(|&v| v == wanted);
+            all(&geometry.kernel, 3)
+                && all(&geometry.stride, 1)
+                && all(&geometry.dilation, 1)
+                && !map.transposed
+        })?;
+        let (channels, columns) = (product.in_channels, product.out_channels);
+        let fits = |tile: &WinogradTile| {
+            product.weights.len() == 1 && Winograd::fits(*tile, map.input.len(), channels, columns)
+        };
+        let tiles: Vec<(WinogradTile, f64)> = [WinogradTile::Two, WinogradTile::Four]
+            .into_iter()
+            .filter(fits)
+            .map(|tile| (tile, 0.0))
+            .collect();
+        (!tiles.is_empty()).then_some(Costs { map, channels, columns, windows: 0, direct: 0.0, tiles })
+    }
+
+    fn weight_cost(&self, taps: usize) -> f64 {
+        let floats = taps * self.channels * self.columns;
+        if floats > CACHED_WEIGHTS { WEIGHT_MACS * floats as f64 } else { 0.0 }
+    }
+
+    fn count(&mut self, changed: &Region, written: &Region) {
+        let rank = self.map.input.len();
+        self.windows += 1;
+        let matrix = (self.channels * self.columns) as f64;
+        self.direct += tap_pairs(self.map, changed, written) as f64 * matrix
+            + self.weight_cost(3_usize.pow(rank as u32));
+        for index in 0..self.tiles.len() {
+            let tile = self.tiles[index].0;
+            let count: usize = written[1..=rank].iter().map(|r| r.len().div_ceil(tile.outputs())).product();
+            let places = tile.inputs().pow(rank as u32);
+            let transforms = TRANSFORM_MACS * (self.channels + self.columns) as f64;
+            self.tiles[index].1 += (count * places) as f64 * (matrix + transforms) + self.weight_cost(places);
+        }
+    }
+
+    fn least(&self) -> Option<WinogradTile> {
+        let (tile, cost) = self.tiles.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+        (self.windows > 0 && *cost < self.direct).then_some(*tile)
+    }
+}
+
+/// Pairs of a changed input place and a tap that lands in the written box.
+pub(super) fn tap_pairs(map: &WindowMap, changed: &Region, written: &Region) -> usize {
+    (0..map.input.len())
+        .map(|axis| {
+            let pairs =
+                written[axis + 1].clone().flat_map(|o| (0..map.geometry.kernel[axis]).map(move |t| (o, t)));
+            let is_changed = |&(o, t): &(usize, usize)| {
+                let read = map.geometry.reads(axis, o, t, map.input[axis], map.transposed);
+                read.is_some_and(|at| changed[axis + 1].contains(&at))
+            };
+            pairs.filter(is_changed).count()
+        })
+        .product()
+}
