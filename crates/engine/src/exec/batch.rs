@@ -190,6 +190,7 @@ impl Runner {
     }
 
     /// The graph's outputs behind these windows: the body a group at a time, then the head for all windows that change what it reads.
+    #[allow(clippy::too_many_arguments, reason = "what, beside what, how, and where the time goes")]
     fn change_batch(
         &self,
         space: &mut BatchSpace,

@@ -3,6 +3,8 @@
 //! A [`Region`] is in stored axes; the values of a box are row-major within it. The boxes of all windows of one tensor lie one after the other in
 //! one buffer, so that their rows form one product. What is outside a box is read from the baseline; neither is ever written by a reader.
 
+use occlude_kernels::Aligned;
+
 use crate::graph::{Region, TensorId};
 
 use super::baseline::Baseline;
@@ -79,7 +81,7 @@ impl<'a> Source<'a> {
     pub(super) fn of(
         program: &'a Program,
         baseline: &'a Baseline,
-        slots: &'a [Vec<f32>],
+        slots: &'a [Aligned],
         boxes: &'a [Boxes],
         id: TensorId,
     ) -> Self {

@@ -93,6 +93,11 @@ impl Program {
         self.weight_bytes
     }
 
+    /// Bytes of the packed weights and index tables of the head of incremental runs.
+    pub(super) fn head_weight_bytes(&self) -> usize {
+        self.steps[self.head.first..].iter().map(|step| step.kernel.bytes()).sum()
+    }
+
     /// Bytes of the kept baseline that incremental runs of this form need: every activation of one example, and the pre-activations that the delta form
     /// reads. Nothing is kept for full runs (`None`).
     pub fn baseline_bytes(&self, form: Option<Form>) -> usize {

@@ -5,6 +5,8 @@
 
 use std::time::Instant;
 
+use occlude_kernels::Aligned;
+
 use crate::Result;
 use crate::graph::{Region, TensorId};
 
@@ -19,7 +21,7 @@ use super::work::{Buffers, Work};
 /// The buffers of one thread.
 #[derive(Debug, Default)]
 pub(super) struct ChangeSpace {
-    slots: Vec<Vec<f32>>,
+    slots: Vec<Aligned>,
     boxes: Vec<Boxes>,
     buffers: Buffers,
 }
@@ -39,7 +41,7 @@ impl ChangeSpace {
         times: &mut [f64],
     ) -> Result<()> {
         let count = windows.len();
-        self.slots.resize_with(program.changes.sizes.len(), Vec::new);
+        self.slots.resize_with(program.changes.sizes.len(), Aligned::default);
         self.boxes.clear();
         self.boxes.resize(program.graph.tensors.len(), Boxes::default());
         for (index, input) in program.graph.inputs.iter().enumerate() {
@@ -111,7 +113,7 @@ impl ChangeSpace {
         }
         let boxes = Boxes::new(regions);
         let Place::Slot(slot) = program.changes.places[input.0] else { return boxes };
-        self.slots[slot].resize(boxes.total(), 0.0);
+        self.slots[slot].grow(boxes.total());
         for (index, (region, values)) in hidden.iter().enumerate() {
             let Some(tight) = &boxes.regions[index] else { continue };
             let out = &mut self.slots[slot][boxes.starts[index]..boxes.starts[index + 1]];
@@ -146,7 +148,7 @@ impl ChangeSpace {
     ) -> Result<()> {
         let Place::Slot(slot) = program.changes.places[step.output.0] else { return Ok(()) };
         let mut buffer = std::mem::take(&mut self.slots[slot]);
-        buffer.resize(boxes.total().max(buffer.len()), 0.0);
+        buffer.grow(boxes.total());
         let inputs: Vec<Source> = step
             .inputs
             .iter()

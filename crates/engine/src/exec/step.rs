@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use occlude_kernels as kernels;
 use occlude_kernels::{
-    AxisTable, Broadcast, Epilogue, Isa, MatShape, PackedB, Planes, Pointwise, Rows, Strided,
+    Aligned, AxisTable, Broadcast, Epilogue, Isa, MatShape, PackedB, Planes, Pointwise, Rows, Strided,
 };
 
 use crate::graph::{Graph, TensorId};
@@ -22,7 +22,7 @@ use super::tables::Windows;
 /// The buffers of one thread.
 #[derive(Debug, Default)]
 pub(super) struct Workspace {
-    slots: Vec<Vec<f32>>,
+    slots: Vec<Aligned>,
     examples: usize,
     scratch: Scratch,
 }
@@ -39,9 +39,9 @@ pub(super) struct Scratch {
 impl Workspace {
     /// Makes room for this many examples; what was in the buffers is lost.
     pub(super) fn prepare(&mut self, layout: &Slots, examples: usize) {
-        self.slots.resize_with(layout.sizes.len(), Vec::new);
+        self.slots.resize_with(layout.sizes.len(), Aligned::default);
         for (slot, size) in self.slots.iter_mut().zip(&layout.sizes) {
-            slot.resize(examples * size, 0.0);
+            slot.grow(examples * size);
         }
         self.examples = examples;
     }
