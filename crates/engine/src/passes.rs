@@ -10,6 +10,7 @@ mod clean;
 mod edit;
 mod fuse;
 mod patterns;
+mod pools;
 mod products;
 
 use crate::graph::Graph;
@@ -26,6 +27,7 @@ pub(crate) fn optimize(graph: &mut Graph) {
     clean::skip_copies(graph);
     affine::fold_into_products(graph);
     products::take_transposed(graph);
+    pools::before_products(graph);
     fuse::residuals(graph);
     fuse::activations(graph);
     clean::remove_dead(graph);

@@ -220,6 +220,61 @@ impl Builder {
         self.node(Op::Concat { axis: last }, &[x, y], shape)
     }
 
+    /// A convolution of stride 1 that keeps the places, `kernel` along every axis.
+    fn plain(&mut self, x: TensorId, kernel: usize, out_channels: usize) -> TensorId {
+        let mut shape = self.shape(x);
+        let (rank, last) = (shape.len() - 2, shape.len() - 1);
+        let in_channels = shape[last];
+        let geometry = Geometry {
+            kernel: vec![kernel; rank],
+            stride: vec![1; rank],
+            dilation: vec![1; rank],
+            pad_before: vec![kernel / 2; rank],
+        };
+        let depth = geometry.taps() * in_channels;
+        let conv = Conv {
+            weight: self.random.values(depth * out_channels, 1.7 / (depth as f32).sqrt()),
+            bias: Some(self.random.values(out_channels, 0.3)),
+            activation: Pointwise::Identity,
+            geometry,
+            groups: 1,
+            in_channels,
+            out_channels,
+        };
+        shape[last] = out_channels;
+        self.node(Op::Conv(conv), &[x], shape)
+    }
+
+    /// Channels in whole vectors, as tiles and joins want them: a 3x3 convolution, then layers of a dense block, which join what they made to what they
+    /// read, and a transition.
+    fn dense_block(&mut self, x: TensorId) -> TensorId {
+        let mut at = self.plain(x, 3, 16);
+        for _ in 0..1 + self.random.below(3) {
+            let mut inside = at;
+            if self.random.below(4) > 0 {
+                let shape = self.shape(at);
+                let channels = shape[shape.len() - 1];
+                let (scale, shift) = (self.random.values(channels, 1.5), self.random.values(channels, 0.5));
+                let affine = Affine { scale, shift, activation: Pointwise::Identity };
+                inside = self.node(Op::Affine(affine), &[at], shape.clone());
+                inside = self.node(Op::Pointwise(Pointwise::Relu), &[inside], shape);
+            }
+            let wide = 16 * (1 + self.random.below(2));
+            inside = self.plain(inside, 1, wide);
+            if self.random.below(2) == 0 {
+                inside = self.plain(inside, 3, 16);
+            }
+            let mut shape = self.shape(at);
+            let last = shape.len() - 1;
+            shape[last] += self.shape(inside)[last];
+            at = self.node(Op::Concat { axis: last }, &[at, inside], shape);
+        }
+        if self.random.below(2) == 0 {
+            at = self.plain(at, 1, 16);
+        }
+        at
+    }
+
     /// A move of places: padding and a slice.
     fn moved(&mut self, x: TensorId) -> TensorId {
         let mut shape = self.shape(x);
@@ -270,12 +325,13 @@ fn random_net(seed: u64, rank: usize) -> Net {
     permutation.push(1);
     let mut at = builder.node(Op::Permute { order: permutation }, &[id], stored);
     for _ in 0..2 + builder.random.below(6) {
-        at = match builder.random.below(9) {
+        at = match builder.random.below(10) {
             0..4 => builder.conv(at).unwrap_or(at),
             4 => builder.pool(at).unwrap_or(at),
             5 => builder.branch(at),
             6 => builder.moved(at),
             7 => builder.transposed(at).unwrap_or(at),
+            8 => builder.dense_block(at),
             _ => builder.same(at),
         };
     }

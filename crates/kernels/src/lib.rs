@@ -13,6 +13,7 @@
 
 mod aligned;
 mod binary;
+mod change;
 mod depthwise;
 mod elementwise;
 mod gemm;
@@ -36,6 +37,7 @@ mod winograd;
 
 pub use aligned::Aligned;
 pub use binary::{Binary, Broadcast, binary, binary_broadcast, select_broadcast};
+pub use change::{ByChannel, change_rows};
 pub use depthwise::depthwise;
 pub use elementwise::{affine, affine_to, pointwise, pointwise_to, prelu};
 pub use gemm::{MatShape, PackedB, gemm_rows, matmul};

@@ -9,7 +9,6 @@ use crate::graph::{Graph, TensorId};
 
 use super::batch::Write;
 use super::compile::Program;
-use super::kernel::Kernel;
 use super::step::Workspace;
 
 /// How an incremental run computes convolutions.
@@ -40,13 +39,11 @@ impl Baseline {
         }
         workspace.run(program, 0..program.steps.len(), layout, &mut [])?;
         let mut pre_activations = BTreeMap::new();
-        for (index, step) in
-            program.steps[..program.head.first].iter().enumerate().filter(|_| form == Form::Delta)
-        {
-            if let Kernel::Product(product) = &step.kernel
-                && product.windows_for_delta().is_some()
+        for index in (0..program.head.first).filter(|_| form == Form::Delta) {
+            if let Some((product, _)) = program.delta_product(index)
                 && product.has_epilogue()
             {
+                let step = &program.steps[index];
                 pre_activations.insert(index, workspace.bare_product(program, layout, step, product));
             }
         }
@@ -60,11 +57,8 @@ impl Baseline {
 
     /// Sum and bias of a step that the delta form runs, `[output shape...]`; `None` for all other steps.
     pub(super) fn pre_activation<'a>(&'a self, program: &'a Program, index: usize) -> Option<&'a [f32]> {
+        program.delta_product(index).filter(|_| self.form == Form::Delta)?;
         let step = &program.steps[index];
-        match &step.kernel {
-            Kernel::Product(product) if self.form == Form::Delta => product.windows_for_delta()?,
-            _ => return None,
-        };
         let kept = self.pre_activations.get(&index).map(Vec::as_slice);
         Some(kept.unwrap_or_else(|| self.tensor(program, step.output)))
     }

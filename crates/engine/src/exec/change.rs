@@ -85,7 +85,7 @@ impl<'a> Source<'a> {
         boxes: &'a [Boxes],
         id: TensorId,
     ) -> Self {
-        let values = match program.changes.places[id.0] {
+        let values = match program.changes(baseline.form()).places[id.0] {
             Place::Slot(slot) => slots[slot].get(..boxes[id.0].total()).unwrap_or_default(),
             _ => &[],
         };

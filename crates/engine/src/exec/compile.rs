@@ -10,6 +10,7 @@ use crate::{Error, Result, passes};
 
 use super::baseline::Form;
 use super::head::Head;
+use super::joined::Joins;
 use super::kernel::{AxisPass, Depthwise, Kernel, MatMul, Meeting, Product, Reduce, RowSource};
 use super::slots::{Sharing, Slots, Span};
 use super::tables::{WindowMap, Windows};
@@ -35,8 +36,12 @@ pub struct Program {
     pub(super) slots: Slots,
     /// Buffers of the baseline, which keeps every tensor.
     pub(super) kept: Slots,
-    /// Buffers of the body of incremental runs.
-    pub(super) changes: Slots,
+    /// Buffers of the body of incremental runs in the gather form, which puts every tensor together.
+    gathered: Slots,
+    /// Buffers of the body of incremental runs in the delta form.
+    changed: Slots,
+    /// What the body of incremental runs reads part by part.
+    pub(super) joins: Joins,
     /// What follows the body of incremental runs.
     pub(super) head: Head,
     weight_bytes: usize,
@@ -55,8 +60,15 @@ impl Program {
         let reaches: Vec<Reach> = graph.nodes.iter().map(|node| Reach::of(&graph, node)).collect();
         let head = Head::of(&graph, &reaches);
         let kept_by_body = head.kept_by_body(&graph);
-        let body = Span { nodes: 0..head.first, inputs: &graph.inputs, outputs: &kept_by_body };
-        let changes = Slots::assign(&graph, &body, Sharing::Reuse);
+        let joins = Joins::of(&graph, head.first, &kept_by_body);
+        let body = Span {
+            also_read: joins.also_read(),
+            unmade: joins.unmade.clone(),
+            ..Span::new(0..head.first, &graph.inputs, &kept_by_body)
+        };
+        let changed = Slots::assign(&graph, &body, Sharing::Reuse);
+        let body = Span::new(0..head.first, &graph.inputs, &kept_by_body);
+        let gathered = Slots::assign(&graph, &body, Sharing::Reuse);
         let mut steps = Vec::with_capacity(graph.nodes.len());
         for node in std::mem::take(&mut graph.nodes) {
             let kernel = kernel(isa, &graph, &node).map_err(|e| e.at_node(&node.label))?;
@@ -72,7 +84,9 @@ impl Program {
             reaches,
             slots,
             kept,
-            changes,
+            gathered,
+            changed,
+            joins,
             head,
             weight_bytes: packed + constants,
         })
@@ -101,11 +115,9 @@ impl Program {
     /// Bytes of the kept baseline that incremental runs of this form need: every activation of one example, and the pre-activations that the delta form
     /// reads. Nothing is kept for full runs (`None`).
     pub fn baseline_bytes(&self, form: Option<Form>) -> usize {
-        let needs_pre = |step: &&Step| matches!(&step.kernel, Kernel::Product(p) if p.has_epilogue() && p.windows_for_delta().is_some());
-        let pre: usize = self.steps[..self.head.first]
-            .iter()
-            .filter(needs_pre)
-            .map(|step| self.graph.tensor(step.output).len())
+        let pre: usize = (0..self.head.first)
+            .filter(|&step| self.delta_product(step).is_some_and(|(product, _)| product.has_epilogue()))
+            .map(|step| self.graph.tensor(self.steps[step].output).len())
             .sum();
         let floats = match form {
             None => 0,
@@ -115,10 +127,25 @@ impl Program {
         floats * size_of::<f32>()
     }
 
+    /// Buffers of the body of incremental runs of this form.
+    pub(super) fn changes(&self, form: Form) -> &Slots {
+        match form {
+            Form::Gather => &self.gathered,
+            Form::Delta => &self.changed,
+        }
+    }
+
+    /// The convolution of a step of the body that the delta form does: it has more than one tap, or reads a join part by part.
+    pub(super) fn delta_product(&self, step: usize) -> Option<(&Product, &WindowMap)> {
+        let Kernel::Product(product) = &self.steps[step].kernel else { return None };
+        let map = product.map()?;
+        let gains = map.taps() > 1 || self.joins.parts.contains_key(&step);
+        (step < self.head.first && gains).then_some((product, map))
+    }
+
     /// Bytes of activations that one example (or window) in flight needs at most: in a full run, or in the body of an incremental one.
     pub fn bytes_per_example(&self, form: Option<Form>) -> usize {
-        let layout = if form.is_some() { &self.changes } else { &self.slots };
-        layout.floats_per_example() * size_of::<f32>()
+        form.map_or(&self.slots, |form| self.changes(form)).floats_per_example() * size_of::<f32>()
     }
 
     /// Bytes of activations that one window needs that waits for the head of an incremental run, or runs in it. Nothing in full runs (`None`).
@@ -295,7 +322,7 @@ fn convolution(
         })
         .collect();
     let source = if windows.map.is_pixelwise() && groups == 1 {
-        RowSource::Dense { rows: windows.map.pixels() }
+        RowSource::Dense { rows: windows.map.pixels(), map: Some(windows.map) }
     } else {
         RowSource::Windows(windows)
     };
@@ -313,7 +340,7 @@ fn convolution(
 fn product(isa: Isa, linear: &Linear, input: &[usize], has_residual: bool) -> Kernel {
     let rows = input.iter().product::<usize>() / linear.in_features.max(1);
     Kernel::Product(Box::new(Product {
-        source: RowSource::Dense { rows },
+        source: RowSource::Dense { rows, map: None },
         weights: vec![PackedB::pack(isa, &linear.weight, linear.in_features, linear.out_features)],
         bias: linear.bias.clone(),
         activation: linear.activation,

@@ -1,20 +1,18 @@
 //! The delta form of a convolution: `y = y_base + sum over taps of W x change`.
 //!
-//! Only pairs of a changed input and a tap are multiplied; taps on unchanged inputs and in the padding cost nothing. The output's box is
-//! cut into classes of places whose taps lie in the changed box alike (corners, edges, inside); the places of a class, of all windows of the
-//! group, follow each other as rows, so that the kernel skips whole taps. Needs the baseline's pre-activations. Equal to the full run
-//! but for the order of sums.
+//! Only pairs of a changed input and a tap are multiplied; taps on unchanged inputs and in the padding cost nothing. The places of all windows of
+//! the group are sorted by which taps of which part of the input are changed there, so that rows that follow each other skip the same taps. Needs the
+//! baseline's pre-activations. Equal to the full run but for the order of sums.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use occlude_kernels as kernels;
-use occlude_kernels::{Epilogue, PAD, Rows};
+use occlude_kernels::{ByChannel, Epilogue, PAD, PackedB, Rows, Strided};
 
 use crate::graph::Region;
 
-use super::change::Source;
-use super::kernel::Product;
+use super::change::{Boxes, Source};
+use super::kernel::{Kernel, Product};
 use super::strategy::Algorithm;
 use super::tables::{TABLE_ENTRIES, WindowMap};
 use super::winograd::TileScratch;
@@ -26,22 +24,37 @@ pub(super) struct DeltaScratch {
     change: Vec<f32>,
     sums: Vec<f32>,
     table: Vec<u32>,
-    places: Vec<usize>,
+    rows: Vec<Row>,
     tiles: TileScratch,
 }
 
-/// A part of one window's output box in which every place has the same taps in the changed box.
-struct Block {
-    window: usize,
-    /// Per spatial axis, in the whole axis.
-    places: Vec<Range<usize>>,
+/// The largest kernel along an axis whose taps fit the bits.
+pub(super) const MAX_KERNEL: usize = 64;
+
+/// Changes of this size stay in the second-level cache beside a block of weights.
+const CACHED_BYTES: usize = 384 << 10;
+
+/// Most spatial axes.
+const MAX_RANK: usize = 3;
+
+/// The change of one tensor, or of one part of a joined one: its boxes' values lie in the buffer of changes from `start` on.
+struct Part<'a> {
+    boxes: &'a Boxes,
+    start: usize,
+    /// Where the first window's box starts among all boxes of the tensor.
+    from: usize,
+    channels: usize,
 }
 
-/// Per spatial axis, which taps lie in the changed box: bit `t` of an axis is tap `t` of it.
-type TapSet = Vec<u64>;
-
-/// The largest kernel along an axis whose tap set fits the bits.
-pub(super) const MAX_KERNEL: usize = 64;
+/// A place of the output that has a changed tap.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    /// Places with the same changed taps have the same key; those with fewer come first.
+    key: u64,
+    window: u32,
+    /// In the output's box.
+    at: [u16; MAX_RANK],
+}
 
 impl Work<'_> {
     /// Writes the product's output boxes. `pre` is the baseline's pre-activation (bias included, residual not), whole; `residual` is over the
@@ -55,7 +68,6 @@ impl Work<'_> {
         out: &mut [f32],
         scratch: &mut DeltaScratch,
     ) {
-        subtract_baseline(&self.inputs[0], &mut scratch.change);
         let all: Region = self.shape.iter().map(|&n| 0..n).collect();
         for (window, region) in self.boxes.regions.iter().enumerate() {
             if let Some(region) = region {
@@ -64,8 +76,16 @@ impl Work<'_> {
             }
         }
         match self.algorithm {
-            Algorithm::Direct => self.add_taps(product, map, out, scratch),
+            Algorithm::Direct => {
+                let step = self.windows_together(product);
+                for start in (0..self.boxes.regions.len()).step_by(step) {
+                    let windows = start..(start + step).min(self.boxes.regions.len());
+                    let parts = self.changes(windows.clone(), &mut scratch.change);
+                    self.add_taps(product, map, &parts, windows, out, scratch);
+                }
+            }
             Algorithm::Winograd(winograd) => {
+                self.changes(0..self.boxes.regions.len(), &mut scratch.change);
                 self.add_tiles(winograd, map, &scratch.change, out, &mut scratch.tiles);
             }
         }
@@ -75,17 +95,138 @@ impl Work<'_> {
         kernels::pointwise(self.program.isa, product.activation, out);
     }
 
-    /// Adds the convolution of the change to `out`, tap set by tap set.
-    fn add_taps(&self, product: &Product, map: &WindowMap, out: &mut [f32], scratch: &mut DeltaScratch) {
+    /// How many windows to work on at once: their changes take no more room than the weights that they share, or a part of the second-level cache.
+    fn windows_together(&self, product: &Product) -> usize {
+        let count = self.boxes.regions.len().max(1);
+        let one = std::slice::from_ref(&self.inputs[0]);
+        let sources = self.parts.map_or(one, |(_, sources)| sources);
+        let bytes: usize = sources.iter().map(|s| s.boxes.total() * size_of::<f32>()).sum();
+        let weights: usize = product.weights.iter().map(PackedB::bytes).sum();
+        (count * weights.max(CACHED_BYTES) / bytes.max(1)).clamp(1, count)
+    }
+
+    /// Fills the buffer with what the product's input changed by in these windows, over its boxes; part by part if it is joined.
+    fn changes(&self, windows: Range<usize>, change: &mut Vec<f32>) -> Vec<Part<'_>> {
+        let one = std::slice::from_ref(&self.inputs[0]);
+        let (sources, between) = match self.parts {
+            None => (one, None),
+            Some((parts, sources)) => (sources, parts.between.map(|step| &self.program.steps[step].kernel)),
+        };
+        let ranges = sources.iter().map(|s| s.boxes.starts[windows.start]..s.boxes.starts[windows.end]);
+        let ranges: Vec<Range<usize>> = ranges.collect();
+        let total = ranges.iter().map(Range::len).sum();
+        // What is in it already is overwritten.
+        if change.len() < total {
+            change.resize(total, 0.0);
+        }
+        let (mut start, mut channel) = (0, 0);
+        let mut parts = Vec::with_capacity(sources.len());
+        for (source, range) in sources.iter().zip(ranges) {
+            let channels = source.shape[source.shape.len() - 1];
+            let part = Part { boxes: source.boxes, start, from: range.start, channels };
+            start += range.len();
+            self.change_of_part(
+                source,
+                channel,
+                between,
+                windows.clone(),
+                &mut change[part.start..start],
+                part.from,
+            );
+            channel += channels;
+            parts.push(part);
+        }
+        parts
+    }
+
+    /// The change of the channels from `channel` on of the first input, which `source` holds.
+    fn change_of_part(
+        &self,
+        source: &Source,
+        channel: usize,
+        between: Option<&Kernel>,
+        windows: Range<usize>,
+        change: &mut [f32],
+        from: usize,
+    ) {
+        let isa = self.program.isa;
+        let whole = &self.inputs[0];
+        let channels = source.shape[source.shape.len() - 1];
+        let (mut by_channel, mut values) = (None, source.values);
+        let mut through = Vec::new();
+        match between {
+            Some(Kernel::Affine { scale, shift, activation }) => {
+                let of_part = channel..channel + channels;
+                by_channel = Some(ByChannel {
+                    scale: &scale[of_part.clone()],
+                    shift: &shift[of_part],
+                    activation: *activation,
+                });
+            }
+            Some(Kernel::Pointwise(f)) => {
+                through.resize(source.values.len(), 0.0);
+                kernels::pointwise_to(isa, *f, source.values, &mut through);
+                values = &through;
+            }
+            _ => {}
+        }
+        let rank = source.shape.len() - 1;
+        for window in windows {
+            let Some(region) = &source.boxes.regions[window] else { continue };
+            let (first, end) = (source.boxes.starts[window], source.boxes.starts[window + 1]);
+            let line = region[rank - 1].len() * channels;
+            let stride = whole.shape[rank];
+            let lines = values[first..end]
+                .chunks_exact(line)
+                .zip(change[first - from..end - from].chunks_exact_mut(line));
+            for (index, (values, change)) in lines.enumerate() {
+                // The place of the line's first element in the whole tensor, row-major.
+                let (mut rest, mut place, mut step) = (index, region[rank - 1].start, whole.shape[rank - 1]);
+                for axis in (0..rank - 1).rev() {
+                    place += (region[axis].start + rest % region[axis].len()) * step;
+                    rest /= region[axis].len();
+                    step *= whole.shape[axis];
+                }
+                let baseline = Strided { data: whole.baseline, stride, offset: place * stride + channel };
+                kernels::change_rows(isa, values, channels, by_channel, baseline, change);
+            }
+        }
+    }
+
+    /// Adds the convolution of the change to `out`, places with the same changed taps together.
+    fn add_taps(
+        &self,
+        product: &Product,
+        map: &WindowMap,
+        parts: &[Part<'_>],
+        windows: Range<usize>,
+        out: &mut [f32],
+        scratch: &mut DeltaScratch,
+    ) {
         let (isa, columns) = (self.program.isa, product.out_channels);
-        let DeltaScratch { change, sums, table, places, .. } = scratch;
-        let taps = map.taps();
-        let chunk = (TABLE_ENTRIES / taps).max(1);
-        let mut flush = |table: &mut Vec<u32>, places: &mut Vec<usize>| {
-            let count = places.len();
+        let DeltaScratch { change, sums, table, rows, .. } = scratch;
+        let groups = product.weights.len();
+        // A run of the product: the channels of a group, or of a unit that all parts are multiples of.
+        let unit = self.parts.map_or(map.channels, |(parts, _)| parts.unit);
+        let (taps, seg) = (map.taps() * map.channels / unit, unit / groups);
+        let windows: Vec<Option<Taps>> = windows.map(|window| Taps::of(self, map, parts, window)).collect();
+        rows.clear();
+        for (window, of_window) in windows.iter().enumerate() {
+            if let Some(of_window) = of_window {
+                of_window.push_rows(window, map.taps() == 1, rows);
+            }
+        }
+        rows.sort_by_key(|row| row.key);
+        let width = columns / groups;
+        for chunk in rows.chunks((TABLE_ENTRIES / taps).max(1)) {
+            table.clear();
+            for row in chunk {
+                if let Some(of_window) = &windows[row.window as usize] {
+                    of_window.push_entries(map, parts, unit, row, table);
+                }
+            }
+            let count = chunk.len();
             sums.resize(sums.len().max(count * columns), 0.0);
-            let groups = product.weights.len();
-            let (seg, width) = (product.in_channels / groups, columns / groups);
             for (group, weights) in product.weights.iter().enumerate() {
                 let rows = Rows {
                     sources: [change, &[], &[]],
@@ -97,186 +238,148 @@ impl Work<'_> {
                     rows: count,
                     ..Rows::default()
                 };
-                kernels::gemm_rows(
-                    isa,
-                    &rows,
-                    weights,
-                    &mut sums[..count * columns],
-                    columns,
-                    group * width,
-                    &Epilogue::default(),
-                );
+                let sums = &mut sums[..count * columns];
+                kernels::gemm_rows(isa, &rows, weights, sums, columns, group * width, &Epilogue::default());
             }
-            for (place, sum) in places.iter().zip(sums.chunks_exact(columns)) {
-                let out = &mut out[*place..*place + columns];
-                out.iter_mut().zip(sum).for_each(|(out, sum)| *out += sum);
+            for (row, sum) in chunk.iter().zip(sums.chunks_exact(columns)) {
+                let Some(of_window) = &windows[row.window as usize] else { continue };
+                let at = of_window.output_start + of_window.place(row) * columns;
+                out[at..at + columns].iter_mut().zip(sum).for_each(|(out, sum)| *out += sum);
             }
-            table.clear();
-            places.clear();
+        }
+    }
+}
+
+/// Which taps of which part are changed, for the places of one window's output box.
+struct Taps {
+    /// Per axis, `[place, part, tap]`: index in the part's box.
+    axes: Vec<Vec<Option<u32>>>,
+    /// Per axis, per place: bit `part * kernel + tap` for every changed one.
+    masks: Vec<Vec<u128>>,
+    /// Per part, the lengths of its box.
+    lengths: Vec<Vec<usize>>,
+    /// Of the output's box.
+    counts: Vec<usize>,
+    output_start: usize,
+    /// Per part, where its box starts in the buffer of changes.
+    starts: Vec<usize>,
+}
+
+impl Taps {
+    fn of(work: &Work, map: &WindowMap, parts: &[Part], window: usize) -> Option<Self> {
+        let region = work.boxes.regions[window].as_ref()?;
+        let rank = map.input.len();
+        let boxes: Vec<Option<&Region>> = parts.iter().map(|p| p.boxes.regions[window].as_ref()).collect();
+        let axis = |axis: usize| -> (Vec<Option<u32>>, Vec<u128>) {
+            let kernel = map.geometry.kernel[axis];
+            let mut coordinates = Vec::with_capacity(region[axis + 1].len() * parts.len() * kernel);
+            let mut masks = Vec::with_capacity(region[axis + 1].len());
+            for output in region[axis + 1].clone() {
+                let read = |tap| map.geometry.reads(axis, output, tap, map.input[axis], map.transposed);
+                let reads: Vec<Option<usize>> = (0..kernel).map(read).collect();
+                let mut mask = 0;
+                for (index, changed) in boxes.iter().enumerate() {
+                    let changed: Option<&Range<usize>> = changed.map(|region| &region[axis + 1]);
+                    for (tap, read) in reads.iter().enumerate() {
+                        let inside = read
+                            .zip(changed)
+                            .filter(|(at, changed)| changed.contains(at))
+                            .map(|(at, c)| at - c.start);
+                        mask |= u128::from(inside.is_some()) << (index * kernel + tap);
+                        coordinates.push(inside.map(|at| at as u32));
+                    }
+                }
+                masks.push(mask);
+            }
+            (coordinates, masks)
         };
-        table.clear();
-        places.clear();
-        for (set, blocks) in self.classes(map) {
-            for block in &blocks {
-                let mut rows = RowsOfBlock::new(self, map, &set, block, columns);
-                while rows.push(chunk, table, places) {
-                    flush(table, places);
+        let (axes, masks) = (0..rank).map(axis).unzip();
+        let lengths = |region: &&Region| region[1..=rank].iter().map(|r| r.len()).collect();
+        Some(Taps {
+            axes,
+            masks,
+            lengths: boxes.iter().map(|b| b.as_ref().map_or(Vec::new(), lengths)).collect(),
+            counts: lengths(&region),
+            output_start: work.boxes.starts[window],
+            starts: parts.iter().map(|p| p.start + p.boxes.starts[window] - p.from).collect(),
+        })
+    }
+
+    /// Pushes the places that have a changed tap.
+    fn push_rows(&self, window: usize, is_pixelwise: bool, rows: &mut Vec<Row>) {
+        let rank = self.counts.len();
+        let total: usize = self.counts.iter().product();
+        let mut at = [0_u16; MAX_RANK];
+        for _ in 0..total {
+            let masks = (0..rank).map(|axis| self.masks[axis][usize::from(at[axis])]);
+            let key = if is_pixelwise {
+                key_of(std::iter::once(masks.fold(u128::MAX, |all, m| all & m)))
+            } else {
+                key_of(masks)
+            };
+            if let Some(key) = key {
+                rows.push(Row { key, window: window as u32, at });
+            }
+            for axis in (0..rank).rev() {
+                at[axis] += 1;
+                if usize::from(at[axis]) < self.counts[axis] {
+                    break;
+                }
+                at[axis] = 0;
+            }
+        }
+    }
+
+    /// Row-major place of a row in the output's box.
+    fn place(&self, row: &Row) -> usize {
+        self.counts.iter().zip(row.at).fold(0, |place, (n, at)| place * n + usize::from(at))
+    }
+
+    /// Pushes the entries of a row: tap by tap, in each the units of all parts.
+    fn push_entries(&self, map: &WindowMap, parts: &[Part], unit: usize, row: &Row, table: &mut Vec<u32>) {
+        let kernel = &map.geometry.kernel;
+        let rank = kernel.len();
+        let mut tap = [0; MAX_RANK];
+        for _ in 0..map.taps() {
+            for (index, part) in parts.iter().enumerate() {
+                let mut place = Some(0);
+                for axis in 0..rank {
+                    let entry = (usize::from(row.at[axis]) * parts.len() + index) * kernel[axis] + tap[axis];
+                    place = place
+                        .zip(self.axes[axis][entry])
+                        .map(|(p, c)| p * self.lengths[index][axis] + c as usize);
+                }
+                let units = part.channels / unit;
+                match place {
+                    None => table.extend(std::iter::repeat_n(PAD, units)),
+                    Some(place) => {
+                        let first = self.starts[index] + place * part.channels;
+                        table.extend((0..units).map(|u| (first + u * unit) as u32));
+                    }
                 }
             }
-        }
-        flush(table, places);
-    }
-
-    /// Blocks of all windows by tap set, places without any changed tap left out. Deterministic: ordered by set, then window.
-    fn classes(&self, map: &WindowMap) -> BTreeMap<TapSet, Vec<Block>> {
-        let rank = map.input.len();
-        let mut classes: BTreeMap<TapSet, Vec<Block>> = BTreeMap::new();
-        for (window, region) in self.boxes.regions.iter().enumerate() {
-            let changed = self.inputs[0].boxes.regions.get(window).and_then(Option::as_ref);
-            let (Some(region), Some(changed)) = (region, changed) else { continue };
-            let axes: Vec<Vec<(u64, Range<usize>)>> = (0..rank)
-                .map(|axis| runs_of_axis(map, axis, &region[axis + 1], &changed[axis + 1]))
-                .collect();
-            let mut index = vec![0; rank];
-            if axes.iter().any(Vec::is_empty) {
-                continue;
-            }
-            loop {
-                let parts: Vec<&(u64, Range<usize>)> =
-                    index.iter().zip(&axes).map(|(&i, runs)| &runs[i]).collect();
-                let places = parts.iter().map(|part| part.1.clone()).collect();
-                classes
-                    .entry(parts.iter().map(|part| part.0).collect())
-                    .or_default()
-                    .push(Block { window, places });
-                let Some(axis) = (0..rank).rev().find(|&axis| index[axis] + 1 < axes[axis].len()) else {
-                    break;
-                };
-                index[axis] += 1;
-                index[axis + 1..].fill(0);
-            }
-        }
-        classes
-    }
-}
-
-/// Runs of output indices of one axis with the same non-empty tap set.
-fn runs_of_axis(
-    map: &WindowMap,
-    axis: usize,
-    region: &Range<usize>,
-    changed: &Range<usize>,
-) -> Vec<(u64, Range<usize>)> {
-    let mut runs: Vec<(u64, Range<usize>)> = Vec::new();
-    for output in region.clone() {
-        let is_changed = |tap: &usize| {
-            let read = map.geometry.reads(axis, output, *tap, map.input[axis], map.transposed);
-            read.is_some_and(|at| changed.contains(&at))
-        };
-        let set = (0..map.geometry.kernel[axis]).filter(is_changed).fold(0, |set, tap| set | 1 << tap);
-        match runs.last_mut() {
-            Some((last, run)) if *last == set && run.end == output => run.end += 1,
-            _ if set != 0 => runs.push((set, output..output + 1)),
-            _ => {}
-        }
-    }
-    runs
-}
-
-/// `values - baseline` over the changed boxes.
-fn subtract_baseline(source: &Source, change: &mut Vec<f32>) {
-    change.resize(source.values.len(), 0.0);
-    let all: Region = source.shape.iter().map(|&n| 0..n).collect();
-    for (window, region) in source.boxes.regions.iter().enumerate() {
-        if let Some(region) = region {
-            let part = source.boxes.starts[window]..source.boxes.starts[window + 1];
-            super::change::copy_part(source.baseline, &all, &mut change[part], region, region);
-        }
-    }
-    change.iter_mut().zip(source.values).for_each(|(change, value)| *change = value - *change);
-}
-
-/// Walks the places of a block, writing table entries and output places.
-struct RowsOfBlock<'a> {
-    /// Per axis, per place, per tap: index in the changed box.
-    axes: Vec<Vec<Option<usize>>>,
-    kernel: &'a [usize],
-    changed: Vec<usize>,
-    start: usize,
-    channels: usize,
-    counts: Vec<usize>,
-    out_first: Vec<usize>,
-    out_box: Vec<usize>,
-    out_start: usize,
-    columns: usize,
-    done: usize,
-}
-
-impl<'a> RowsOfBlock<'a> {
-    fn new(work: &Work, map: &'a WindowMap, set: &TapSet, block: &Block, columns: usize) -> Self {
-        let boxes = &work.inputs[0].boxes;
-        let rank = map.input.len();
-        let none = Vec::new();
-        let changed = boxes.regions[block.window].as_ref().unwrap_or(&none);
-        let region = work.boxes.regions[block.window].as_ref().unwrap_or(&none);
-        let axis = |axis: usize| {
-            let taps = 0..map.geometry.kernel[axis];
-            let places = block.places[axis].clone().flat_map(|o| taps.clone().map(move |t| (o, t)));
-            places
-                .map(|(o, t)| {
-                    let is_in = set[axis] >> t & 1 == 1;
-                    let read = map.geometry.reads(axis, o, t, map.input[axis], map.transposed);
-                    read.filter(|_| is_in).map(|at| at - changed[axis + 1].start)
-                })
-                .collect()
-        };
-        RowsOfBlock {
-            axes: (0..rank).map(axis).collect(),
-            kernel: &map.geometry.kernel,
-            changed: changed[1..=rank].iter().map(|r| r.len()).collect(),
-            start: boxes.starts[block.window],
-            channels: map.channels,
-            counts: block.places.iter().map(|r| r.len()).collect(),
-            out_first: (0..rank).map(|axis| block.places[axis].start - region[axis + 1].start).collect(),
-            out_box: region[1..=rank].iter().map(|r| r.len()).collect(),
-            out_start: work.boxes.starts[block.window],
-            columns,
-            done: 0,
-        }
-    }
-
-    /// Pushes rows until `limit` are there; whether it stopped for that.
-    fn push(&mut self, limit: usize, table: &mut Vec<u32>, places: &mut Vec<usize>) -> bool {
-        let total: usize = self.counts.iter().product();
-        let rank = self.counts.len();
-        let mut at = vec![0; rank];
-        while self.done < total {
-            if places.len() >= limit {
-                return true;
-            }
-            let mut rest = self.done;
             for axis in (0..rank).rev() {
-                at[axis] = rest % self.counts[axis];
-                rest /= self.counts[axis];
+                tap[axis] += 1;
+                if tap[axis] < kernel[axis] {
+                    break;
+                }
+                tap[axis] = 0;
             }
-            let place =
-                (0..rank).fold(0, |place, axis| place * self.out_box[axis] + self.out_first[axis] + at[axis]);
-            places.push(self.out_start + place * self.columns);
-            self.push_taps(&at, 0, Some(0), table);
-            self.done += 1;
         }
-        false
     }
+}
 
-    fn push_taps(&self, at: &[usize], axis: usize, base: Option<usize>, table: &mut Vec<u32>) {
-        let kernel = self.kernel[axis];
-        for coordinate in &self.axes[axis][at[axis] * kernel..(at[axis] + 1) * kernel] {
-            let place = base.zip(*coordinate).map(|(base, c)| base * self.changed[axis] + c);
-            if axis + 1 == at.len() {
-                table.push(place.map_or(PAD, |p| (self.start + p * self.channels) as u32));
-            } else {
-                self.push_taps(at, axis + 1, place, table);
-            }
+/// A key that sorts places by how many taps are changed and brings the same ones together; `None` if none is along some axis.
+fn key_of(masks: impl Iterator<Item = u128>) -> Option<u64> {
+    let (mut hash, mut count) = (0_u64, 1_u32);
+    for mask in masks {
+        if mask == 0 {
+            return None;
+        }
+        count *= mask.count_ones();
+        for half in [mask as u64, (mask >> 64) as u64] {
+            hash = (hash.rotate_left(5) ^ half).wrapping_mul(0x517C_C1B7_2722_0A95);
         }
     }
+    Some(u64::from(count.min(0xFF_FFFF)) << 40 | hash >> 24)
 }

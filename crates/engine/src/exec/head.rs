@@ -30,7 +30,7 @@ impl Head {
         let written: Vec<TensorId> = graph.nodes[first..].iter().map(|node| node.output).collect();
         let outputs: Vec<TensorId> =
             graph.outputs.iter().copied().filter(|id| written.contains(id)).collect();
-        let span = Span { nodes: first..graph.nodes.len(), inputs: &inputs, outputs: &outputs };
+        let span = Span::new(first..graph.nodes.len(), &inputs, &outputs);
         let slots = Slots::assign(graph, &span, Sharing::Overwrite);
         Head { first, inputs, outputs, slots }
     }

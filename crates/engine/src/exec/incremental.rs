@@ -41,15 +41,13 @@ impl ChangeSpace {
         times: &mut [f64],
     ) -> Result<()> {
         let count = windows.len();
-        self.slots.resize_with(program.changes.sizes.len(), Aligned::default);
+        self.slots.resize_with(program.changes(baseline.form()).sizes.len(), Aligned::default);
         self.boxes.clear();
-        self.boxes.resize(program.graph.tensors.len(), Boxes::default());
+        self.boxes.resize(program.graph.tensors.len(), Boxes::new(vec![None; count]));
         for (index, input) in program.graph.inputs.iter().enumerate() {
-            self.boxes[input.0] = if index == 0 {
-                self.hide(program, baseline, *input, changes, windows)
-            } else {
-                Boxes::new(vec![None; count])
-            };
+            if index == 0 {
+                self.boxes[input.0] = self.hide(program, baseline, *input, changes, windows);
+            }
         }
         for (index, step) in program.steps[..program.head.first].iter().enumerate() {
             let started = Instant::now();
@@ -60,10 +58,8 @@ impl ChangeSpace {
             });
             let boxes = Boxes::new(regions.collect());
             if boxes.total() > 0 {
-                let pre = baseline.pre_activation(program, index);
                 let algorithm = &strategy.algorithms[index];
-                self.step(program, baseline, step, &boxes, (pre, algorithm))
-                    .map_err(|e| e.at_node(&step.label))?;
+                self.step(program, baseline, index, &boxes, algorithm).map_err(|e| e.at_node(&step.label))?;
             }
             self.boxes[step.output.0] = boxes;
             if let Some(time) = times.get_mut(index) {
@@ -112,7 +108,7 @@ impl ChangeSpace {
             hidden.push((region, values));
         }
         let boxes = Boxes::new(regions);
-        let Place::Slot(slot) = program.changes.places[input.0] else { return boxes };
+        let Place::Slot(slot) = program.changes(baseline.form()).places[input.0] else { return boxes };
         self.slots[slot].grow(boxes.total());
         for (index, (region, values)) in hidden.iter().enumerate() {
             let Some(tight) = &boxes.regions[index] else { continue };
@@ -142,24 +138,27 @@ impl ChangeSpace {
         &mut self,
         program: &Program,
         baseline: &Baseline,
-        step: &Step,
+        index: usize,
         boxes: &Boxes,
-        (pre, algorithm): (Option<&[f32]>, &Algorithm),
+        algorithm: &Algorithm,
     ) -> Result<()> {
-        let Place::Slot(slot) = program.changes.places[step.output.0] else { return Ok(()) };
+        let step = &program.steps[index];
+        let Place::Slot(slot) = program.changes(baseline.form()).places[step.output.0] else { return Ok(()) };
         let mut buffer = std::mem::take(&mut self.slots[slot]);
         buffer.grow(boxes.total());
-        let inputs: Vec<Source> = step
-            .inputs
-            .iter()
-            .map(|id| Source::of(program, baseline, &self.slots, &self.boxes, *id))
-            .collect();
+        let source = |id: &TensorId| Source::of(program, baseline, &self.slots, &self.boxes, *id);
+        let inputs: Vec<Source> = step.inputs.iter().map(source).collect();
+        let pre = baseline.pre_activation(program, index);
+        let parts = program.joins.parts.get(&index).filter(|_| pre.is_some());
+        let sources: Vec<Source> =
+            parts.map_or(Vec::new(), |parts| parts.sources.iter().map(|(id, _)| source(id)).collect());
         let shape = &program.graph.tensor(step.output).shape;
         let work = Work {
             program,
             inputs: &inputs,
             pre,
             algorithm,
+            parts: parts.map(|parts| (parts, &sources[..])),
             constant: step.inputs.iter().map(|id| program.graph.tensor(*id).constant.is_some()).collect(),
             boxes,
             shape,

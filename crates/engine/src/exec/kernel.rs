@@ -20,6 +20,8 @@ pub(super) enum RowSource {
     Dense {
         /// Rows per example.
         rows: usize,
+        /// The places that the rows are, if it is a convolution.
+        map: Option<WindowMap>,
     },
     /// Through an index table.
     Windows(Windows),
@@ -41,16 +43,18 @@ pub(super) struct Product {
 }
 
 impl Product {
-    /// The window map of a convolution that gains from the delta form: more than one tap.
-    pub(super) fn windows_for_delta(&self) -> Option<&WindowMap> {
-        let RowSource::Windows(windows) = &self.source else { return None };
-        let kernel = &windows.map.geometry.kernel;
-        (windows.map.taps() > 1 && kernel.iter().all(|&n| n <= MAX_KERNEL)).then_some(&windows.map)
+    /// The window map of a convolution that the delta form can do.
+    pub(super) fn map(&self) -> Option<&WindowMap> {
+        let map = match &self.source {
+            RowSource::Windows(windows) => &windows.map,
+            RowSource::Dense { map, .. } => map.as_ref()?,
+        };
+        map.geometry.kernel.iter().all(|&n| n <= MAX_KERNEL).then_some(map)
     }
 
     /// Its weights for Winograd's tiles; only for convolutions that `strategy` chose them for.
     pub(super) fn winograd(&self, isa: Isa, tile: WinogradTile) -> Winograd {
-        let rank = self.windows_for_delta().map_or(0, |map| map.input.len());
+        let rank = self.map().map_or(0, |map| map.input.len());
         Winograd::new(isa, tile, rank, &self.weights[0].unpack(), self.in_channels, self.out_channels)
     }
 

@@ -3,6 +3,7 @@
 //! A slot is a growable buffer of one workspace; its size is stated per example. Reshapes share their input's slot, pointwise nodes take over
 //! the slot of an input that dies with them. The baseline run keeps every tensor.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -47,12 +48,20 @@ pub(crate) struct Span<'a> {
     pub(crate) inputs: &'a [TensorId],
     /// Tensors that are read after it.
     pub(crate) outputs: &'a [TensorId],
+    /// What nodes read beside their inputs, by index in the run.
+    pub(crate) also_read: BTreeMap<usize, Vec<TensorId>>,
+    /// Tensors of the run that are never written.
+    pub(crate) unmade: BTreeSet<TensorId>,
 }
 
 impl<'a> Span<'a> {
     /// All nodes of a graph.
     pub(crate) fn all(graph: &'a Graph) -> Self {
-        Span { nodes: 0..graph.nodes.len(), inputs: &graph.inputs, outputs: &graph.outputs }
+        Span::new(0..graph.nodes.len(), &graph.inputs, &graph.outputs)
+    }
+
+    pub(crate) fn new(nodes: Range<usize>, inputs: &'a [TensorId], outputs: &'a [TensorId]) -> Self {
+        Span { nodes, inputs, outputs, also_read: BTreeMap::new(), unmade: BTreeSet::new() }
     }
 }
 
@@ -62,7 +71,7 @@ impl Slots {
         let nodes = &graph.nodes[span.nodes.clone()];
         let mut last_use = vec![0; graph.tensors.len()];
         for (index, node) in nodes.iter().enumerate() {
-            for input in &node.inputs {
+            for input in node.inputs.iter().chain(span.also_read.get(&index).into_iter().flatten()) {
                 last_use[input.0] = index;
             }
         }
@@ -86,7 +95,8 @@ impl Slots {
         for input in span.inputs {
             slots.place_in_new(graph, *input, &mut holder);
         }
-        for (index, node) in nodes.iter().enumerate() {
+        for (index, node) in nodes.iter().enumerate().filter(|(_, node)| !span.unmade.contains(&node.output))
+        {
             let shared = node.inputs.first().and_then(|input| match slots.places[input.0] {
                 Place::Slot(slot) => {
                     let dies = last_use[input.0] <= index && !keep_all;

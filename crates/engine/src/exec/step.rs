@@ -396,7 +396,7 @@ impl<'a> Operands<'a> {
         let activation = if is_whole { product.activation } else { Pointwise::Identity };
         let bias = product.bias.as_ref().map(|b| b.as_slice());
         match &product.source {
-            RowSource::Dense { rows } => {
+            RowSource::Dense { rows, .. } => {
                 let rows =
                     Rows::dense(self.all(0), rows * self.examples, product.in_channels, product.in_channels);
                 let residual = residual.map(|data| Strided { data, stride: columns, offset: 0 });

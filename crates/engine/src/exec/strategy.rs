@@ -13,7 +13,7 @@ use crate::graph::Region;
 use super::change::Changes;
 use super::compile::Program;
 use super::incremental::reached;
-use super::kernel::{Kernel, Product};
+use super::kernel::Product;
 use super::tables::WindowMap;
 
 /// Windows that are looked at.
@@ -47,13 +47,8 @@ pub(super) struct Strategy {
 pub(super) fn choose(program: &Program, changes: &dyn Changes) -> Vec<Option<WinogradTile>> {
     let total = changes.len();
     let sample = SAMPLE.min(total);
-    let mut gains: Vec<Option<Costs>> = program.steps[..program.head.first]
-        .iter()
-        .map(|step| match &step.kernel {
-            Kernel::Product(product) => Costs::of(product),
-            _ => None,
-        })
-        .collect();
+    let costs = |step| program.delta_product(step).and_then(|(product, map)| Costs::of(product, map));
+    let mut gains: Vec<Option<Costs>> = (0..program.head.first).map(costs).collect();
     if gains.iter().all(Option::is_none) {
         return vec![None; gains.len()];
     }
@@ -82,15 +77,14 @@ struct Costs<'a> {
 }
 
 impl<'a> Costs<'a> {
-    fn of(product: &'a Product) -> Option<Self> {
-        let map = product.windows_for_delta().filter(|map| {
-            let geometry = &map.geometry;
-            let all = |values: &[usize], wanted: usize| values.iter().all(|&v| v == wanted);
-            all(&geometry.kernel, 3)
-                && all(&geometry.stride, 1)
-                && all(&geometry.dilation, 1)
-                && !map.transposed
-        })?;
+    fn of(product: &'a Product, map: &'a WindowMap) -> Option<Self> {
+        let geometry = &map.geometry;
+        let all = |values: &[usize], wanted: usize| values.iter().all(|&v| v == wanted);
+        let has_three_taps =
+            all(&geometry.kernel, 3) && all(&geometry.stride, 1) && all(&geometry.dilation, 1);
+        if !has_three_taps || map.transposed {
+            return None;
+        }
         let (channels, columns) = (product.in_channels, product.out_channels);
         let fits = |tile: &WinogradTile| {
             product.weights.len() == 1 && Winograd::fits(*tile, map.input.len(), channels, columns)

@@ -13,6 +13,7 @@ use crate::graph::Region;
 use super::change::{Boxes, Source, copy_part, is_whole, volume, whole};
 use super::compile::{Program, broadcast_strides};
 use super::delta::DeltaScratch;
+use super::joined::Parts;
 use super::kernel::{Kernel, Product, RowSource};
 use super::step::{Finish, Operand, Operands, Scratch};
 use super::strategy::Algorithm;
@@ -35,6 +36,8 @@ pub(super) struct Work<'a> {
     /// The baseline's pre-activation of this step, where the delta form is used.
     pub(super) pre: Option<&'a [f32]>,
     pub(super) algorithm: &'a Algorithm,
+    /// The first input in parts, where it is not put together.
+    pub(super) parts: Option<(&'a Parts, &'a [Source<'a>])>,
     /// Of the output.
     pub(super) boxes: &'a Boxes,
     /// Of the output.
@@ -358,6 +361,10 @@ impl<'a> Work<'a> {
         let residual = product.has_residual.then(|| {
             if self.has_same_rows(1) { self.inputs[1].values } else { self.residual(1, residual_values) }
         });
+        if let (Some(pre), Some(map)) = (self.pre, product.map()) {
+            self.product_delta(product, map, pre, residual, out, delta);
+            return;
+        }
         match &product.source {
             RowSource::Dense { .. } => {
                 let x = if self.has_same_rows(0) {
@@ -385,10 +392,6 @@ impl<'a> Work<'a> {
                 kernels::gemm_rows(isa, &rows, &product.weights[0], out, columns, 0, &epilogue);
             }
             RowSource::Windows(windows) => {
-                if let Some(pre) = self.pre {
-                    self.product_delta(product, &windows.map, pre, residual, out, delta);
-                    return;
-                }
                 let groups = product.weights.len();
                 let (seg, width) = (k / groups, columns / groups);
                 self.windows(&windows.map, columns, table, |rows, range| {

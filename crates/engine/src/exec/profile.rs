@@ -1,0 +1,75 @@
+//! Where the time of a full run goes: seconds per step beside the work that the step is.
+//!
+//! In: a program, the inputs. Out: per step the seconds, the multiply-adds (those with padding included) and the bytes of activations that it reads
+//! and writes, so that a step can be held against the machine's peak and its memory. One thread.
+
+use super::batch::Write;
+use super::compile::{Program, Step};
+use super::kernel::{Kernel, RowSource};
+use super::step::Workspace;
+use crate::Result;
+
+/// One step of a full run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepProfile {
+    /// Operator and name as the model has them.
+    pub label: String,
+    /// The model's shape of what it writes.
+    pub output: Vec<usize>,
+    /// Seconds per example: the fastest of the rounds.
+    pub secs: f64,
+    /// Multiply-adds per example of convolutions, linear layers and matrix products; 0 for all else.
+    pub multiply_adds: f64,
+    /// Bytes of activations read and written per example.
+    pub bytes: f64,
+}
+
+impl Program {
+    /// Runs `examples` examples together in full, `rounds` times.
+    ///
+    /// # Errors
+    /// What a step reports.
+    pub fn profile(&self, examples: usize, rounds: usize, write: &Write<'_>) -> Result<Vec<StepProfile>> {
+        let mut workspace = Workspace::default();
+        let mut fastest = vec![f64::INFINITY; self.steps.len()];
+        for _ in 0..=rounds.max(1) {
+            workspace.prepare(&self.slots, examples);
+            for (input, id) in self.graph.inputs.iter().enumerate() {
+                for example in 0..examples {
+                    write(example, input, workspace.input_mut(&self.graph, &self.slots, *id, example));
+                }
+            }
+            let mut times = vec![0.0; self.steps.len()];
+            workspace.run(self, 0..self.steps.len(), &self.slots, &mut times)?;
+            fastest.iter_mut().zip(times).for_each(|(fastest, time)| *fastest = fastest.min(time));
+        }
+        let floats = |step: &Step| {
+            let tensors = step.inputs.iter().chain([&step.output]).map(|id| self.graph.tensor(*id));
+            tensors.filter(|t| t.constant.is_none()).map(|t| t.len()).sum::<usize>()
+        };
+        let profile = |(step, secs): (&Step, f64)| StepProfile {
+            label: step.label.clone(),
+            output: self.graph.tensor(step.output).model_shape(),
+            secs: secs / examples as f64,
+            multiply_adds: multiply_adds(&step.kernel, self.graph.tensor(step.output).len()),
+            bytes: (floats(step) * size_of::<f32>()) as f64,
+        };
+        Ok(self.steps.iter().zip(fastest).map(profile).collect())
+    }
+}
+
+fn multiply_adds(kernel: &Kernel, outputs: usize) -> f64 {
+    let per_output = match kernel {
+        Kernel::Product(product) => {
+            let taps = match &product.source {
+                RowSource::Dense { .. } => 1,
+                RowSource::Windows(windows) => windows.map.taps(),
+            };
+            taps * product.in_channels / product.weights.len()
+        }
+        Kernel::Depthwise(depthwise) => depthwise.windows.map.taps(),
+        Kernel::MatMul(matmul) => matmul.k,
+        _ => 0,
+    };
+    (outputs * per_output) as f64
+}
