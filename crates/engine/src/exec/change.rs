@@ -93,6 +93,11 @@ impl<'a> Source<'a> {
         Source { shape, baseline: baseline.tensor(program, id), boxes: &boxes[id.0], values }
     }
 
+    /// Length of the last axis.
+    pub(super) fn channels(&self) -> usize {
+        self.shape.last().copied().unwrap_or(1)
+    }
+
     /// The changed box of a window and its values.
     pub(super) fn changed(&self, window: usize) -> Option<(&'a Region, &'a [f32])> {
         let region = self.boxes.regions.get(window)?.as_ref()?;

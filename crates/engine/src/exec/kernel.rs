@@ -10,8 +10,9 @@ use occlude_kernels::{
 
 use crate::onnx::Foreign;
 
-use super::delta::MAX_KERNEL;
+use super::lines::Lines;
 use super::tables::{WindowMap, Windows};
+use super::taps::MAX_KERNEL;
 
 /// How the rows of a product are read.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(super) enum RowSource {
 #[derive(Debug)]
 pub(super) struct Product {
     pub(super) source: RowSource,
+    /// How full runs read the rows, if the channels are few.
+    pub(super) lines: Option<Lines>,
     /// One per channel group, `[taps * channels of the group, outputs of the group]`.
     pub(super) weights: Vec<PackedB>,
     pub(super) bias: Option<Arc<Vec<f32>>>,

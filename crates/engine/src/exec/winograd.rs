@@ -17,7 +17,7 @@ pub(super) struct TileScratch {
 }
 
 impl Work<'_> {
-    /// Adds the convolution of `change` (over the first input's boxes) to `out` (over the output's boxes).
+    /// Adds the convolution of `change` (over the first input's boxes) to `out` (over the output's boxes). Returns the multiply-adds.
     pub(super) fn add_tiles(
         &self,
         winograd: &Winograd,
@@ -25,7 +25,7 @@ impl Work<'_> {
         change: &[f32],
         out: &mut [f32],
         scratch: &mut TileScratch,
-    ) {
+    ) -> u64 {
         let tile = winograd.tile();
         let TileScratch { inputs, outputs, kernel } = scratch;
         inputs.clear();
@@ -61,6 +61,7 @@ impl Work<'_> {
             }
         }
         winograd.add(&WinogradTiles { change, inputs, outputs }, kernel, out);
+        (inputs.len() * map.channels * columns) as u64
     }
 }
 
