@@ -58,9 +58,14 @@ fn compare(noise: &mut Noise, rows: &Rows, n: usize, bias: bool, residual: bool,
 
 #[test]
 fn long_rows_pass_several_blocks_of_k() {
-    for (taps, seg, n, rows) in
-        [(1, 2500, 40, 30), (9, 300, 33, 14), (3, 1100, 70, 3), (49, 3, 64, 29), (160, 4, 20, 13)]
-    {
+    for (taps, seg, n, rows) in [
+        (1, 2500, 40, 30),
+        (9, 300, 33, 14),
+        (3, 1100, 70, 3),
+        (49, 3, 64, 29),
+        (160, 4, 20, 13),
+        (343, 5, 40, 25),
+    ] {
         let mut noise = Noise(5);
         let table = Table::random(&mut noise, 7, taps, seg, rows);
         compare(&mut noise, &table.rows(), n, true, true, Pointwise::Relu);

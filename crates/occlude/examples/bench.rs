@@ -1,4 +1,4 @@
-//! Windows per second of the engine against ONNX Runtime, interleaved in one run: `bench [dense|map] [MODEL...]`.
+//! Windows per second of the engine against ONNX Runtime, interleaved in one run: `bench [dense|map|profile|full-profile] [MODEL...]`.
 //!
 //! `dense`: full runs of both, 1 and 2 threads. `map`: all windows of the map (window 16, stride 8; volumes stride 8), baseline pass included,
 //! incremental against ONNX Runtime in full, which is timed on a sample of the same windows. Models are `models/NAME.onnx` with
@@ -184,15 +184,19 @@ impl Changes for Hidden<'_> {
     }
 }
 
-/// Where the time of an incremental run goes, one thread: the steps that take most, and all of them by kind.
-fn profile(subject: &Subject) {
+fn compile(subject: &Subject) -> Program {
     let file = onnx::read(&subject.model).unwrap();
     let shape = std::iter::once(1).chain(subject.spec.shape.iter().copied()).collect();
     let options = ImportOptions {
         input_shapes: BTreeMap::from([(subject.spec.name.clone(), shape)]),
         ..ImportOptions::default()
     };
-    let runner = Runner::new(Program::compile(file.import(&options).unwrap(), Isa::detect()).unwrap());
+    Program::compile(file.import(&options).unwrap(), Isa::detect()).unwrap()
+}
+
+/// Where the time of an incremental run goes, one thread: the steps that take most, and all of them by kind.
+fn profile(subject: &Subject) {
+    let runner = Runner::new(compile(subject));
     let input = subject.occluder.input();
     let baseline = runner.baseline(Form::Delta, &|_, _, buffer| buffer.copy_from_slice(input)).unwrap();
     let schedule = Schedule::fit(runner.program(), Some(Form::Delta), 1, 16 << 30).unwrap();
@@ -220,12 +224,40 @@ fn profile(subject: &Subject) {
     }
 }
 
+/// Where the time of a full run goes, one thread: every step that takes 1% or more, with its speed.
+fn full_profile(subject: &Subject) {
+    let program = compile(subject);
+    let schedule = Schedule::fit(&program, None, 1, 16 << 30).unwrap();
+    let input = subject.occluder.input();
+    let steps = program.profile(schedule.group, 7, &|_, _, buffer| buffer.copy_from_slice(input)).unwrap();
+    let total: f64 = steps.iter().map(|s| s.secs).sum();
+    let work: f64 = steps.iter().map(|s| s.multiply_adds).sum();
+    println!(
+        "{}: {:.2} ms/window on one thread in groups of {}, {:.1} GFLOP/s",
+        subject.name,
+        total * 1e3,
+        schedule.group,
+        2e-9 * work / total
+    );
+    for step in steps.iter().filter(|step| step.secs > 0.01 * total) {
+        println!(
+            "  {:5.1}%  {:8.3} ms  {:6.1} GFLOP/s  {:5.1} GB/s  {:?}  {}",
+            step.secs / total * 100.0,
+            step.secs * 1e3,
+            2e-9 * step.multiply_adds / step.secs,
+            1e-9 * step.bytes / step.secs,
+            step.output,
+            step.label
+        );
+    }
+}
+
 fn main() {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let kind = if arguments.first().is_some_and(|a| a == "dense" || a == "map" || a == "profile") {
-        arguments.remove(0)
-    } else {
-        "dense".into()
+    let kinds = ["dense", "map", "profile", "full-profile"];
+    let kind = match arguments.first() {
+        Some(first) if kinds.contains(&first.as_str()) => arguments.remove(0),
+        _ => "dense".into(),
     };
     let names: Vec<String> = if arguments.is_empty() { MODELS.map(String::from).to_vec() } else { arguments };
     println!(
@@ -236,6 +268,7 @@ fn main() {
         match kind.as_str() {
             "map" => map(&subject),
             "profile" => profile(&subject),
+            "full-profile" => full_profile(&subject),
             _ => dense(&subject),
         }
     }

@@ -12,6 +12,7 @@ use super::baseline::Form;
 use super::head::Head;
 use super::joined::Joins;
 use super::kernel::{AxisPass, Depthwise, Kernel, MatMul, Meeting, Product, Reduce, RowSource};
+use super::lines::Lines;
 use super::slots::{Sharing, Slots, Span};
 use super::tables::{WindowMap, Windows};
 
@@ -162,7 +163,8 @@ impl Kernel {
                     RowSource::Windows(windows) => windows.bytes(),
                     RowSource::Dense { .. } => 0,
                 };
-                p.weights.iter().map(PackedB::bytes).sum::<usize>() + table
+                let lines = p.lines.as_ref().map_or(0, Lines::bytes);
+                p.weights.iter().map(PackedB::bytes).sum::<usize>() + table + lines
             }
             Kernel::Depthwise(d) => d.weights.len() * 4 + d.windows.bytes(),
             Kernel::MaxPool(windows) | Kernel::AveragePool(windows, _) => windows.bytes(),
@@ -321,6 +323,7 @@ fn convolution(
             PackedB::pack(isa, &part, rows_in_group, columns)
         })
         .collect();
+    let lines = if groups == 1 { Lines::of(&windows.map) } else { None };
     let source = if windows.map.is_pixelwise() && groups == 1 {
         RowSource::Dense { rows: windows.map.pixels(), map: Some(windows.map) }
     } else {
@@ -328,6 +331,7 @@ fn convolution(
     };
     Ok(Kernel::Product(Box::new(Product {
         source,
+        lines,
         weights,
         bias: conv.bias.clone(),
         activation: conv.activation,
@@ -341,6 +345,7 @@ fn product(isa: Isa, linear: &Linear, input: &[usize], has_residual: bool) -> Ke
     let rows = input.iter().product::<usize>() / linear.in_features.max(1);
     Kernel::Product(Box::new(Product {
         source: RowSource::Dense { rows, map: None },
+        lines: None,
         weights: vec![PackedB::pack(isa, &linear.weight, linear.in_features, linear.out_features)],
         bias: linear.bias.clone(),
         activation: linear.activation,

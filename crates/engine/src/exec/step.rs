@@ -395,6 +395,18 @@ impl<'a> Operands<'a> {
         let residual = (product.has_residual && is_whole).then(|| self.all(1));
         let activation = if is_whole { product.activation } else { Pointwise::Identity };
         let bias = product.bias.as_ref().map(|b| b.as_slice());
+        if let Some(lines) = &product.lines {
+            let per_example = out.len() / self.examples;
+            return self.each(out, |example, out| {
+                lines.run(self.one(0, example), &mut scratch.a, |rows, pixel| {
+                    let at = pixel * columns;
+                    let offset = example * per_example + at;
+                    let residual = residual.map(|data| Strided { data, stride: columns, offset });
+                    let epilogue = Epilogue { bias, residual, activation };
+                    kernels::gemm_rows(isa, rows, &product.weights[0], out, columns, at, &epilogue);
+                });
+            });
+        }
         match &product.source {
             RowSource::Dense { rows, .. } => {
                 let rows =

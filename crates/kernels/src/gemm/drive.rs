@@ -26,8 +26,11 @@ const SMALL_B: usize = 96 * 1024;
 /// Runs that are looked up together, once for all panels.
 const MAX_RUNS: usize = 1728;
 
-/// Runs shorter than this are gathered: below it, finding the runs costs more than copying them.
-const GATHER_BELOW: usize = 16;
+/// Taps of a block, so that the runs of a tile of rows can be looked up together.
+const MAX_TAPS: usize = MAX_RUNS / MAX_ROWS;
+
+/// Runs shorter than this are gathered tap by tap: below it, finding the runs costs more than copying them.
+const GATHER_BELOW: usize = 4;
 
 /// Floats per row that the gather buffer holds.
 const GATHER_BLOCK: usize = 384;
@@ -102,7 +105,7 @@ fn in_place_with<S: Tiles, const RUNS: usize>(simd: S, isa: Isa, job: &Job, out:
     let rows = job.rows;
     let panels = PanelShape::of_token(simd).count(job.b.n());
     let mut runs: [&[f32]; RUNS] = [&[]; RUNS];
-    for block in blocks(rows.taps, rows.seg, MAX_BLOCK) {
+    for block in blocks(rows.taps, rows.seg, MAX_BLOCK.min(MAX_TAPS * rows.seg.max(1))) {
         let taps = block.taps.1 - block.taps.0;
         // A block of B that fits the cache: all panels for each tile of rows, so that A and the output pass once, in order.
         // Else: all tiles of a row block for one panel.
