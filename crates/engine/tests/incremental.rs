@@ -423,16 +423,28 @@ fn check(seed: u64, rank: usize, isa: Isa) -> Result<(), TestCaseError> {
         let baseline = runner
             .baseline(form, &|_, _, input| input.copy_from_slice(&net.x))
             .map_err(|e| TestCaseError::fail(e.to_string()))?;
+        // What is redone is what was planned, step by step.
+        let grouped = Schedule { threads: 1, group: 3, batch: 6 };
+        let steps = runner
+            .profile(&baseline, &windows, &all, grouped)
+            .map_err(|e| TestCaseError::fail(e.to_string()))?;
+        for step in &steps {
+            prop_assert_eq!(step.multiply_adds, step.planned.multiply_adds(), "{:?} {}", form, &step.label);
+        }
+        let work = runner.work(form, &windows, &all);
+        let done: u64 = steps.iter().map(|step| step.multiply_adds).sum();
+        prop_assert_eq!(done, work.incremental.multiply_adds());
         for schedule in
             [Schedule { threads: 1, group: 1, batch: 1 }, Schedule { threads: 2, group: 3, batch: 6 }]
         {
             let mut got = vec![Vec::new(); windows.len()];
-            runner
+            let redone = runner
                 .run_changes(&baseline, &windows, &all, schedule, &mut |w, outputs| {
                     got[w] = outputs.iter().map(|o| o.to_vec()).collect::<Vec<_>>();
                     ControlFlow::Continue(())
                 })
                 .map_err(|e| TestCaseError::fail(e.to_string()))?;
+            prop_assert_eq!(redone, done);
             for window in 0..windows.len() {
                 for (index, (got, full)) in got[window].iter().zip(&full[window]).enumerate() {
                     let largest = full.iter().fold(1e-3_f32, |m, v| m.max(v.abs()));

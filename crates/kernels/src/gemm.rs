@@ -5,13 +5,15 @@
 //! the order of k, whatever the blocking: a row computed alone has the bits of the same row among thousands.
 //!
 //! Rooms: `pack` lays B out, `tile` is the register kernel, `shape` says which tile each instruction set has, `drive` blocks for
-//! the caches.
+//! the caches, `groups` does grouped convolutions.
 
 mod drive;
+mod groups;
 mod pack;
 mod shape;
 mod tile;
 
+pub use groups::{PackedGroups, gemm_groups};
 pub use pack::PackedB;
 
 use crate::{

@@ -40,7 +40,7 @@ pub use binary::{Binary, Broadcast, binary, binary_broadcast, select_broadcast};
 pub use change::{ByChannel, change_rows};
 pub use depthwise::depthwise;
 pub use elementwise::{affine, affine_to, pointwise, pointwise_to, prelu};
-pub use gemm::{MatShape, PackedB, gemm_rows, matmul};
+pub use gemm::{MatShape, PackedB, PackedGroups, gemm_groups, gemm_rows, matmul};
 pub use isa::Isa;
 pub use layout::{gather_axes, permute};
 pub use measure::fma_burst;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::Result;
 use crate::graph::{Graph, TensorId};
 
-use super::batch::Write;
+use super::runner::Write;
 use super::compile::Program;
 use super::step::Workspace;
 

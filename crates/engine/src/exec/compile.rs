@@ -2,7 +2,7 @@
 //!
 //! Consumes the graph's weights as they are packed, so that they are not held twice. All shape questions are answered here; `step` only runs.
 
-use occlude_kernels::{Binary, Isa, Lrn, PackedB, Planes, Pointwise, Reduction, SoftmaxKind};
+use occlude_kernels::{Binary, Isa, Lrn, PackedB, PackedGroups, Planes, Pointwise, Reduction, SoftmaxKind};
 
 use crate::graph::{AxisTaps, BinaryKind, Conv, Graph, Linear, Node, Op, PoolKind, ReduceKind, TensorId};
 use crate::reach::Reach;
@@ -164,7 +164,7 @@ impl Kernel {
                     RowSource::Dense { .. } => 0,
                 };
                 let lines = p.lines.as_ref().map_or(0, Lines::bytes);
-                p.weights.iter().map(PackedB::bytes).sum::<usize>() + table + lines
+                p.weights.bytes() + table + lines
             }
             Kernel::Depthwise(d) => d.weights.len() * 4 + d.windows.bytes(),
             Kernel::MaxPool(windows) | Kernel::AveragePool(windows, _) => windows.bytes(),
@@ -308,21 +308,8 @@ fn convolution(
             has_residual,
         })));
     }
-    let (rows_in_group, columns) = (taps * conv.in_channels / groups, conv.out_channels / groups);
-    let weights = (0..groups)
-        .map(|group| {
-            if groups == 1 {
-                return PackedB::pack(isa, &conv.weight, rows_in_group, columns);
-            }
-            let part: Vec<f32> = conv
-                .weight
-                .chunks_exact(conv.out_channels)
-                .flat_map(|row| &row[group * columns..(group + 1) * columns])
-                .copied()
-                .collect();
-            PackedB::pack(isa, &part, rows_in_group, columns)
-        })
-        .collect();
+    let inputs = conv.in_channels / groups;
+    let weights = PackedGroups::pack(isa, &conv.weight, taps, inputs, conv.out_channels, groups);
     let lines = if groups == 1 { Lines::of(&windows.map) } else { None };
     let source = if windows.map.is_pixelwise() && groups == 1 {
         RowSource::Dense { rows: windows.map.pixels(), map: Some(windows.map) }
@@ -346,7 +333,7 @@ fn product(isa: Isa, linear: &Linear, input: &[usize], has_residual: bool) -> Ke
     Kernel::Product(Box::new(Product {
         source: RowSource::Dense { rows, map: None },
         lines: None,
-        weights: vec![PackedB::pack(isa, &linear.weight, linear.in_features, linear.out_features)],
+        weights: PackedB::pack(isa, &linear.weight, linear.in_features, linear.out_features).into(),
         bias: linear.bias.clone(),
         activation: linear.activation,
         in_channels: linear.in_features,

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use occlude_kernels as kernels;
-use occlude_kernels::{Epilogue, PackedB, Rows};
+use occlude_kernels::{Epilogue, Rows};
 
 use crate::graph::Region;
 
@@ -77,7 +77,7 @@ impl Work<'_> {
     /// How many windows to work on at once: their changes take no more room than the weights that they share, or a part of the second-level cache.
     fn windows_together(&self, product: &Product) -> usize {
         let count = self.boxes.regions.len().max(1);
-        let weights: usize = product.weights.iter().map(PackedB::bytes).sum();
+        let weights: usize = product.weights.bytes();
         (count * weights.max(CACHED_BYTES) / self.difference_bytes().max(1)).clamp(1, count)
     }
 
@@ -93,10 +93,9 @@ impl Work<'_> {
     ) -> u64 {
         let (isa, columns) = (self.program.isa, product.out_channels);
         let DeltaScratch { change, sums, table, rows, .. } = scratch;
-        let groups = product.weights.len();
-        // A run of the product: the channels of a group, of a unit that all parts are multiples of, or of a line of the kernel.
+        // A run of the product: the channels of all groups, of a unit that all parts are multiples of, or of a line of the kernel.
         let unit = self.parts.map_or(map.channels, |(parts, _)| parts.unit);
-        let (taps, seg) = (map.taps() * map.channels / (unit * merged), unit * merged / groups);
+        let (taps, seg) = (map.taps() * map.channels / (unit * merged), unit * merged);
         let of_window = |(index, window): (usize, usize)| {
             let region = self.boxes.regions[window].as_ref()?;
             Some(Taps::of(region, map, parts, (window, index), merged))
@@ -109,7 +108,6 @@ impl Work<'_> {
             }
         }
         rows.sort_by_key(|row| row.key);
-        let width = columns / groups;
         let mut changed = 0;
         for chunk in rows.chunks((TABLE_ENTRIES / taps).max(1)) {
             table.clear();
@@ -120,20 +118,17 @@ impl Work<'_> {
             }
             let count = chunk.len();
             sums.resize(sums.len().max(count * columns), 0.0);
-            for (group, weights) in product.weights.iter().enumerate() {
-                let rows = Rows {
-                    sources: [change, &[], &[]],
-                    table,
-                    taps,
-                    seg,
-                    seg_offset: group * seg,
-                    pixels: count,
-                    rows: count,
-                    ..Rows::default()
-                };
-                let sums = &mut sums[..count * columns];
-                kernels::gemm_rows(isa, &rows, weights, sums, columns, group * width, &Epilogue::default());
-            }
+            let rows = Rows {
+                sources: [change, &[], &[]],
+                table,
+                taps,
+                seg,
+                pixels: count,
+                rows: count,
+                ..Rows::default()
+            };
+            let into = &mut sums[..count * columns];
+            kernels::gemm_groups(isa, &rows, &product.weights, into, columns, 0, &Epilogue::default());
             for (row, sum) in chunk.iter().zip(sums.chunks_exact(columns)) {
                 let Some(of_window) = &all_taps[row.window as usize] else { continue };
                 let first = self.boxes.starts[windows.start + row.window as usize];
@@ -141,6 +136,6 @@ impl Work<'_> {
                 out[at..at + columns].iter_mut().zip(sum).for_each(|(out, sum)| *out += sum);
             }
         }
-        (changed * seg * columns) as u64
+        (changed * seg * columns / product.weights.groups()) as u64
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Part<'a> {
 pub(super) fn merged_taps(product: &Product, map: &WindowMap) -> usize {
     let last = map.input.len() - 1;
     let geometry = &map.geometry;
-    let can = product.weights.len() == 1 && !map.transposed && geometry.dilation[last] == 1;
+    let can = product.weights.groups() == 1 && !map.transposed && geometry.dilation[last] == 1;
     if can && map.channels < SHORT_RUN { geometry.kernel[last] } else { 1 }
 }
 

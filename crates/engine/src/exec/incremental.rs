@@ -16,6 +16,7 @@ use super::compile::{Program, Step};
 use super::kernel::Kernel;
 use super::slots::Place;
 use super::strategy::{Algorithm, Strategy};
+use super::window_batch::Tally;
 use super::work::{Buffers, Work};
 
 /// The buffers of one thread.
@@ -27,7 +28,7 @@ pub(super) struct ChangeSpace {
 }
 
 impl ChangeSpace {
-    /// Runs the body for these windows; adds the seconds of each step to `times`, if it is as long as the steps.
+    /// Runs the body for these windows; adds what each step took and did to its tally.
     ///
     /// # Errors
     /// What an operator without a kernel of ours reports.
@@ -38,7 +39,7 @@ impl ChangeSpace {
         strategy: &Strategy,
         changes: &dyn Changes,
         windows: &[usize],
-        times: &mut [f64],
+        tallies: &mut [Tally],
     ) -> Result<()> {
         let count = windows.len();
         self.slots.resize_with(program.changes(baseline.form()).sizes.len(), Aligned::default);
@@ -49,7 +50,7 @@ impl ChangeSpace {
                 self.boxes[input.0] = self.hide(program, baseline, *input, changes, windows);
             }
         }
-        for (index, step) in program.steps[..program.head.first].iter().enumerate() {
+        for (index, (step, tally)) in program.steps[..program.head.first].iter().zip(tallies).enumerate() {
             let started = Instant::now();
             let regions = (0..count).map(|window| {
                 reached_by_step(program, index, |id| {
@@ -59,12 +60,11 @@ impl ChangeSpace {
             let boxes = Boxes::new(regions.collect());
             if boxes.total() > 0 {
                 let algorithm = &strategy.algorithms[index];
-                self.step(program, baseline, index, &boxes, algorithm).map_err(|e| e.at_node(&step.label))?;
+                tally.multiply_adds +=
+                    self.step(program, baseline, index, &boxes, algorithm).map_err(|e| e.at_node(&step.label))?;
             }
             self.boxes[step.output.0] = boxes;
-            if let Some(time) = times.get_mut(index) {
-                *time += started.elapsed().as_secs_f64();
-            }
+            tally.secs += started.elapsed().as_secs_f64();
         }
         Ok(())
     }
@@ -86,9 +86,16 @@ impl ChangeSpace {
         let shape = &program.graph.tensor(input).shape;
         let untouched = baseline.tensor(program, input);
         let all = whole(shape);
-        // Kernels that read rows of channels want them whole, also where a window hides some channels only.
-        let reads_rows =
-            |step: &Step| step.inputs.contains(&input) && !matches!(step.kernel, Kernel::Permute { .. });
+        // Kernels that read rows of channels want them whole, also where a window hides some channels only. Moves of axes do not, where the last axis becomes
+        // another one (a single channel moved last is a mere reshape).
+        let reads_rows = |step: &Step| {
+            let moves_last = match step.kernel {
+                Kernel::Permute { .. } => true,
+                Kernel::Reshape => program.graph.tensor(step.output).shape.last() != shape.last(),
+                _ => false,
+            };
+            step.inputs.contains(&input) && !moves_last
+        };
         let rows_are_read = program.steps.iter().any(reads_rows);
         let mut hidden = Vec::with_capacity(windows.len());
         let mut regions = Vec::with_capacity(windows.len());
@@ -141,9 +148,9 @@ impl ChangeSpace {
         index: usize,
         boxes: &Boxes,
         algorithm: &Algorithm,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let step = &program.steps[index];
-        let Place::Slot(slot) = program.changes(baseline.form()).places[step.output.0] else { return Ok(()) };
+        let Place::Slot(slot) = program.changes(baseline.form()).places[step.output.0] else { return Ok(0) };
         let mut buffer = std::mem::take(&mut self.slots[slot]);
         buffer.grow(boxes.total());
         let source = |id: &TensorId| Source::of(program, baseline, &self.slots, &self.boxes, *id);

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use occlude_kernels::{
-    Binary, Isa, Lrn, PackedB, Planes, Pointwise, Reduction, SoftmaxKind, Winograd, WinogradTile,
+    Binary, Isa, Lrn, PackedB, PackedGroups, Planes, Pointwise, Reduction, SoftmaxKind, Winograd,
+    WinogradTile,
 };
 
 use crate::onnx::Foreign;
@@ -34,8 +35,8 @@ pub(super) struct Product {
     pub(super) source: RowSource,
     /// How full runs read the rows, if the channels are few.
     pub(super) lines: Option<Lines>,
-    /// One per channel group, `[taps * channels of the group, outputs of the group]`.
-    pub(super) weights: Vec<PackedB>,
+    /// Per channel group `[taps * channels of the group, outputs of the group]`.
+    pub(super) weights: PackedGroups,
     pub(super) bias: Option<Arc<Vec<f32>>>,
     pub(super) activation: Pointwise,
     /// Floats per pixel (or row) read, all groups.
@@ -55,10 +56,20 @@ impl Product {
         map.geometry.kernel.iter().all(|&n| n <= MAX_KERNEL).then_some(map)
     }
 
+    /// Multiply-adds per output element, padding taps counted.
+    pub(super) fn depth(&self) -> usize {
+        let taps = match &self.source {
+            RowSource::Dense { .. } => 1,
+            RowSource::Windows(windows) => windows.map.taps(),
+        };
+        taps * self.in_channels / self.weights.groups()
+    }
+
     /// Its weights for Winograd's tiles; only for convolutions that `strategy` chose them for.
     pub(super) fn winograd(&self, isa: Isa, tile: WinogradTile) -> Winograd {
         let rank = self.map().map_or(0, |map| map.input.len());
-        Winograd::new(isa, tile, rank, &self.weights[0].unpack(), self.in_channels, self.out_channels)
+        let weights = self.weights.single().map(PackedB::unpack).unwrap_or_default();
+        Winograd::new(isa, tile, rank, &weights, self.in_channels, self.out_channels)
     }
 
     /// Whether residual or activation follow the sum.

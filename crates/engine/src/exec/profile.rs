@@ -3,7 +3,7 @@
 //! In: a program, the inputs. Out: per step the seconds, the multiply-adds (those with padding included) and the bytes of activations that it reads
 //! and writes, so that a step can be held against the machine's peak and its memory. One thread.
 
-use super::batch::Write;
+use super::runner::Write;
 use super::compile::{Program, Step};
 use super::kernel::{Kernel, RowSource};
 use super::step::Workspace;
@@ -65,7 +65,7 @@ fn multiply_adds(kernel: &Kernel, outputs: usize) -> f64 {
                 RowSource::Dense { .. } => 1,
                 RowSource::Windows(windows) => windows.map.taps(),
             };
-            taps * product.in_channels / product.weights.len()
+            taps * product.in_channels / product.weights.groups()
         }
         Kernel::Depthwise(depthwise) => depthwise.windows.map.taps(),
         Kernel::MatMul(matmul) => matmul.k,

@@ -403,7 +403,7 @@ impl<'a> Operands<'a> {
                     let offset = example * per_example + at;
                     let residual = residual.map(|data| Strided { data, stride: columns, offset });
                     let epilogue = Epilogue { bias, residual, activation };
-                    kernels::gemm_rows(isa, rows, &product.weights[0], out, columns, at, &epilogue);
+                    kernels::gemm_groups(isa, rows, &product.weights, out, columns, at, &epilogue);
                 });
             });
         }
@@ -413,21 +413,13 @@ impl<'a> Operands<'a> {
                     Rows::dense(self.all(0), rows * self.examples, product.in_channels, product.in_channels);
                 let residual = residual.map(|data| Strided { data, stride: columns, offset: 0 });
                 let epilogue = Epilogue { bias, residual, activation };
-                kernels::gemm_rows(isa, &rows, &product.weights[0], out, columns, 0, &epilogue);
+                kernels::gemm_groups(isa, &rows, &product.weights, out, columns, 0, &epilogue);
             }
             RowSource::Windows(windows) => {
-                let groups = product.weights.len();
-                let (seg, width) = (product.in_channels / groups, columns / groups);
                 self.windows(windows, columns, scratch, out, |rows, out, first| {
-                    for (group, weights) in product.weights.iter().enumerate() {
-                        let rows = Rows { seg, seg_offset: group * seg, ..*rows };
-                        let offset = group * width;
-                        let residual =
-                            residual.map(|data| Strided { data, stride: columns, offset: first + offset });
-                        let bias = bias.map(|b| &b[offset..offset + width]);
-                        let epilogue = Epilogue { bias, residual, activation };
-                        kernels::gemm_rows(isa, &rows, weights, out, columns, offset, &epilogue);
-                    }
+                    let residual = residual.map(|data| Strided { data, stride: columns, offset: first });
+                    let epilogue = Epilogue { bias, residual, activation };
+                    kernels::gemm_groups(isa, rows, &product.weights, out, columns, 0, &epilogue);
                 });
             }
         }

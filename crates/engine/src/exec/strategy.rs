@@ -12,6 +12,7 @@ use crate::graph::Region;
 
 use super::change::Changes;
 use super::compile::Program;
+use super::cost::tap_pairs;
 use super::incremental::reached;
 use super::kernel::Product;
 use super::tables::WindowMap;
@@ -87,7 +88,7 @@ impl<'a> Costs<'a> {
         }
         let (channels, columns) = (product.in_channels, product.out_channels);
         let fits = |tile: &WinogradTile| {
-            product.weights.len() == 1 && Winograd::fits(*tile, map.input.len(), channels, columns)
+            product.weights.groups() == 1 && Winograd::fits(*tile, map.input.len(), channels, columns)
         };
         let tiles: Vec<(WinogradTile, f64)> = [WinogradTile::Two, WinogradTile::Four]
             .into_iter()
@@ -106,7 +107,7 @@ impl<'a> Costs<'a> {
         let rank = self.map.input.len();
         self.windows += 1;
         let matrix = (self.channels * self.columns) as f64;
-        self.direct += tap_pairs(self.map, changed, written) as f64 * matrix
+        self.direct += tap_pairs(self.map, changed, written, 1) as f64 * matrix
             + self.weight_cost(3_usize.pow(rank as u32));
         for index in 0..self.tiles.len() {
             let tile = self.tiles[index].0;
@@ -121,19 +122,4 @@ impl<'a> Costs<'a> {
         let (tile, cost) = self.tiles.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
         (self.windows > 0 && *cost < self.direct).then_some(*tile)
     }
-}
-
-/// Pairs of a changed input place and a tap that lands in the written box.
-pub(super) fn tap_pairs(map: &WindowMap, changed: &Region, written: &Region) -> usize {
-    (0..map.input.len())
-        .map(|axis| {
-            let pairs =
-                written[axis + 1].clone().flat_map(|o| (0..map.geometry.kernel[axis]).map(move |t| (o, t)));
-            let is_changed = |&(o, t): &(usize, usize)| {
-                let read = map.geometry.reads(axis, o, t, map.input[axis], map.transposed);
-                read.is_some_and(|at| changed[axis + 1].contains(&at))
-            };
-            pairs.filter(is_changed).count()
-        })
-        .product()
 }

@@ -45,13 +45,16 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn run(&self, kernel: &Kernel, out: &mut [f32], buffers: &mut Buffers) -> Result<()> {
+    /// Writes the output's boxes; returns the multiply-adds done.
+    pub(super) fn run(&self, kernel: &Kernel, out: &mut [f32], buffers: &mut Buffers) -> Result<u64> {
         let isa = self.program.isa;
         buffers.temporary.resize_with(buffers.temporary.len().max(3), Vec::new);
-        if let Kernel::Product(product) = kernel {
-            self.product(product, out, buffers);
-            return Ok(());
-        }
+        let multiply_adds = match kernel {
+            Kernel::Product(product) => return Ok(self.product(product, out, buffers)),
+            Kernel::Depthwise(depthwise) => out.len() * depthwise.windows.map.taps(),
+            Kernel::MatMul(matmul) => out.len() * matmul.k,
+            _ => 0,
+        };
         let Buffers { scratch, table, temporary, .. } = buffers;
         match kernel {
             Kernel::Depthwise(d) => {
@@ -157,7 +160,7 @@ impl<'a> Work<'a> {
             }),
             _ => self.whole_tensors(kernel, out, scratch, temporary)?,
         }
-        Ok(())
+        Ok(multiply_adds as u64)
     }
 
     /// Calls `run(window, region, out)` for every window that changes the output.
@@ -334,12 +337,12 @@ impl<'a> Work<'a> {
             })
     }
 
-    fn product(&self, product: &Product, out: &mut [f32], buffers: &mut Buffers) {
+    fn product(&self, product: &Product, out: &mut [f32], buffers: &mut Buffers) -> u64 {
         let Buffers { scratch, table, temporary, delta } = buffers;
         let isa = self.program.isa;
         let (k, columns, source) = (product.in_channels, product.out_channels, &self.inputs[0]);
         let bias = product.bias.as_ref().map(|b| b.as_slice());
-        let [input_values, residual_values, ..] = &mut temporary[..] else { return };
+        let [input_values, residual_values, ..] = &mut temporary[..] else { return 0 };
         // Everything changed everywhere: the full run's own path, which has the gather form's bits. Not beside the delta form: whether all windows of a group are
         // whole depends on the group, and the bits may not.
         let is_full = |index: usize| {
@@ -356,14 +359,13 @@ impl<'a> Work<'a> {
             let operands =
                 Operands { isa, inputs: &inputs, examples: self.boxes.regions.len(), overwrites: false };
             operands.product(product, Finish::Whole, out, scratch);
-            return;
+            return (out.len() * product.depth()) as u64;
         }
         let residual = product.has_residual.then(|| {
             if self.has_same_rows(1) { self.inputs[1].values } else { self.residual(1, residual_values) }
         });
         if let (Some(pre), Some(map)) = (self.pre, product.map()) {
-            self.product_delta(product, map, pre, residual, out, delta);
-            return;
+            return self.product_delta(product, map, pre, residual, out, delta);
         }
         match &product.source {
             RowSource::Dense { .. } => {
@@ -389,35 +391,18 @@ impl<'a> Work<'a> {
                 let rows = Rows::dense(x, self.boxes.total() / columns, k, k);
                 let residual = residual.map(|data| Strided { data, stride: columns, offset: 0 });
                 let epilogue = Epilogue { bias, residual, activation: product.activation };
-                kernels::gemm_rows(isa, &rows, &product.weights[0], out, columns, 0, &epilogue);
+                kernels::gemm_groups(isa, &rows, &product.weights, out, columns, 0, &epilogue);
             }
             RowSource::Windows(windows) => {
-                let groups = product.weights.len();
-                let (seg, width) = (k / groups, columns / groups);
                 self.windows(&windows.map, columns, table, |rows, range| {
-                    for (group, weights) in product.weights.iter().enumerate() {
-                        let rows = Rows { seg, seg_offset: group * seg, ..*rows };
-                        let offset = group * width;
-                        let residual = residual.map(|data| Strided {
-                            data,
-                            stride: columns,
-                            offset: range.start + offset,
-                        });
-                        let bias = bias.map(|b| &b[offset..offset + width]);
-                        let epilogue = Epilogue { bias, residual, activation: product.activation };
-                        kernels::gemm_rows(
-                            isa,
-                            &rows,
-                            weights,
-                            &mut out[range.clone()],
-                            columns,
-                            offset,
-                            &epilogue,
-                        );
-                    }
+                    let residual =
+                        residual.map(|data| Strided { data, stride: columns, offset: range.start });
+                    let epilogue = Epilogue { bias, residual, activation: product.activation };
+                    kernels::gemm_groups(isa, rows, &product.weights, &mut out[range], columns, 0, &epilogue);
                 });
             }
         }
+        (out.len() * product.depth()) as u64
     }
 
     /// The output's box in the axes of an input that has the same places.
