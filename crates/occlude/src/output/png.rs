@@ -113,13 +113,16 @@ impl<'a> Figure<'a> {
         self.canvas.into_image(self.y + MARGIN - 14)
     }
 
-    /// A line of text at the left margin; the cursor goes below it.
+    /// Text at the left margin, on as many lines as it needs; the cursor goes below it.
     fn say(&mut self, bold: bool, size: f32, colour: Colour, text: &str) {
         let face = if bold { &self.faces.bold } else { &self.faces.regular };
-        let fitted = face.fit(text, size, (WIDTH - 2 * MARGIN) as f32);
-        self.y += (size * 1.1) as i32;
-        self.canvas.text(face, size, MARGIN, self.y, colour, &fitted);
-        self.y += (size * 0.42) as i32;
+        let room = (WIDTH - 2 * MARGIN) as f32;
+        for line in face.wrap(text, size, room) {
+            self.y += (size * 1.1) as i32;
+            // Only a word that is wider than the figure is cut.
+            self.canvas.text(face, size, MARGIN, self.y, colour, &face.fit(&line, size, room));
+            self.y += (size * 0.42) as i32;
+        }
     }
 
     fn header(&mut self) {
@@ -270,9 +273,13 @@ impl<'a> Figure<'a> {
             if let Some(cut) = self.cut(&plane) {
                 caption = format!("{caption} · {cut}");
             }
-            let area = Area::new(left, self.y + 40, width, if shown == 1 { 380 } else { 190 });
-            let fitted = self.faces.regular.fit(&caption, 19.0, width as f32);
-            self.canvas.text(&self.faces.regular, 19.0, left, area.y - 12, SOFT, &fitted);
+            self.y += 4;
+            for line in self.faces.regular.wrap(&caption, 19.0, width as f32) {
+                self.y += 24;
+                let fitted = self.faces.regular.fit(&line, 19.0, width as f32);
+                self.canvas.text(&self.faces.regular, 19.0, left, self.y, SOFT, &fitted);
+            }
+            let area = Area::new(left, self.y + 12, width, if shown == 1 { 380 } else { 190 });
             signal::bars(&mut self.canvas, area, &self.faces, (self.map, &plane, values), &scale);
             self.panels.push((Kind::Cells, t, area));
             self.y = area.bottom() + 34;
@@ -356,10 +363,7 @@ impl<'a> Figure<'a> {
             }
             self.y += 6;
         }
-        let sentence = words::sign_sentence(map);
-        for line in self.faces.regular.wrap(&sentence, 19.0, (WIDTH - 2 * MARGIN) as f32) {
-            self.say(false, 19.0, SOFT, &line);
-        }
+        self.say(false, 19.0, SOFT, &words::sign_sentence(map));
         self.say(
             false,
             19.0,

@@ -145,6 +145,36 @@ fn a_signal_becomes_bars() {
 }
 
 #[test]
+fn numbers_on_a_scale_have_room_between_them() {
+    for limit in [0.111f32, 0.0735, 1.0, 0.13, 5.1, 2.49, 99.0] {
+        for length in [60.0, 178.6, 357.2, 720.0] {
+            let marks = panel::marks(&Scale::about_zero([limit]), length);
+            let near = marks.windows(2).map(|pair| (pair[1] - pair[0]) / (2.0 * f64::from(limit)) * length);
+            assert!(near.fold(f64::INFINITY, f64::min) >= 24.0, "{limit} on {length}: {marks:?}");
+            assert!(marks.contains(&0.0) && marks.contains(&f64::from(limit)), "{marks:?}");
+        }
+    }
+    assert_eq!(panel::marks(&Scale::about_zero([0.0]), 100.0), [0.0]);
+}
+
+/// Names of inner tensors are long: the figure gets lines, the end of the caption is not lost.
+#[test]
+fn a_long_caption_gets_more_lines() {
+    let made = over(&[2, 50], &[1, 10], &[1, 10]);
+    let second = MapTarget { label: "b".into(), ..made.targets[0].clone() };
+    let two = |label: String| Map {
+        targets: vec![MapTarget { label, ..made.targets[0].clone() }, second.clone()],
+        sensitivity: made.sensitivity.repeat(2),
+        scores: made.scores.repeat(2),
+        ..made.clone()
+    };
+    let long = (0..18).map(|i| format!("layer{i}")).collect::<Vec<_>>().join(" ");
+    let (short, long) = (drawn(&two("a".into()), &no_picture()), drawn(&two(long), &no_picture()));
+    assert_eq!(long.0.height(), short.0.height() + 24, "one line more");
+    assert_eq!(long.1[0].2.height, short.1[0].2.height);
+}
+
+#[test]
 fn a_volume_becomes_three_planes_through_its_strongest_window() {
     let made = over(&[1, 8, 12, 16], &[4, 4, 4], &[4, 4, 4]);
     let (image, panels) = drawn(&made, &no_picture());

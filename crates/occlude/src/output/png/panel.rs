@@ -92,7 +92,7 @@ pub(super) fn standing_bar(canvas: &mut Canvas, area: Area, faces: &Faces, scale
         canvas.fill(Area::new(area.x, area.y + row, area.width, 1), ramp[step]);
     }
     canvas.text(&faces.regular, 19.0, area.x, area.y - 12, SOFT, unit);
-    for mark in marks(scale) {
+    for mark in marks(scale, f64::from(area.height)) {
         let position = if scale.limit() > 0.0 { mark / f64::from(scale.limit()) } else { 0.0 };
         let y = area.y + ((1.0 - position) / 2.0 * f64::from(area.height - 1)).round() as i32;
         canvas.fill(Area::new(area.right(), y, 7, 1), INK);
@@ -117,16 +117,24 @@ pub(super) fn lying_bar(canvas: &mut Canvas, area: Area, faces: &Faces, scale: &
     }
 }
 
-/// The values told on a scale: its two ends, and round ones that do not run into them.
-pub(super) fn marks(scale: &Scale) -> Vec<f64> {
+/// Least distance of two marks, so that their numbers do not run into each other.
+const MARK_GAP: f64 = 24.0;
+
+/// The values told on a scale that is `length` pixels from end to end: its two ends, zero, and round ones that have room between them.
+pub(super) fn marks(scale: &Scale, length: f64) -> Vec<f64> {
     let limit = f64::from(scale.limit());
-    let mut marks: Vec<f64> = colour::ticks(scale.limit())
-        .into_iter()
-        .filter(|mark| mark.abs() < 0.9 * limit || *mark == 0.0)
-        .collect();
-    if limit > 0.0 {
-        marks.insert(0, -limit);
-        marks.push(limit);
+    if limit.is_nan() || limit <= 0.0 {
+        return colour::ticks(scale.limit());
     }
+    let mut marks = vec![0.0, -limit, limit];
+    let mut round = colour::ticks(scale.limit());
+    round.sort_by(|a, b| a.abs().total_cmp(&b.abs()));
+    for mark in round {
+        let has_room = |other: &f64| (mark - other).abs() / (2.0 * limit) * length >= MARK_GAP;
+        if marks.iter().all(has_room) {
+            marks.push(mark);
+        }
+    }
+    marks.sort_by(f64::total_cmp);
     marks
 }

@@ -21,10 +21,11 @@ pub(super) fn bars(
     scale: &Scale,
 ) {
     canvas.fill(area, GROUND);
+    let length = 0.94 * f64::from(area.height);
     let height_at =
-        |position: f64| area.y + ((1.0 - 0.94 * position) / 2.0 * f64::from(area.height)).round() as i32;
+        |position: f64| area.y + ((f64::from(area.height) - length * position) / 2.0).round() as i32;
     let zero = height_at(0.0);
-    for mark in marks(scale) {
+    for mark in marks(scale, length) {
         let y = height_at(scale.position(mark as f32));
         canvas.fill(Area::new(area.x, y, area.width, 1), LINE);
         canvas.text_left_of(&faces.regular, 19.0, area.x - 10, y + 7, INK, &words::tick(mark));
