@@ -2,6 +2,7 @@
 //!
 //! In: a path, what the model wants. Out: [`Input`]: the tensor, the picture to draw on, the way back to source pixels, and every silent choice in words.
 
+mod claimed_size;
 mod geometry;
 mod image_file;
 pub mod npy;
@@ -15,7 +16,9 @@ use std::path::Path;
 pub use geometry::{AxisMap, Geometry};
 pub use image_file::{MAX_PIXELS, MAX_SIDE};
 pub use picture::Picture;
-pub use preprocess::{ColourOrder, CropRule, IMAGENET_MEAN, IMAGENET_STD, Preprocess, ResizeRule};
+pub use preprocess::{
+    ColourOrder, CropRounding, CropRule, IMAGENET_MEAN, IMAGENET_STD, Preprocess, ResizeRule,
+};
 pub use preprocess_text::{
     PREPROCESS_NAMES, filter as filter_by_name, parse as parse_preprocess, to_text as preprocess_to_text,
 };

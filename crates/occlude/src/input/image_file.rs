@@ -10,6 +10,7 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageReader};
 
+use super::claimed_size::claimed_size;
 use crate::error::{Error, Result};
 
 /// The most pixels that are decoded: 256 million.
@@ -56,18 +57,15 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Pixels> {
         e => Error::file(format!("{shown} is damaged or truncated ({name}): {e}")),
     };
     // The decoders check only their own memory; what the header claims is checked here, before any of it is read.
+    if let Some([width, height]) = claimed_size(bytes) {
+        check_size(width, height, path)?;
+    }
     let mut reader = reader;
     reader.no_limits();
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
-    if pixels > MAX_PIXELS || width > MAX_SIDE || height > MAX_SIDE {
-        return Err(Error::limit(format!(
-            "{shown} claims {width} x {height} pixels, the limit is {MAX_SIDE} per side and {} million in all",
-            MAX_PIXELS >> 20
-        ))
-        .with_hint("make a smaller copy of the picture first"));
-    }
+    check_size(u64::from(width), u64::from(height), path)?;
     if pixels == 0 {
         return Err(Error::file(format!("{shown} has no pixels ({width} x {height})")));
     }
@@ -87,6 +85,19 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Pixels> {
     let size = [image.height() as usize, image.width() as usize];
     let rgb = if colour.has_alpha() { on_white(&image) } else { image.into_rgb8().into_raw() };
     Ok(Pixels { size, rgb, notes })
+}
+
+fn check_size(width: u64, height: u64, path: &Path) -> Result<()> {
+    let is_small = |side: u64| side <= u64::from(MAX_SIDE);
+    if is_small(width) && is_small(height) && width * height <= MAX_PIXELS {
+        return Ok(());
+    }
+    Err(Error::limit(format!(
+        "{} claims {width} x {height} pixels, the limit is {MAX_SIDE} per side and {} million in all",
+        path.display(),
+        MAX_PIXELS >> 20
+    ))
+    .with_hint("make a smaller copy of the picture first"))
 }
 
 /// Whether no end-of-image marker follows the first scan. The decoder would fill the missing part with grey in silence. Segments before the scan are
@@ -221,6 +232,27 @@ mod tests {
         let error = read(&bytes).expect_err("too large");
         assert_eq!(error.kind(), crate::ErrorKind::Limit);
         assert!(error.to_string().contains("claims 100000 x 100000 pixels"), "{error}");
+    }
+
+    #[test]
+    fn bmp_and_tiff_that_are_too_large_are_not_called_damaged() {
+        let mut bmp = encode(&DynamicImage::new_rgb8(1, 1), ImageFormat::Bmp);
+        bmp[18..22].copy_from_slice(&100_000i32.to_le_bytes());
+        bmp[22..26].copy_from_slice(&(-100_000i32).to_le_bytes());
+        let mut tiff = encode(&DynamicImage::new_rgb8(1, 1), ImageFormat::Tiff);
+        let mut changed = 0;
+        for at in 0..tiff.len() - 12 {
+            if tiff[at..at + 4] == [0, 1, 4, 0] || tiff[at..at + 4] == [1, 1, 4, 0] {
+                tiff[at + 8..at + 12].copy_from_slice(&100_000u32.to_le_bytes());
+                changed += 1;
+            }
+        }
+        assert_eq!(changed, 2, "both sizes are LONG");
+        for bytes in [bmp, tiff] {
+            let error = read(&bytes).expect_err("too large");
+            assert_eq!(error.kind(), crate::ErrorKind::Limit, "{error}");
+            assert!(error.to_string().contains("claims 100000 x 100000 pixels"), "{error}");
+        }
     }
 
     #[test]

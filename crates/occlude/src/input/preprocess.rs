@@ -39,6 +39,29 @@ pub enum CropRule {
     Input,
 }
 
+/// Where a centre crop begins if the margin to share out is an odd number of pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CropRounding {
+    /// Half a pixel is dropped, as Hugging Face's image processors do.
+    Down,
+    /// To the even neighbour, as Python's `round`: torchvision's `CenterCrop`, and timm, which uses it.
+    Even,
+}
+
+impl CropRounding {
+    /// First index of a crop of `cropped` out of `size`; negative where it reaches beyond (what is missing is padded on both sides).
+    fn start(self, size: usize, cropped: usize) -> isize {
+        let margin = size as isize - cropped as isize;
+        let down = margin.div_euclid(2);
+        match self {
+            CropRounding::Down => down,
+            // torchvision pads before it crops, with half of what is missing, rounded down, in front.
+            CropRounding::Even if margin < 0 => -(-margin / 2),
+            CropRounding::Even => down + margin % 2 * (down % 2),
+        }
+    }
+}
+
 /// Order of colours in the tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ColourOrder {
@@ -58,6 +81,8 @@ pub struct Preprocess {
     pub filter: Filter,
     /// Second step.
     pub crop: CropRule,
+    /// Where the crop lies if the margins are odd.
+    pub rounding: CropRounding,
     /// Factor on 0..255.
     pub scale: f64,
     /// One value, or one per channel, after scaling, in the tensor's channel order.
@@ -71,12 +96,13 @@ pub struct Preprocess {
 }
 
 impl Preprocess {
-    /// The usual one for ImageNet classifiers: short side to 256/224 of the model's size, centre crop, ImageNet mean and deviation, bilinear.
+    /// The usual one for ImageNet classifiers, as torchvision does it: short side to 256/224 of the model's size, centre crop, ImageNet mean and deviation, bilinear.
     pub fn imagenet() -> Self {
         Preprocess {
             resize: ResizeRule::ShortOfInput(256.0 / 224.0),
             filter: Filter::Bilinear,
             crop: CropRule::Input,
+            rounding: CropRounding::Even,
             scale: 1.0 / 255.0,
             mean: IMAGENET_MEAN.to_vec(),
             std: IMAGENET_STD.to_vec(),
@@ -195,13 +221,19 @@ impl Steps {
         }
         if self.cropped != self.resized {
             text += &format!(" -> crop {}x{}", self.cropped[1], self.cropped[0]);
+            if (0..2).any(|axis| self.resized[axis].abs_diff(self.cropped[axis]) % 2 == 1) {
+                text += match p.rounding {
+                    CropRounding::Down => " (odd margin, rounded down)",
+                    CropRounding::Even => " (odd margin, rounded to even)",
+                };
+            }
         }
         text += &format!(" -> {}", super::preprocess_text::values_text(p));
         text
     }
-    /// First row and column of the crop in the resized picture; negative where it reaches beyond. Rounded down, as Hugging Face's `center_crop`.
+    /// First row and column of the crop in the resized picture; negative where it reaches beyond.
     fn crop_start(&self) -> [isize; 2] {
-        [0, 1].map(|axis| (self.resized[axis] as isize - self.cropped[axis] as isize).div_euclid(2))
+        [0, 1].map(|axis| self.preprocess.rounding.start(self.resized[axis], self.cropped[axis]))
     }
     /// The way back to the source.
     pub fn geometry(&self) -> Geometry {
@@ -272,7 +304,12 @@ mod tests {
         assert_eq!((steps.resized, steps.crop_start()), ([256, 384], [16, 80]));
         let steps =
             plain(ResizeRule::Short(224), CropRule::Input).steps([427, 640], [224, 224]).expect("fits");
-        assert_eq!((steps.resized, steps.crop_start()), ([224, 335], [0, 55]));
+        assert_eq!((steps.resized, steps.crop_start()), ([224, 335], [0, 56]));
+        assert!(
+            steps.describe().contains("crop 224x224 (odd margin, rounded to even)"),
+            "{}",
+            steps.describe()
+        );
         let error = plain(ResizeRule::Short(256), CropRule::Keep)
             .steps([400, 600], [224, 224])
             .expect_err("too large");
@@ -280,8 +317,34 @@ mod tests {
     }
 
     #[test]
+    fn odd_margins_as_torchvision_and_as_hugging_face() {
+        // Size and crop, then the start by `transforms.CenterCrop` and by `image_transforms.center_crop`; where the picture is smaller, minus the padding in front.
+        for (size, crop, torchvision, hugging_face) in [
+            (8, 4, 2, 2),
+            (5, 4, 0, 0),
+            (7, 4, 2, 1),
+            (9, 4, 2, 2),
+            (11, 4, 4, 3),
+            (335, 224, 56, 55),
+            (256, 224, 16, 16),
+            (4, 4, 0, 0),
+            (3, 4, 0, -1),
+            (1, 4, -1, -2),
+            (2, 4, -1, -1),
+        ] {
+            let starts = [CropRounding::Even, CropRounding::Down].map(|rule| rule.start(size, crop));
+            assert_eq!(starts, [torchvision, hugging_face], "{crop} of {size}");
+        }
+    }
+
+    #[test]
     fn a_crop_beyond_the_picture_is_black() {
-        let steps = plain(ResizeRule::Keep, CropRule::Exact([4, 1])).steps([1, 3], [4, 1]).expect("fits");
+        let mut p = plain(ResizeRule::Keep, CropRule::Exact([4, 1]));
+        let steps = p.steps([1, 3], [4, 1]).expect("fits");
+        assert_eq!(steps.shape_pixels(&[7, 8, 9], 1), [0, 8, 0, 0]);
+        assert_eq!(steps.geometry().window_in_source(&[0..4, 0..1]), [-1.0..3.0, 1.0..2.0]);
+        p.rounding = CropRounding::Down;
+        let steps = p.steps([1, 3], [4, 1]).expect("fits");
         assert_eq!(steps.shape_pixels(&[7, 8, 9], 1), [0, 0, 8, 0]);
         assert_eq!(steps.geometry().window_in_source(&[0..4, 0..1]), [-2.0..2.0, 1.0..2.0]);
     }

@@ -2,9 +2,10 @@
 //!
 //! Grammar: parts separated by commas. A name (`imagenet`, `unit`, `tf`, `inception`, `caffe`, `none`) sets everything; `key=value` changes one thing of
 //! what would be used otherwise: `resize=256` (shorter side), `resize=224x224` (height x width), `resize=no`; `crop=224`, `crop=224x224`, `crop=no`;
-//! `filter=bicubic`; `scale=1/255`; `mean=0.5` or `mean=0.485/0.456/0.406`; `std=...`; `channels=rgb` or `bgr`.
+//! `rounding=even` or `down` (where the crop lies if the margins are odd: as torchvision, as Hugging Face); `filter=bicubic`;
+//! `scale=1/255`; `mean=0.5` or `mean=0.485/0.456/0.406`; `std=...`; `channels=rgb` or `bgr`.
 
-use super::preprocess::{ColourOrder, CropRule, Preprocess, ResizeRule};
+use super::preprocess::{ColourOrder, CropRounding, CropRule, Preprocess, ResizeRule};
 use super::resize::Filter;
 use crate::error::{Error, Result};
 
@@ -95,6 +96,13 @@ fn set(p: &mut Preprocess, key: &str, value: &str) -> Result<()> {
                 _ => return Err(bad("a side (224), height x width (224x224), input or no")),
             }
         }
+        "rounding" => {
+            p.rounding = match value {
+                "even" => CropRounding::Even,
+                "down" => CropRounding::Down,
+                _ => return Err(bad("even (as torchvision) or down (as Hugging Face)")),
+            }
+        }
         "filter" => {
             p.filter =
                 filter(value).ok_or_else(|| bad("nearest, box, bilinear, hamming, bicubic or lanczos"))?
@@ -117,7 +125,7 @@ fn set(p: &mut Preprocess, key: &str, value: &str) -> Result<()> {
         }
         _ => {
             return Err(Error::argument(format!("preprocess: unknown key \"{key}\""))
-                .with_hint("keys are resize, crop, filter, scale, mean, std, channels"));
+                .with_hint("keys are resize, crop, rounding, filter, scale, mean, std, channels"));
         }
     }
     Ok(())
@@ -187,13 +195,15 @@ pub fn to_text(p: &Preprocess) -> String {
     };
     // A size in proportion to the model's has a name and no number: 8/7 is what both names mean.
     let mut text = if resize.is_empty() { "imagenet,".to_string() } else { format!("resize={resize},") };
-    text += &format!(
-        "crop={crop},filter={},scale={},mean={},std={}",
-        p.filter.name(),
-        p.scale,
-        list(&p.mean),
-        list(&p.std)
-    );
+    text += &format!("crop={crop},");
+    if p.crop != CropRule::Keep {
+        text += match p.rounding {
+            CropRounding::Even => "rounding=even,",
+            CropRounding::Down => "rounding=down,",
+        };
+    }
+    text +=
+        &format!("filter={},scale={},mean={},std={}", p.filter.name(), p.scale, list(&p.mean), list(&p.std));
     if p.colours == ColourOrder::Bgr {
         text += ",channels=bgr";
     }
@@ -207,12 +217,15 @@ mod tests {
     #[test]
     fn names_and_keys() {
         let base = Preprocess::imagenet();
-        let p =
-            parse("resize=256, crop=224,mean=0.5/0.25/1,std=2,scale=1/255,filter=cubic,channels=bgr", &base)
-                .expect("good");
+        let p = parse(
+            "resize=256, crop=224,rounding=down,mean=0.5/0.25/1,std=2,scale=1/255,filter=cubic,channels=bgr",
+            &base,
+        )
+        .expect("good");
         assert_eq!((p.resize, p.crop), (ResizeRule::Short(256), CropRule::Exact([224, 224])));
         assert_eq!((p.mean.clone(), p.std.clone(), p.scale), (vec![0.5, 0.25, 1.0], vec![2.0], 1.0 / 255.0));
         assert_eq!((p.filter, p.colours), (Filter::Bicubic, ColourOrder::Bgr));
+        assert_eq!(p.rounding, CropRounding::Down);
         assert_eq!(parse(&to_text(&p), &base).expect("its own text"), p);
         let tf = parse("tf,resize=10x20,crop=no", &base).expect("good");
         assert_eq!(
@@ -234,6 +247,7 @@ mod tests {
         for (text, found) in [
             ("imagnet", "unknown name \"imagnet\""),
             ("size=3", "unknown key \"size\""),
+            ("rounding=up", "expected even (as torchvision) or down (as Hugging Face)"),
             ("resize=0", "resize=0 is not understood"),
             ("mean=0.4,0.4", "\"0.4\" is no key=value"),
             ("std=0", "none of them 0"),

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Configuration, Labels, read_if_there};
 use crate::error::{Error, Result};
-use crate::input::{ColourOrder, CropRule, Filter, Preprocess, ResizeRule, filter_by_name};
+use crate::input::{ColourOrder, CropRounding, CropRule, Filter, Preprocess, ResizeRule, filter_by_name};
 
 pub(super) fn read(folder: &Path, configuration: &mut Configuration) -> Result<()> {
     let path = folder.join("config.json");
@@ -102,6 +102,7 @@ fn preprocessor(json: &Value) -> Result<Preprocess> {
         resize: ResizeRule::Keep,
         filter: Filter::Bilinear,
         crop: CropRule::Keep,
+        rounding: CropRounding::Down,
         scale: 1.0,
         mean: vec![0.0],
         std: vec![1.0],
@@ -261,6 +262,14 @@ mod tests {
             let p = parsed(json.clone());
             assert_eq!((p.resize, p.crop), (resize, crop), "{json}");
         }
+    }
+
+    #[test]
+    fn odd_margins_are_rounded_as_the_library_of_the_file_does() {
+        let p = parsed(json!({"size": {"shortest_edge": 5}, "crop_size": 4, "do_center_crop": true}));
+        assert_eq!(p.rounding, CropRounding::Down);
+        let timm = timm_config(&json!({"input_size": [3, 224, 224]})).expect("good");
+        assert_eq!(timm.rounding, CropRounding::Even);
     }
 
     #[test]
