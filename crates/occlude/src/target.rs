@@ -34,6 +34,9 @@ pub enum Target {
     List(Vec<Target>),
 }
 
+/// The reductions as they are written.
+pub(crate) const REDUCTIONS: &str = "sum, mean, max, channel=K, strongest-sum, strongest-max";
+
 /// How an inner tensor becomes one number. Channels are the model's channel axis (axis 1, or the last one of a channels-last model).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum NodeReduce {

@@ -1,6 +1,7 @@
 //! Names of classes: by index, and back from what a person types to an index.
 //!
-//! A name may hold synonyms separated by commas (ImageNet: `tabby, tabby cat`). Matching ignores case and accepts the whole name or one synonym.
+//! A name may hold synonyms separated by commas (ImageNet: `tabby, tabby cat`). The whole name or one synonym is accepted; case matters only where it alone tells two
+//! classes apart (ImageNet's Cardigan is a dog, its cardigan a garment).
 
 use crate::error::{Error, Result};
 
@@ -48,14 +49,19 @@ impl Labels {
             ))
             .with_hint("give the class index, or put a config.json with id2label beside the model"));
         }
-        let whole: Vec<usize> = (0..self.len()).filter(|&i| self.0[i].to_lowercase() == wanted_low).collect();
-        let matches = if whole.is_empty() {
-            (0..self.len())
-                .filter(|&i| synonyms(&self.0[i]).any(|s| s.to_lowercase() == wanted_low))
-                .collect()
-        } else {
-            whole
-        };
+        let exact = wanted.trim();
+        let same_whole = |i: &usize| self.0[*i] == exact;
+        let same_synonym = |i: &usize| synonyms(&self.0[*i]).any(|s| s == exact);
+        let whole = |i: &usize| self.0[*i].to_lowercase() == wanted_low;
+        let synonym = |i: &usize| synonyms(&self.0[*i]).any(|s| s.to_lowercase() == wanted_low);
+        let rules: [&dyn Fn(&usize) -> bool; 4] = [&same_whole, &same_synonym, &whole, &synonym];
+        let mut matches: Vec<usize> = Vec::new();
+        for rule in rules {
+            matches = (0..self.len()).filter(rule).collect();
+            if !matches.is_empty() {
+                break;
+            }
+        }
         match matches.as_slice() {
             [class] => Ok(*class),
             [] => Err(Error::argument(format!(
@@ -141,5 +147,17 @@ mod tests {
             labels().find("crane").expect_err("two").to_string().contains("2 classes: 2 (crane), 3 (crane)")
         );
         assert!(Labels::default().find("cat").expect_err("none").to_string().contains("no class names"));
+    }
+
+    #[test]
+    fn case_tells_two_classes_apart_that_differ_in_nothing_else() {
+        let names = ["Cardigan, Cardigan Welsh corgi", "cardigan", "Crane", "crane", "CAT, x", "cat, y"];
+        let labels = Labels::new(names.map(String::from).to_vec());
+        for (wanted, class) in
+            [("Cardigan", 0), ("cardigan", 1), ("Crane", 2), ("crane", 3), ("CAT", 4), ("cat", 5), ("X", 4)]
+        {
+            assert_eq!(labels.find(wanted).expect("known"), class, "{wanted}");
+        }
+        assert!(labels.find("CRANE").expect_err("either").to_string().contains("2 classes"));
     }
 }

@@ -73,7 +73,7 @@ impl Measure {
 /// Settles targets. `classes` is the place among the outputs of the vector of classes, with how it is read.
 ///
 /// # Errors
-/// Argument: a class index or name that the model does not have, a channel that a tensor does not have. Unsupported: classes asked of a model whose output is
+/// Argument: a class index or name that the model does not have, more classes than it has, a channel that a tensor does not have. Unsupported: classes asked of a model whose output is
 /// not one vector.
 pub fn resolve(
     target: &Target,
@@ -110,6 +110,14 @@ pub fn resolve(
                     kind: Kind::Class(class, readout),
                 };
                 match part {
+                    Target::Top(count) if *count > values.len() => {
+                        return Err(Error::argument(format!(
+                            "target top{count} asks for {count} classes: the model's output \"{}\" has {} values",
+                            outputs.names[output],
+                            values.len()
+                        ))
+                        .with_hint("all is every class"));
+                    }
                     Target::Top(count) => {
                         let mut order: Vec<usize> = (0..values.len()).collect();
                         order.sort_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
@@ -239,7 +247,12 @@ mod tests {
         assert_eq!(read("top3", first).expect("top3"), pairs(&[("dog", 3.0), ("emu", 3.0), ("owl", 2.0)]));
         assert_eq!(read("cat, tabby,0,OWL", first).expect("names"), pairs(&[("cat", 1.0), ("owl", 2.0)]));
         assert_eq!(read("all", first).expect("all").len(), 4);
-        assert_eq!(read("top9", first).expect("clamped").len(), 4);
+        assert_eq!(read("top4", first).expect("all of them").len(), 4);
+        let error = read("top5", first).expect_err("more than there are");
+        assert!(
+            error.to_string().contains("top5 asks for 5 classes: the model's output \"logits\" has 4"),
+            "{error}"
+        );
         assert!(read("4", first).expect_err("index").to_string().contains("no class 4"));
         assert!(read("eel", first).is_err());
     }
