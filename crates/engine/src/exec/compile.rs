@@ -116,32 +116,41 @@ impl Program {
     /// Bytes of the kept baseline that incremental runs of this form need: every activation of one example, and the pre-activations that the delta form
     /// reads. Nothing is kept for full runs (`None`).
     pub fn baseline_bytes(&self, form: Option<Form>) -> usize {
+        let Some(form) = form else { return 0 };
         let pre: usize = (0..self.head.first)
-            .filter(|&step| self.delta_product(step).is_some_and(|(product, _)| product.has_epilogue()))
+            .filter(|&step| self.delta_product(form, step).is_some_and(|(product, _)| product.has_epilogue()))
             .map(|step| self.graph.tensor(self.steps[step].output).len())
             .sum();
-        let floats = match form {
-            None => 0,
-            Some(Form::Gather) => self.kept.floats_per_example(),
-            Some(Form::Delta) => self.kept.floats_per_example() + pre,
-        };
-        floats * size_of::<f32>()
+        (self.kept.floats_per_example() + pre) * size_of::<f32>()
     }
 
     /// Buffers of the body of incremental runs of this form.
     pub(super) fn changes(&self, form: Form) -> &Slots {
         match form {
             Form::Gather => &self.gathered,
-            Form::Delta => &self.changed,
+            Form::Delta | Form::Truncated => &self.changed,
         }
     }
 
-    /// The convolution of a step of the body that the delta form does: it has more than one tap, or reads a join part by part.
-    pub(super) fn delta_product(&self, step: usize) -> Option<(&Product, &WindowMap)> {
+    /// The convolution of a step of the body that this form does by its change: in the delta form if it has more than one tap, or reads a join part by part.
+    pub(super) fn delta_product(&self, form: Form, step: usize) -> Option<(&Product, &WindowMap)> {
         let Kernel::Product(product) = &self.steps[step].kernel else { return None };
         let map = product.map()?;
-        let gains = map.taps() > 1 || self.joins.parts.contains_key(&step);
+        let gains = match form {
+            Form::Gather => false,
+            Form::Delta => map.taps() > 1 || self.joins.parts.contains_key(&step),
+            Form::Truncated => true,
+        };
         (step < self.head.first && gains).then_some((product, map))
+    }
+
+    /// How many channels each part of a product's input has.
+    pub(super) fn channels_of_parts(&self, step: usize) -> Vec<usize> {
+        match (self.joins.parts.get(&step), &self.steps[step].kernel) {
+            (Some(parts), _) => parts.sources.iter().map(|(_, channels)| *channels).collect(),
+            (None, Kernel::Product(product)) => vec![product.in_channels],
+            _ => Vec::new(),
+        }
     }
 
     /// Bytes of activations that one example (or window) in flight needs at most: in a full run, or in the body of an incremental one.

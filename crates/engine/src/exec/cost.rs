@@ -71,7 +71,7 @@ pub(super) fn of_body_step(
     regions: &[Option<Region>],
 ) -> StepWork {
     let step = &program.steps[index];
-    let unmade = form == Form::Delta && program.joins.unmade.contains(&step.output);
+    let unmade = form != Form::Gather && program.joins.unmade.contains(&step.output);
     let Some(region) = regions[step.output.0].as_ref().filter(|_| !unmade) else { return StepWork::default() };
     let written = volume(region);
     let places = written / region.last().map_or(1, |r| r.len()).max(1);
@@ -79,7 +79,7 @@ pub(super) fn of_body_step(
     let read: usize = step.inputs.iter().map(volume_of).sum();
     match &step.kernel {
         Kernel::Product(product) => {
-            if let Some((product, map)) = program.delta_product(index).filter(|_| form == Form::Delta) {
+            if let Some((product, map)) = program.delta_product(form, index) {
                 return of_change(program, product, map, index, tile, regions, region);
             }
             let entries = match &product.source {

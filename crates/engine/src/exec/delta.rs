@@ -29,6 +29,8 @@ pub(super) struct DeltaScratch {
     sums: Vec<f32>,
     table: Vec<u32>,
     rows: Vec<Row>,
+    /// The rows that `table` is of.
+    chunk: Vec<Row>,
     tiles: TileScratch,
 }
 
@@ -92,7 +94,7 @@ impl Work<'_> {
         scratch: &mut DeltaScratch,
     ) -> u64 {
         let (isa, columns) = (self.program.isa, product.out_channels);
-        let DeltaScratch { change, sums, table, rows, .. } = scratch;
+        let DeltaScratch { change, sums, table, rows, chunk, .. } = scratch;
         // A run of the product: the channels of all groups, of a unit that all parts are multiples of, or of a line of the kernel.
         let unit = self.parts.map_or(map.channels, |(parts, _)| parts.unit);
         let (taps, seg) = (map.taps() * map.channels / (unit * merged), unit * merged);
@@ -109,13 +111,7 @@ impl Work<'_> {
         }
         rows.sort_by_key(|row| row.key);
         let mut changed = 0;
-        for chunk in rows.chunks((TABLE_ENTRIES / taps).max(1)) {
-            table.clear();
-            for row in chunk {
-                if let Some(of_window) = &all_taps[row.window as usize] {
-                    changed += of_window.push_entries(parts, unit, row, table);
-                }
-            }
+        let mut flush = |table: &mut Vec<u32>, chunk: &mut Vec<Row>| {
             let count = chunk.len();
             sums.resize(sums.len().max(count * columns), 0.0);
             let rows = Rows {
@@ -135,7 +131,27 @@ impl Work<'_> {
                 let at = first + of_window.place(row) * columns;
                 out[at..at + columns].iter_mut().zip(sum).for_each(|(out, sum)| *out += sum);
             }
+            table.clear();
+            chunk.clear();
+        };
+        table.clear();
+        chunk.clear();
+        let longest = (TABLE_ENTRIES / taps).max(1);
+        for row in rows.iter() {
+            let Some(of_window) = &all_taps[row.window as usize] else { continue };
+            let kept = of_window.push_entries(parts, unit, row, table);
+            if kept == 0 {
+                // All that changed here was dropped.
+                table.truncate(chunk.len() * taps);
+                continue;
+            }
+            changed += kept;
+            chunk.push(*row);
+            if chunk.len() == longest {
+                flush(table, chunk);
+            }
         }
+        flush(table, chunk);
         (changed * seg * columns / product.weights.groups()) as u64
     }
 }

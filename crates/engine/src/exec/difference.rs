@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use occlude_kernels as kernels;
-use occlude_kernels::{ByChannel, Strided};
+use occlude_kernels::{ByChannel, Planes, Reduction, Strided};
 
 use super::change::{Boxes, Source};
 use super::kernel::{Kernel, Product};
@@ -24,6 +24,16 @@ pub(super) struct Part<'a> {
     pub(super) channels: usize,
     /// Places of zeros before and behind every line along the last spatial axis.
     pub(super) margin: usize,
+    /// Per row of the buffer, counted from the part's first, whether its change is dropped; empty where none is.
+    pub(super) dropped: Vec<bool>,
+}
+
+impl Part<'_> {
+    /// Whether the row that starts here in the buffer is dropped.
+    pub(super) fn is_dropped(&self, at: usize) -> bool {
+        let first = self.starts.first().copied().unwrap_or(0);
+        self.dropped.get((at - first) / self.channels).copied().unwrap_or(false)
+    }
 }
 
 /// Taps along the last spatial axis that a product of the change reads as one run: all of them where channels are few, else 1.
@@ -68,7 +78,7 @@ impl<'a> Work<'a> {
                     total += lines * 2 * margin * source.channels();
                 }
             }
-            parts.push(Part { boxes: source.boxes, starts, channels: source.channels(), margin });
+            parts.push(Part { boxes: source.boxes, starts, channels: source.channels(), margin, dropped: Vec::new() });
         }
         if margin > 0 {
             buffer.clear();
@@ -81,6 +91,14 @@ impl<'a> Work<'a> {
         for (source, part) in sources.iter().zip(&parts) {
             self.difference_of_part(source, channel, between, windows.clone(), part, buffer);
             channel += part.channels;
+        }
+        if margin == 0 {
+            let ends: Vec<usize> =
+                parts[1..].iter().map(|part| part.starts.first().copied().unwrap_or(0)).chain([total]).collect();
+            for ((part, end), &drop_below) in parts.iter_mut().zip(ends).zip(self.drop_below) {
+                let first = part.starts.first().copied().unwrap_or(0);
+                part.dropped = short_rows(self.program.isa, &buffer[first..end], part.channels, drop_below);
+            }
         }
         parts
     }
@@ -137,4 +155,12 @@ impl<'a> Work<'a> {
             }
         }
     }
+}
+
+/// Which rows are no longer than this, as vectors of channels.
+fn short_rows(isa: kernels::Isa, rows: &[f32], channels: usize, longest: f32) -> Vec<bool> {
+    let mut energies = vec![0.0; rows.len() / channels];
+    let planes = Planes { outer: energies.len(), axis: channels, inner: 1 };
+    kernels::reduce(isa, Reduction::SumSquare, rows, planes, &mut energies);
+    energies.into_iter().map(|energy| energy <= longest * longest).collect()
 }

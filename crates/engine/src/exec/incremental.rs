@@ -15,7 +15,7 @@ use super::change::{Boxes, Changes, Source, copy_part, differing, volume, whole}
 use super::compile::{Program, Step};
 use super::kernel::Kernel;
 use super::slots::Place;
-use super::strategy::{Algorithm, Strategy};
+use super::strategy::Strategy;
 use super::window_batch::Tally;
 use super::work::{Buffers, Work};
 
@@ -59,9 +59,8 @@ impl ChangeSpace {
             });
             let boxes = Boxes::new(regions.collect());
             if boxes.total() > 0 {
-                let algorithm = &strategy.algorithms[index];
-                tally.multiply_adds +=
-                    self.step(program, baseline, index, &boxes, algorithm).map_err(|e| e.at_node(&step.label))?;
+                let done = self.step(program, baseline, strategy, index, &boxes);
+                tally.multiply_adds += done.map_err(|e| e.at_node(&step.label))?;
             }
             self.boxes[step.output.0] = boxes;
             tally.secs += started.elapsed().as_secs_f64();
@@ -145,9 +144,9 @@ impl ChangeSpace {
         &mut self,
         program: &Program,
         baseline: &Baseline,
+        strategy: &Strategy,
         index: usize,
         boxes: &Boxes,
-        algorithm: &Algorithm,
     ) -> Result<u64> {
         let step = &program.steps[index];
         let Place::Slot(slot) = program.changes(baseline.form()).places[step.output.0] else { return Ok(0) };
@@ -160,11 +159,14 @@ impl ChangeSpace {
         let sources: Vec<Source> =
             parts.map_or(Vec::new(), |parts| parts.sources.iter().map(|(id, _)| source(id)).collect());
         let shape = &program.graph.tensor(step.output).shape;
+        let drop_below: Vec<f32> =
+            baseline.magnitudes(index).iter().map(|magnitude| magnitude * strategy.drop_below).collect();
         let work = Work {
             program,
             inputs: &inputs,
             pre,
-            algorithm,
+            algorithm: &strategy.algorithms[index],
+            drop_below: &drop_below,
             parts: parts.map(|parts| (parts, &sources[..])),
             constant: step.inputs.iter().map(|id| program.graph.tensor(*id).constant.is_some()).collect(),
             boxes,

@@ -108,10 +108,40 @@ impl Runner {
         sink: &mut Sink<'_>,
     ) -> Result<u64> {
         let strategy = self.strategy(baseline.form(), changes);
+        self.run_changes_with(&strategy, baseline, changes, windows, schedule, sink)
+    }
+
+    /// The same, approximately: beside a baseline of the truncated form, changes of a place that are shorter than `drop_below` times the mean length of the tensor's
+    /// places are dropped in front of every convolution that is done tap by tap. With 0, what did not change at all is dropped, and the run is exact.
+    ///
+    /// # Errors
+    /// See [`Runner::run`].
+    pub fn run_truncated(
+        &self,
+        baseline: &Baseline,
+        changes: &dyn Changes,
+        windows: &[usize],
+        drop_below: f32,
+        schedule: Schedule,
+        sink: &mut Sink<'_>,
+    ) -> Result<u64> {
+        let strategy = Strategy { drop_below, ..self.strategy(baseline.form(), changes) };
+        self.run_changes_with(&strategy, baseline, changes, windows, schedule, sink)
+    }
+
+    fn run_changes_with(
+        &self,
+        strategy: &Strategy,
+        baseline: &Baseline,
+        changes: &dyn Changes,
+        windows: &[usize],
+        schedule: Schedule,
+        sink: &mut Sink<'_>,
+    ) -> Result<u64> {
         let done = AtomicU64::new(0);
         let work = |batch: &mut WindowBatch, windows: &[usize]| {
             let before = batch.multiply_adds();
-            let outputs = batch.run(&self.program, baseline, &strategy, changes, windows, schedule.group)?;
+            let outputs = batch.run(&self.program, baseline, strategy, changes, windows, schedule.group)?;
             done.fetch_add(batch.multiply_adds() - before, Ordering::Relaxed);
             Ok(outputs)
         };
@@ -134,7 +164,7 @@ impl Runner {
             work.full += cost::of_whole_step(&self.program, step);
         }
         let bytes = |(step, tile): (usize, &Option<WinogradTile>)| {
-            let (product, map) = self.program.delta_product(step)?;
+            let (product, map) = self.program.delta_product(form, step)?;
             Some(Winograd::bytes_of((*tile)?, map.input.len(), product.in_channels, product.out_channels))
         };
         work.weight_bytes = tiles.iter().enumerate().filter_map(bytes).sum();
@@ -221,7 +251,7 @@ impl Runner {
     fn tiles(&self, form: Form, changes: &dyn Changes) -> Vec<Option<WinogradTile>> {
         match form {
             Form::Gather => vec![None; self.program.head.first],
-            Form::Delta => strategy::choose(&self.program, changes),
+            Form::Delta | Form::Truncated => strategy::choose(&self.program, changes),
         }
     }
 
@@ -254,6 +284,6 @@ impl Runner {
             Algorithm::Winograd(Arc::clone(kept.entry((step, tile)).or_insert_with(make)))
         };
         let tiles = self.tiles(form, changes);
-        Strategy { algorithms: tiles.into_iter().enumerate().map(algorithm).collect() }
+        Strategy { drop_below: 0.0, algorithms: tiles.into_iter().enumerate().map(algorithm).collect() }
     }
 }

@@ -10,6 +10,7 @@ use occlude_kernels::{Winograd, WinogradTile};
 
 use crate::graph::Region;
 
+use super::baseline::Form;
 use super::change::Changes;
 use super::compile::Program;
 use super::cost::tap_pairs;
@@ -41,6 +42,8 @@ pub(super) enum Algorithm {
 /// One algorithm per step of the body.
 #[derive(Clone, Debug)]
 pub(super) struct Strategy {
+    /// Changes of a place below this share of the input's mean magnitude are dropped; 0 in exact runs.
+    pub(super) drop_below: f32,
     pub(super) algorithms: Vec<Algorithm>,
 }
 
@@ -48,7 +51,7 @@ pub(super) struct Strategy {
 pub(super) fn choose(program: &Program, changes: &dyn Changes) -> Vec<Option<WinogradTile>> {
     let total = changes.len();
     let sample = SAMPLE.min(total);
-    let costs = |step| program.delta_product(step).and_then(|(product, map)| Costs::of(product, map));
+    let costs = |step| program.delta_product(Form::Delta, step).and_then(|(product, map)| Costs::of(product, map));
     let mut gains: Vec<Option<Costs>> = (0..program.head.first).map(costs).collect();
     if gains.iter().all(Option::is_none) {
         return vec![None; gains.len()];

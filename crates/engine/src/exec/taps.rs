@@ -127,7 +127,7 @@ impl Taps {
         if let [part] = parts
             && part.channels == unit
         {
-            return self.push_taps(0, Some(0), (self.starts[0], part.channels), row, table);
+            return self.push_taps(0, Some(0), part, row, table);
         }
         for _ in 0..self.runs() {
             for (index, part) in parts.iter().enumerate() {
@@ -139,11 +139,11 @@ impl Taps {
                     place = place.zip(next).map(|(p, c)| p * self.lengths[index][axis] + c as usize);
                 }
                 let units = part.channels / unit;
-                match place {
+                let first = place.map(|place| self.starts[index] + place * part.channels);
+                match first.filter(|&first| !part.is_dropped(first)) {
                     None => table.extend(std::iter::repeat_n(PAD, units)),
-                    Some(place) => {
+                    Some(first) => {
                         changed += units;
-                        let first = self.starts[index] + place * part.channels;
                         table.extend((0..units).map(|u| (first + u * unit) as u32));
                     }
                 }
@@ -160,7 +160,7 @@ impl Taps {
         &self,
         axis: usize,
         before: Option<usize>,
-        (start, run): (usize, usize),
+        part: &Part,
         row: &Row,
         table: &mut Vec<u32>,
     ) -> usize {
@@ -177,12 +177,14 @@ impl Taps {
         if axis + 1 == self.kernel.len() {
             let mut changed = 0;
             table.extend(places.map(|place| {
-                changed += usize::from(place.is_some());
-                place.map_or(PAD, |place| (start + place * run) as u32)
+                let at = place.map(|place| self.starts[0] + place * part.channels);
+                let at = at.filter(|&at| !part.is_dropped(at));
+                changed += usize::from(at.is_some());
+                at.map_or(PAD, |at| at as u32)
             }));
             return changed;
         }
-        places.map(|place| self.push_taps(axis + 1, place, (start, run), row, table)).sum()
+        places.map(|place| self.push_taps(axis + 1, place, part, row, table)).sum()
     }
 }
 

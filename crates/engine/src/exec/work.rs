@@ -36,6 +36,8 @@ pub(super) struct Work<'a> {
     /// The baseline's pre-activation of this step, where the delta form is used.
     pub(super) pre: Option<&'a [f32]>,
     pub(super) algorithm: &'a Algorithm,
+    /// Per part of the first input, the length of a place's change below which it is dropped; empty where none is.
+    pub(super) drop_below: &'a [f32],
     /// The first input in parts, where it is not put together.
     pub(super) parts: Option<(&'a Parts, &'a [Source<'a>])>,
     /// Of the output.
