@@ -1,13 +1,14 @@
 //! The self-check: a few windows, spread over the grid, recomputed by an independent run of the occluded input alone.
 //!
-//! At least one window, at most three and at most one in a hundred. The largest difference is recorded; beyond the tolerance the run fails: a wrong map
-//! is never handed out.
+//! At least one window, at most three and at most one in a hundred, on a diagonal of the grid, and such whose fill changes the input: elsewhere there is nothing to get wrong.
+//! The largest difference is recorded; beyond the tolerance the run fails: a wrong map is never handed out.
 
 use crate::error::{Error, Result};
 use crate::map::{Check, Map};
 use crate::occlusion::Occluder;
 use crate::scorer::Scorer;
 use crate::target::Measure;
+use crate::tensor::for_each_run;
 
 /// Share of a map's range, and of the largest |score|, that may differ.
 const OF_RANGE: f64 = 1e-4;
@@ -38,7 +39,7 @@ pub(super) fn run(
     measures: &[Measure],
     map: &mut Map,
 ) -> Result<()> {
-    let windows = spread(map);
+    let windows = spread(map, occluder);
     let mut input = vec![0.0; occluder.input().len()];
     let mut differences = Vec::new();
     for &window in &windows {
@@ -78,9 +79,82 @@ fn tolerance(map: &Map, target: usize) -> f64 {
     (OF_RANGE * range).max(OF_SCORE * f64::from(largest))
 }
 
-/// Windows at even distances among the computed ones, away from the corners of the grid.
-fn spread(map: &Map) -> Vec<usize> {
+/// Windows that are looked at for one that changes the input before any will do.
+const TRIES: usize = 1000;
+
+/// Windows at even distances along a diagonal of the grid, away from its corners; of each place the nearest window that is computed and changes the input.
+fn spread(map: &Map, occluder: &Occluder) -> Vec<usize> {
     let computed: Vec<usize> = (0..map.grid.len()).filter(|&w| !map.scores_of(0)[w].is_nan()).collect();
     let count = (computed.len() / 100).clamp(1, 3);
-    (0..count).map(|i| computed[(2 * i + 1) * computed.len() / (2 * count)]).collect()
+    let mut chosen: Vec<usize> = Vec::with_capacity(count);
+    for i in 0..count {
+        let wanted: Vec<usize> =
+            map.grid.shape().iter().map(|&length| (2 * i + 1) * length / (2 * count)).collect();
+        let distance = |window: usize| -> usize {
+            let place = map.grid.unravel(window);
+            place.iter().zip(&wanted).map(|(a, b)| a.abs_diff(*b).pow(2)).sum()
+        };
+        let mut near: Vec<usize> = computed.iter().copied().filter(|w| !chosen.contains(w)).collect();
+        near.sort_by_cached_key(|&window| (distance(window), window));
+        let changing = near.iter().take(TRIES).find(|&&window| changes(occluder, window));
+        chosen.extend(changing.or(near.first()));
+    }
+    chosen
+}
+
+/// Whether the fill of a window differs from what was there.
+fn changes(occluder: &Occluder, window: usize) -> bool {
+    let ranges = occluder.window_in_input(window);
+    let mut hidden = vec![0.0; ranges.iter().map(std::ops::Range::len).product()];
+    occluder.write_hidden(window, &mut hidden);
+    let (mut at, mut differs) = (0, false);
+    for_each_run(&occluder.spec().shape, &ranges, |run| {
+        let before = &occluder.input()[run.clone()];
+        differs |= hidden[at..at + run.len()] != *before;
+        at += run.len();
+    });
+    differs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map::tests_support::map;
+    use crate::occlusion::FillValues;
+
+    /// A map of one target on a grid of `side x side` windows of one element; the input is 1 where `bright` says so, the fill is 0.
+    fn chosen(side: usize, values: Vec<f32>, bright: impl Fn(usize) -> bool) -> Vec<usize> {
+        let map = map([side, side], [1, 1], [1, 1], values);
+        let input = (0..side * side).map(|i| f32::from(u8::from(bright(i)))).collect();
+        let occluder =
+            Occluder::new(input, map.input.clone(), map.grid.clone(), FillValues::PerChannel(vec![0.0]));
+        spread(&map, &occluder)
+    }
+
+    #[test]
+    fn as_many_windows_as_the_rule_says_and_not_in_one_column() {
+        for (side, count) in [(1, 1), (3, 1), (10, 1), (14, 1), (15, 2), (20, 3), (40, 3)] {
+            let windows = chosen(side, vec![0.5; side * side], |_| true);
+            assert_eq!(windows.len(), count, "{side}");
+            let mut columns: Vec<usize> = windows.iter().map(|w| w % side).collect();
+            columns.dedup();
+            assert_eq!(columns.len(), count, "{side}: {windows:?}");
+        }
+        assert_eq!(chosen(20, vec![0.5; 400], |_| true), [3 * 20 + 3, 10 * 20 + 10, 16 * 20 + 16]);
+    }
+
+    #[test]
+    fn windows_that_change_nothing_prove_nothing() {
+        // Only one column is not black.
+        let windows = chosen(20, vec![0.5; 400], |i| i % 20 == 9);
+        assert_eq!(windows.iter().filter(|w| **w % 20 == 9).count(), 3, "{windows:?}");
+        assert_eq!(chosen(3, vec![0.0; 9], |_| false), [4], "a picture that is all black");
+    }
+
+    #[test]
+    fn only_what_was_computed_is_checked() {
+        let mut values = vec![f32::NAN; 9];
+        values[8] = 0.5;
+        assert_eq!(chosen(3, values, |_| true), [8]);
+    }
 }
