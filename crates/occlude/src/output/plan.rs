@@ -1,7 +1,8 @@
-//! Where outputs go: checked before any work starts, written beside their place and renamed.
+//! Where outputs go: checked before any work starts (nothing is left behind by that), written beside their place and renamed.
 //!
 //! In: the outputs as the user named them and the inputs. Rules: the ending chooses the format; `-` is standard output (JSON); a folder (or a name that ends
-//! in `/`) gets `STEM.html`; `{stem}` is replaced by the input's file name without ending; several inputs need a folder or `{stem}`.
+//! in `/`) gets `STEM.html`; `{stem}` is replaced by the input's file name without ending; several inputs need a folder or `{stem}`. A folder that is missing is made when
+//! the first file is written into it, and said.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -62,6 +63,8 @@ pub struct Written {
     pub bytes: usize,
     /// What belongs to standard output.
     pub stdout: Option<Vec<u8>>,
+    /// The folder that was made for it.
+    pub made: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +81,7 @@ pub struct OutputPlan {
 }
 
 impl OutputPlan {
-    /// Settles the place of every output and tries that it can be written. Missing folders are made.
+    /// Settles the place of every output and tries that it can be written, or that its folder can be made.
     ///
     /// # Errors
     /// Argument: an unknown ending, several inputs for one file, two outputs in one place. File: a place that cannot be written.
@@ -124,17 +127,33 @@ impl OutputPlan {
     /// # Panics
     /// If there is no such input.
     pub fn write(&self, input: usize, map: &Map, picture: &Picture) -> Result<Vec<Written>> {
+        self.write_encoded(input, &|format| super::encode(map, picture, format))
+    }
+
+    /// Writes all outputs of one input, each with the bytes that `encode` gives for its format.
+    ///
+    /// # Errors
+    /// File: what the system says. And what `encode` says.
+    ///
+    /// # Panics
+    /// If there is no such input.
+    pub fn write_encoded(
+        &self,
+        input: usize,
+        encode: &dyn Fn(Format) -> Result<Vec<u8>>,
+    ) -> Result<Vec<Written>> {
         let mut written = Vec::new();
         for place in &self.places[input] {
             written.push(match place {
                 Place::Stdout => {
-                    let bytes = super::encode(map, picture, Format::Json)?;
-                    Written { path: None, bytes: bytes.len(), stdout: Some(bytes) }
+                    let bytes = encode(Format::Json)?;
+                    Written { path: None, bytes: bytes.len(), stdout: Some(bytes), made: None }
                 }
                 Place::File(path, format) => {
-                    let bytes = super::encode(map, picture, *format)?;
+                    let bytes = encode(*format)?;
+                    let made = make_folder(path)?;
                     write_renamed(path, &bytes)?;
-                    Written { path: Some(path.clone()), bytes: bytes.len(), stdout: None }
+                    Written { path: Some(path.clone()), bytes: bytes.len(), stdout: None, made }
                 }
             });
         }
@@ -168,25 +187,39 @@ fn place(output: &str, input: &Path, inputs: usize) -> Result<Place> {
     Ok(Place::File(path, format))
 }
 
-/// Makes the folder and a file beside the place, which is removed again.
+/// The folder that a file lies in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes a file beside the place, or where the first missing folder would be, which is removed again.
 fn try_writing(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Err(Error::file(format!("cannot write {}: it is a folder", path.display())));
     }
-    if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        if let Some(file) = parent.ancestors().find(|folder| folder.is_file()) {
-            let (path, file) = (path.display(), file.display());
-            return Err(Error::file(format!("cannot write {path}: {file} is a file, not a folder")));
-        }
-        std::fs::create_dir_all(parent).map_err(|e| Error::io("make the folder", parent, &e))?;
+    let folder = folder_of(path);
+    let there = folder.ancestors().find(|f| f.exists()).unwrap_or(Path::new("."));
+    if there.is_file() {
+        let (path, file) = (path.display(), there.display());
+        return Err(Error::file(format!("cannot write {path}: {file} is a file, not a folder")));
     }
     if path.metadata().is_ok_and(|m| m.permissions().readonly()) {
         return Err(Error::file(format!("cannot write {}: it is read-only", path.display())));
     }
-    let beside = beside(path);
-    std::fs::write(&beside, b"")
-        .and_then(|()| std::fs::remove_file(&beside))
-        .map_err(|e| Error::io("write", path, &e))
+    let beside = beside(&there.join(path.file_name().unwrap_or_default()));
+    std::fs::write(&beside, b"").and_then(|()| std::fs::remove_file(&beside)).map_err(|e| {
+        if there == folder { Error::io("write", path, &e) } else { Error::io("make the folder", folder, &e) }
+    })
+}
+
+/// Makes the folder of a file where it is missing, and returns it then.
+fn make_folder(path: &Path) -> Result<Option<PathBuf>> {
+    let folder = folder_of(path);
+    if folder.exists() {
+        return Ok(None);
+    }
+    std::fs::create_dir_all(folder).map_err(|e| Error::io("make the folder", folder, &e))?;
+    Ok(Some(folder.to_path_buf()))
 }
 
 fn write_renamed(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -228,6 +261,7 @@ mod tests {
             files(&[at("maps/")], &["cat.jpg", "dog.png"]).expect("good"),
             [["maps/cat.html"], ["maps/dog.html"]]
         );
+        std::fs::create_dir(dir.path().join("maps")).expect("folder");
         assert_eq!(
             files(&[at("{stem}.npz"), at("maps")], &["cat.jpg"]).expect("good"),
             [["cat.npz", "maps/cat.html"]]
@@ -257,8 +291,21 @@ mod tests {
         let written = plan.write(0, &map, &picture).expect("writes");
         assert_eq!((written[0].path.as_deref(), written[0].bytes), (Some(path.as_path()), 128 + 8));
         assert!(written[1].stdout.as_ref().is_some_and(|b| b.starts_with(b"{")));
-        assert_eq!(std::fs::read_dir(dir.path()).expect("folder").count(), 1);
+        assert_eq!((std::fs::read_dir(dir.path()).expect("folder").count(), &written[0].made), (1, &None));
         let array = crate::input::npy::parse(&std::fs::read(&path).expect("there"), &path).expect("an array");
         assert_eq!((array.shape, array.values), (vec![1, 2], vec![0.5, -1.0]));
+    }
+
+    #[test]
+    fn a_missing_folder_is_made_when_the_file_is_written_and_said() {
+        let dir = tempfile::tempdir().expect("folder");
+        let output = dir.path().join("a/b/m.npy");
+        let plan = OutputPlan::prepare(&[output.display().to_string()], &inputs(&["x.npy"])).expect("good");
+        assert!(!dir.path().join("a").exists(), "trying makes no folder");
+        let map = map([2, 4], [2, 2], [2, 2], vec![0.5, -1.0]);
+        let picture = Picture { width: 1, height: 1, rgb: vec![0; 3], photographic: false };
+        let made = |plan: &OutputPlan| plan.write(0, &map, &picture).expect("writes")[0].made.clone();
+        assert_eq!((made(&plan), made(&plan)), (Some(dir.path().join("a/b")), None));
+        assert!(output.exists());
     }
 }
