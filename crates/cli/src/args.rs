@@ -13,8 +13,9 @@ Examples:
   occlude map efficientnet-lite0/ coffee.jpg -o coffee.html
   occlude inspect model.onnx
   occlude plan model.onnx photo.jpg --window 32 --stride 8
+  occlude verify model.onnx photo.jpg
 
-Exit status: 0 done; 1 some of several inputs failed;
+Exit status: 0 done; 1 some of several inputs failed, or verify found a difference;
 2 bad arguments, file or model; 130 interrupted.";
 
 const MAP_EXAMPLES: &str = "\
@@ -30,6 +31,15 @@ const PLAN_EXAMPLES: &str = "\
 Examples:
   occlude plan model.onnx cat.jpg --window 16 --stride 4
   occlude plan model.onnx scan.npy --memory-limit 2G --json";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  occlude verify model.onnx cat.jpg --window 16 --stride 8
+  occlude verify model.onnx scan.npy --engine gather --json
+  occlude verify model.onnx cat.jpg -o difference.npz
+
+Exit status: 0 inside the bounds; 1 beyond them; 2 bad arguments, file or model;
+130 interrupted before every window was compared.";
 
 const INSPECT_EXAMPLES: &str = "\
 Examples:
@@ -77,6 +87,9 @@ pub(crate) enum Command {
     /// Show what a map would cost, without running it: windows, multiply-adds, memory, time
     #[command(after_help = PLAN_EXAMPLES)]
     Plan(PlanArguments),
+    /// Check the incremental run: every window also by a full run, outputs and map compared
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(VerifyArguments),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -93,7 +106,7 @@ pub(crate) struct MapArguments {
     /// Pictures (PNG, JPEG, WebP, TIFF, BMP), or .npy files taken as the tensor itself
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Where the map goes; may be given several times. The ending chooses: .html .png .json .npz .npy. A folder gets STEM.html, {stem} is replaced by the input's name, - is standard output (JSON)
+    /// Where the map goes; may be given several times. The ending chooses: .html .png .json .npz .npy. A folder (maps/) gets STEM.html and is made if it is missing, {stem} is replaced by the input's name, - is standard output (JSON)
     #[arg(short, long = "output", value_name = "OUT", help_heading = "Output")]
     pub(crate) output: Vec<String>,
     /// Print a summary as JSON on standard output, one line per input (schema occlude.map-summary/1)
@@ -125,6 +138,25 @@ pub(crate) struct PlanArguments {
     /// A picture or a .npy tensor
     pub(crate) input: PathBuf,
     /// Print all of it as JSON (schema occlude.plan/1)
+    #[arg(long, help_heading = "Output")]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) what: WhatFlags,
+    #[command(flatten)]
+    pub(crate) how: HowFlags,
+}
+
+/// `occlude verify`
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArguments {
+    /// An .onnx file or a model folder
+    pub(crate) model: PathBuf,
+    /// A picture or a .npy tensor
+    pub(crate) input: PathBuf,
+    /// Keep both maps and their difference in a .npz file
+    #[arg(short, long = "output", value_name = "FILE.npz", help_heading = "Output")]
+    pub(crate) output: Option<String>,
+    /// Print the result as JSON (schema occlude.verify/1)
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -170,7 +202,7 @@ pub(crate) struct HowFlags {
     /// Where the channels are: nchw or nhwc [default: from the model]
     #[arg(long, value_name = "LAYOUT")]
     layout: Option<String>,
-    /// How a picture becomes the input: a name (imagenet, unit, tf, inception, caffe, none), steps joined by commas (resize=256,crop=224,mean=a/b/c), or both. Steps are resize, crop, filter, scale, mean, std, channels [default: from the model folder]
+    /// How a picture becomes the input: a name (imagenet, unit, tf, inception, caffe, none), steps joined by commas (resize=256,crop=224,mean=a/b/c), or both. Steps are resize, crop, rounding, filter, scale, mean, std, channels [default: from the model folder]
     #[arg(long, value_name = "STEPS")]
     preprocess: Option<String>,
     /// Number of threads; results do not depend on it [default: all cores]

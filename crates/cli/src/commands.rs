@@ -4,3 +4,4 @@ pub(crate) mod completions;
 pub(crate) mod inspect;
 pub(crate) mod map;
 pub(crate) mod plan;
+pub(crate) mod verify;

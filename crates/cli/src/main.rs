@@ -23,6 +23,8 @@ pub(crate) enum Outcome {
     Done,
     /// 1: some of several inputs failed; each was named.
     SomeFailed,
+    /// 1: a check that was asked for failed; the result says where.
+    CheckFailed,
     /// 2: nothing could be done; the error was printed.
     Failed,
     /// 130: stopped by the user; what was computed is saved.
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Map(map) => commands::map::run(map, &printer),
         Command::Inspect(inspect) => commands::inspect::run(inspect, &printer),
         Command::Plan(plan) => commands::plan::run(plan, &printer),
+        Command::Verify(verify) => commands::verify::run(verify, &printer),
         Command::Completions { shell } => commands::completions::run(*shell, &printer),
     };
     let outcome = outcome.unwrap_or_else(|error| {
@@ -44,7 +47,7 @@ fn main() -> ExitCode {
     });
     ExitCode::from(match outcome {
         Outcome::Done => 0,
-        Outcome::SomeFailed => 1,
+        Outcome::SomeFailed | Outcome::CheckFailed => 1,
         Outcome::Failed => 2,
         Outcome::Interrupted => 130,
     })

@@ -123,6 +123,11 @@ pub(crate) fn count(value: u64) -> String {
     format!("{scaled:.digits$}{}", units[unit])
 }
 
+/// `1 window`, `12 windows`
+pub(crate) fn windows(count: usize) -> String {
+    format!("{count} window{}", if count == 1 { "" } else { "s" })
+}
+
 /// A duration in words: `0.35 s`, `12 s`, `3:05`, `1:02:03`.
 pub(crate) fn seconds(value: f64) -> String {
     let whole = value.round() as u64;

@@ -33,6 +33,8 @@ fn all_files_of_a_run_agree() {
         "attribution",
         "baseline",
         "complete",
+        "ends_0",
+        "ends_1",
         "map",
         "most_probable",
         "scores",
@@ -49,6 +51,9 @@ fn all_files_of_a_run_agree() {
     assert_eq!(bits(&(0..45).map(difference).collect::<Vec<_>>()), bits(&sensitivity));
     for axis in ["starts_0", "starts_1"] {
         assert_eq!(arrays[axis].i64(), [0, 56, 112]);
+    }
+    for axis in ["ends_0", "ends_1"] {
+        assert_eq!(arrays[axis].i64(), [112, 168, 224]);
     }
     assert_eq!(arrays["window"].i64(), [112, 112]);
     assert_eq!((arrays["complete"].descr.as_str(), &arrays["complete"].bytes[..]), ("|b1", &[1u8][..]));
@@ -84,6 +89,47 @@ fn all_files_of_a_run_agree() {
     let page = String::from_utf8(shell.read("m.html")).unwrap();
     assert!(page.starts_with("<!") && page.contains("espresso") && page.contains("occlude.page/1"));
     assert!(!page.contains("src=\"http") && !page.contains("href=\"http"), "the page needs a network");
+}
+
+#[test]
+fn windows_that_are_cut_off_say_where_they_end() {
+    let shell = Shell::new();
+    let run = |border: &str| {
+        shell.done(&format!(
+            "map {DEMO} {COFFEE} --window 96 --stride 96 --border {border} -q -o [TMP]/m.npz"
+        ));
+        npz(&shell.read("m.npz"))
+    };
+    let clipped = run("clip");
+    assert_eq!((clipped["starts_0"].i64(), clipped["ends_0"].i64()), (vec![0, 96, 192], vec![96, 192, 224]));
+    let centred = run("center");
+    let (starts, ends) = (centred["starts_1"].i64(), centred["ends_1"].i64());
+    assert!(starts[0] == 0 && ends[0] < 96, "the first window is cut off: {starts:?} {ends:?}");
+    assert_eq!(centred["window"].i64(), [96, 96]);
+}
+
+/// What `verify` says, as JSON and as arrays, is one and the same.
+#[test]
+fn a_verification_says_the_same_everywhere() {
+    let shell = Shell::new();
+    let output =
+        shell.done(&format!("verify {DEMO} {COFFEE} {QUICK} --target top2 --json -o [TMP]/both.npz"));
+    let found = json(&output.stdout);
+    assert_eq!((&found["schema"], &found["within"]), (&"occlude.verify/1".into(), &true.into()));
+    assert_eq!((&found["complete"], &found["compared"]), (&true.into(), &9.into()));
+    let arrays = npz(&shell.read("both.npz"));
+    let (map, full) = (arrays["map"].f32(), arrays["full"].f32());
+    assert_eq!((&arrays["map"].shape[..], map.len()), (&[2, 3, 3][..], 18));
+    assert_eq!(arrays["output_difference"].shape, [3, 3]);
+    let expected: Vec<f32> = map.iter().zip(&full).map(|(a, b)| a - b).collect();
+    assert_eq!(bits(&arrays["difference"].f32()), bits(&expected));
+    let largest = expected.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+    let (said, scale) = (&found["map"]["max_abs_diff"], found["map"]["scale"].as_f64().unwrap());
+    // The worst target is the one that uses most of what it is allowed, so its difference is no larger than the largest of all.
+    assert!(said.as_f64().unwrap() <= f64::from(largest) + 1e-12 && scale > 0.1, "{said} of {scale}");
+    // The map that is verified is the one that `map` makes.
+    shell.done(&format!("map {DEMO} {COFFEE} {QUICK} --target top2 -q -o [TMP]/m.npz"));
+    assert_eq!(bits(&npz(&shell.read("m.npz"))["map"].f32()), bits(&map));
 }
 
 #[test]

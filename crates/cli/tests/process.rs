@@ -144,6 +144,20 @@ mod interrupt {
         assert_eq!(again["map"].f32(), [part[place]], "window {place}");
     }
 
+    /// A verification that is stopped says what it compared, and is no success.
+    #[test]
+    fn an_interrupted_verification_says_how_far_it_went() {
+        let shell = Shell::new();
+        let job = format!("verify {DEMO} {COFFEE} {LONG} -o [TMP]/both.npz");
+        let (code, said) = interrupted(&shell, &job);
+        assert_eq!(code, Some(130), "{said}");
+        assert!(said.contains(" of 43681 windows were compared"), "{said}");
+        let arrays = npz(&shell.read("both.npz"));
+        assert_eq!((&arrays["complete"].bytes[..], &arrays["full"].shape[..]), (&[0][..], &[209, 209][..]));
+        let compared = |name: &str| arrays[name].f32().iter().filter(|v| !v.is_nan()).count();
+        assert_eq!(compared("map"), compared("full"));
+    }
+
     /// What failed before is not forgotten, and what was not begun is counted.
     #[test]
     fn an_interrupted_call_accounts_for_every_input() {

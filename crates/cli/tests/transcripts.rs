@@ -29,6 +29,7 @@ fn help() -> Table {
         page("help_map", "map --help"),
         page("help_inspect", "inspect --help"),
         page("help_plan", "plan --help"),
+        page("help_verify", "verify --help"),
         page("help_completions", "completions --help"),
     ]
 }
@@ -69,6 +70,12 @@ fn runs() -> Table {
             ("inspect_slow_nodes", "inspect tests/corpus/ops/rare_einsum_channels.onnx".to_string()),
             ("plan", format!("plan {DEMO} {COFFEE} {QUICK} --threads 2 --roi 0:112,0:224")),
             (
+                "map_channels",
+                format!("map {DEMO} {COFFEE} --window 1x112x112 --stride 1x112x112 --threads 2"),
+            ),
+            ("verify", format!("verify {DEMO} {COFFEE} {QUICK} --threads 2 -o [TMP]/new/both.npz")),
+            ("verify_gather", format!("verify {DEMO} {COFFEE} {QUICK} --threads 2 --engine gather -q")),
+            (
                 "plan_channels",
                 format!("plan {DEMO} {COFFEE} --window 1x112x112 --stride 1x56x56 --threads 2"),
             ),
@@ -99,7 +106,7 @@ fn completions_of_every_shell() {
         let output = shell.done(&format!("completions {name}"));
         let script = String::from_utf8(output.stdout).unwrap();
         assert!(script.starts_with(start), "{name}: {}", &script[..script.len().min(200)]);
-        for word in ["inspect", "memory-limit", "ort-library"] {
+        for word in ["inspect", "verify", "memory-limit", "ort-library"] {
             assert!(script.contains(word), "{name} does not complete {word}");
         }
         assert!(output.stderr.is_empty());
@@ -204,6 +211,7 @@ fn bad_arguments() -> Table {
             ("class", flags("--target expresso")),
             ("class_index", flags("--target 1000")),
             ("node", flags("--target node:/_conv_head/Conv_output")),
+            ("class_too_many", flags("--target top1001")),
             ("node_how", flags("--target node:/_conv_head/Conv_output_0:median")),
             ("node_channel", flags("--target node:/_conv_head/Conv_output_0:channel=1280")),
             ("window", flags("--window 225")),
@@ -238,6 +246,9 @@ fn bad_arguments() -> Table {
             ("one_output_for_two", flags(&format!("{COFFEE} -o [TMP]/map.png"))),
             ("two_on_stdout", flags("--json -o -")),
             ("flag", flags("--windw 16")),
+            ("verify_full", format!("verify {DEMO} {COFFEE} --engine full")),
+            ("verify_ort", format!("verify {DEMO} {COFFEE} --runtime ort")),
+            ("verify_picture", format!("verify {DEMO} {COFFEE} -o [TMP]/difference.png")),
             ("no_input", format!("map {DEMO}")),
             ("no_command", "mapp".to_string()),
             ("shell", "completions csh".to_string()),

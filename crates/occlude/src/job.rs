@@ -4,6 +4,7 @@
 //! map as far as it got. Which scorer runs is not known here, and nothing is printed or written.
 
 mod check;
+mod verify;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use crate::scorer::{Outputs, Scorer};
 use crate::settings::Settings;
 use crate::target::{Measure, is_vector, resolve};
 use crate::tensor::shape_text;
+
+pub use verify::{Difference, Verification};
 
 /// What the outputs of a model mean.
 #[derive(Clone, Debug, Default)]
@@ -105,13 +108,14 @@ impl Job<'_> {
         self.describe_targets(&measures, &baseline, &mut map)?;
         map.provenance.timings.baseline_secs = baseline_secs;
         let score_result = self.score(&occluder, &measures, &mut map, watch, started);
-        if let Err(error) = score_result {
-            return Err(if map.computed > 0 { error.with_partial_map(map) } else { error });
-        }
+        // What is left of a run that fails is shown too, so it is checked too.
         if map.computed > 0 {
             let check_started = Instant::now();
             check::run(self.scorer, &occluder, &measures, &mut map)?;
             map.provenance.timings.check_secs = check_started.elapsed().as_secs_f64();
+        }
+        if let Err(error) = score_result {
+            return Err(if map.computed > 0 { error.with_partial_map(map) } else { error });
         }
         Ok(map)
     }
@@ -253,15 +257,17 @@ impl Job<'_> {
         report(watch, 0, total, begun);
         let mut failure = None;
         let mut sink = |window: usize, outputs: &[&[f32]]| -> ControlFlow<()> {
+            // The rest of a group that is computed comes also after a break, and is kept.
             if let Err(error) = self.take(window, outputs, measures, map) {
-                failure = Some(error);
+                failure.get_or_insert(error);
                 return ControlFlow::Break(());
             }
             if map.computed == 1 {
                 map.provenance.timings.first_window_secs = started.elapsed().as_secs_f64();
             }
             report(watch, map.computed, total, begun);
-            if cancelled(watch) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            let stops = failure.is_some() || cancelled(watch);
+            if stops { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let result = self.scorer.score(occluder, &order, &mut sink);
         map.provenance.timings.windows_secs = begun.elapsed().as_secs_f64();

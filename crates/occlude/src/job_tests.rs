@@ -153,6 +153,21 @@ fn cancelling_keeps_what_is_computed() {
     assert!(map.check.is_some());
 }
 
+/// Five windows into a run by groups of four the user cancels: the second group was computed, so all of it is kept.
+#[test]
+fn cancelling_keeps_the_rest_of_a_group_that_was_computed() {
+    let spec = TensorSpec::new("x", &[1, 8, 8], Layout::ChannelsFirst);
+    let (_, scorer) = linear(&spec, 4);
+    let input = Input::from_tensor(spec.clone(), ramp(&spec)).expect("fits");
+    let settings = Settings { window: Some(vec![2]), ..Settings::default() };
+    let cancel = AtomicBool::new(false);
+    let mut progress = |p: &Progress| cancel.store(p.done >= 5, Ordering::Relaxed);
+    let map = job(&scorer, &settings)
+        .run(&input, &mut Watch { cancel: Some(&cancel), progress: Some(&mut progress) })
+        .expect("a partial map");
+    assert_eq!((map.computed, map.sensitivity.iter().filter(|v| !v.is_nan()).count()), (8, 8));
+}
+
 #[test]
 fn nan_out_of_the_model_names_the_window_and_keeps_the_rest() {
     let spec = TensorSpec::new("x", &[1, 1, 4], Layout::ChannelsFirst);
@@ -174,6 +189,7 @@ fn nan_out_of_the_model_names_the_window_and_keeps_the_rest() {
     );
     let partial = error.partial_map().expect("what was computed before");
     assert_eq!((partial.computed, partial.is_complete()), (1, false));
+    assert!(partial.check.is_some(), "what is shown is checked");
     let zero = Input::from_tensor(spec, vec![0.0; 4]).expect("fits");
     let error = run(&scorer, &settings, &zero).expect_err("infinite from the start");
     assert!(error.to_string().contains("-inf for the untouched input"), "{error}");

@@ -22,7 +22,7 @@ mod tensor;
 
 pub use error::{Error, ErrorKind, Result};
 pub use input::{Geometry, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text};
-pub use job::{Job, Meaning, Progress, Watch};
+pub use job::{Difference, Job, Meaning, Progress, Verification, Watch};
 pub use map::{
     Attribution, Check, Direction, FileFact, Map, MapTarget, MostProbable, Provenance, Summary, Timings,
     TopWindow,
@@ -32,7 +32,7 @@ pub use model_folder::{Configuration, Labels, ModelFolder};
 pub use occlusion::{AxisRole, Border, Fill, FillValues, Grid, GridAxis, Occluder, ReadImage};
 pub use output::{Format, OutputPlan, Written};
 pub use score::{Activation, Readout, ScoreKind};
-pub use scorer::{BatchScorer, EngineOptions, EngineScorer, MemoryPlan, Outputs, Scorer, Sink};
+pub use scorer::{BatchScorer, EngineOptions, EngineScorer, FullRuns, MemoryPlan, Outputs, Scorer, Sink};
 #[cfg(feature = "ort")]
 pub use scorer::{OrtModel, find_onnxruntime};
 pub use settings::{EngineChoice, Runtime, Setting, Settings};

@@ -8,6 +8,7 @@ pub mod json;
 mod npz;
 mod plan;
 pub mod png;
+pub mod verification;
 mod words;
 
 pub use plan::{Format, OutputPlan, Written};
@@ -35,9 +36,13 @@ pub fn encode(map: &Map, picture: &Picture, format: Format) -> Result<Vec<u8>> {
 
 /// `[T, grid...]`, the first axis left out for one target.
 fn npy_array(map: &Map) -> (Vec<usize>, &[f32]) {
+    (npy_shape(map), &map.sensitivity)
+}
+
+fn npy_shape(map: &Map) -> Vec<usize> {
     let mut shape = map.grid.shape();
     if map.targets.len() != 1 {
         shape.insert(0, map.targets.len());
     }
-    (shape, &map.sensitivity)
+    shape
 }

@@ -148,7 +148,7 @@ impl Settings {
         row(
             "engine",
             "incremental",
-            "incremental: compute again only what a window can reach; full: the whole network for every window",
+            "incremental: compute again only what a window can reach; gather: the same, with a full run's bits; full: the whole network for every window",
         ),
         row("runtime", "builtin", "builtin, or ort for ONNX Runtime (always full)"),
         row("approximate", "off", "off; results are exact"),

@@ -4,7 +4,7 @@ use occlude::{Facts, Model, Result, preprocess_to_text};
 use serde_json::json;
 
 use crate::args::{self, InspectArguments};
-use crate::printer::{bytes, count, memory};
+use crate::printer::{bytes, count, memory, windows};
 use crate::{Outcome, Printer};
 
 /// Nodes listed as the most expensive ones.
@@ -83,10 +83,10 @@ fn lines(facts: &Facts, model: &Model, all_nodes: bool) -> Vec<String> {
     lines.push(row(
         "memory",
         format!(
-            "packed weights {} · kept baseline {} · {} windows in flight {} · allowance {} · {}",
+            "packed weights {} · kept baseline {} · {} in flight {} · allowance {} · {}",
             memory(held.weights),
             memory(held.baseline),
-            held.windows_in_flight,
+            windows(held.windows_in_flight),
             memory(held.in_flight),
             memory(held.allowance),
             facts.instruction_set

@@ -3,7 +3,7 @@
 //! Where outputs go is checked before the work starts. A bad input is named at once and again at the end, and does not stop the others; an interrupted or
 //! failed run keeps what it has computed, marked incomplete. The words of the summary are in `talk`.
 
-mod talk;
+pub(super) mod talk;
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 use occlude::{Error, Input, Job, Map, Model, OutputPlan, Result, Settings, Watch};
 
 use crate::args::{self, MapArguments};
-use crate::printer::bytes;
 use crate::progress::{Bar, Wait};
 use crate::{Outcome, Printer, interrupt};
 
@@ -125,9 +124,7 @@ impl Call<'_> {
             if let Some(data) = &written.stdout {
                 printer.data(data);
             }
-            if let Some(path) = &written.path {
-                printer.say("wrote", &format!("{} ({})", path.display(), bytes(written.bytes as u64)));
-            }
+            talk::written(&written, printer);
         }
         Ok(())
     }

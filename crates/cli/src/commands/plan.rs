@@ -5,7 +5,7 @@ use occlude::{AxisRole, Model, Result, RunPlan};
 use serde_json::json;
 
 use crate::args::{self, PlanArguments};
-use crate::printer::{count, memory, seconds};
+use crate::printer::{count, memory, seconds, windows};
 use crate::{Outcome, Printer};
 
 /// Multiply-adds per second and thread that a full run is taken to reach; measured on one machine, so the estimate is a rough one.
@@ -60,7 +60,7 @@ fn lines(plan: &RunPlan, full_secs: Option<f64>) -> Vec<String> {
             (axis.starts.first().copied().unwrap_or(0), axis.ends.last().copied().unwrap_or(0));
         lines.push(row(
             &format!("  {name}s"),
-            format!("{} windows over {first}-{last} of {}", axis.starts.len(), axis.length),
+            format!("{} over {first}-{last} of {}", windows(axis.starts.len()), axis.length),
         ));
     }
     lines.push(row(
@@ -76,11 +76,11 @@ fn lines(plan: &RunPlan, full_secs: Option<f64>) -> Vec<String> {
         lines.push(row(
             "memory",
             format!(
-                "at most {}: packed weights {}, kept baseline {}, {} windows in flight {}, allowance {}",
+                "at most {}: packed weights {}, kept baseline {}, {} in flight {}, allowance {}",
                 memory(total),
                 memory(held.weights),
                 memory(held.baseline),
-                held.windows_in_flight,
+                windows(held.windows_in_flight),
                 memory(held.in_flight),
                 memory(held.allowance)
             ),

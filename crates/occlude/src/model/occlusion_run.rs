@@ -18,7 +18,7 @@ use crate::map::Map;
 use crate::occlusion::{Border, Fill};
 use crate::score::{Activation, ScoreKind};
 use crate::settings::{EngineChoice, Runtime, Settings};
-use crate::target::{Target, is_vector};
+use crate::target::{REDUCTIONS, Target, is_vector};
 
 /// Sizes of a window or steps of a stride: one number for all spatial axes, or one per axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,18 +131,7 @@ impl<'m> Occlusion<'m> {
         let graph = resolved.graph.take();
         let scorer = self.model.scorer(&input.spec, graph, &resolved.requests, &self.settings)?;
         let load_secs = self.model.load_secs + started.elapsed().as_secs_f64();
-        let read_image = |path: &Path| -> Result<Vec<f32>> {
-            let image = input::read(path, self.model.port(), self.model.preprocess())?;
-            if image.spec != input.spec {
-                return Err(Error::argument(format!(
-                    "the fill {} is {}, the input is {}",
-                    path.display(),
-                    image.spec,
-                    input.spec
-                )));
-            }
-            Ok(image.values)
-        };
+        let read_image = self.image_reader(input);
         let job = Job {
             scorer: scorer.as_ref(),
             meaning: resolved.meaning,
@@ -154,6 +143,22 @@ impl<'m> Occlusion<'m> {
         let mut map = job.run(input, watch)?;
         map.notes.extend(resolved.notes);
         Ok(map)
+    }
+
+    /// Reads the picture of the fill `image:FILE` as this input was read.
+    pub(super) fn image_reader(&self, input: &Input) -> impl Fn(&Path) -> Result<Vec<f32>> {
+        move |path: &Path| {
+            let image = input::read(path, self.model.port(), self.model.preprocess())?;
+            if image.spec != input.spec {
+                return Err(Error::argument(format!(
+                    "the fill {} is {}, the input is {}",
+                    path.display(),
+                    image.spec,
+                    input.spec
+                )));
+            }
+            Ok(image.values)
+        }
     }
 
     /// Which tensors are needed, and what they mean.
@@ -214,12 +219,33 @@ impl<'m> Occlusion<'m> {
             }
         }
         for node in target.nodes() {
+            if let Some(graph) = &graph {
+                check_reduction(graph, &node)?;
+            }
             if !requests.contains(&node) {
                 requests.push(node);
             }
         }
         Ok(Resolved { graph, requests, meaning, notes })
     }
+}
+
+/// Names may hold colons, so a reduction that is not known is read as the end of a name: where the model has a tensor of the rest, the reduction is the mistake.
+fn check_reduction(graph: &Graph, node: &str) -> Result<()> {
+    let Some((tensor, reduction)) = node.rsplit_once(':') else { return Ok(()) };
+    if graph.find(node).is_some() || graph.find(tensor).is_none() {
+        return Ok(());
+    }
+    let near = REDUCTIONS
+        .split(", ")
+        .map(|known| (strsim::jaro_winkler(known, reduction), known))
+        .filter(|(likeness, _)| *likeness >= 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let hint = near.map_or(String::new(), |(_, known)| format!("did you mean {known}? "));
+    Err(Error::argument(format!(
+        "target node:{node} asks for \"{reduction}\" of tensor \"{tensor}\", expected {REDUCTIONS}"
+    ))
+    .with_hint(format!("{hint}node:{tensor} alone is the sum over all elements")))
 }
 
 /// What a run needs of the model.

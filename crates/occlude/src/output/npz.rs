@@ -2,7 +2,8 @@
 //!
 //! Keys (`T` targets; the first axis of `map`, `scores` and `attribution` is left out for one target): `map` f32 `[T, grid...]`; `attribution` f32 `[T, spatial axes of the
 //! input...]`; `most_probable` i32 `[grid...]`, -1 = not computed (absent without classes); `scores` f32 `[T, grid...]`; `baseline` f32 `[T]`;
-//! `starts_0` .. `starts_n` i64, window starts per axis of the grid; `window` i64, one size per axis of the grid; `complete` bool.
+//! `starts_0` .. `starts_n` and `ends_0` .. `ends_n` i64, first element and end (exclusive) of the windows per axis of the grid, cut off at the border as they were run;
+//! `window` i64, one size per axis of the grid; `complete` bool.
 //! A zip archive of stored entries with a fixed date: the same map gives the same bytes.
 
 use std::io::{Cursor, Write};
@@ -17,7 +18,7 @@ use crate::input::npy;
 use crate::map::Map;
 
 pub(super) fn encode(map: &Map) -> Result<Vec<u8>> {
-    let mut archive = Archive(ZipWriter::new(Cursor::new(Vec::new())));
+    let mut archive = Archive::new();
     let (shape, values) = npy_array(map);
     archive.add("map", &shape, values)?;
     let attribution = map.attribution();
@@ -29,20 +30,35 @@ pub(super) fn encode(map: &Map) -> Result<Vec<u8>> {
     archive.add("scores", &shape, &map.scores)?;
     let baseline: Vec<f32> = map.targets.iter().map(|t| t.baseline).collect();
     archive.add("baseline", &[baseline.len()], &baseline)?;
-    for (i, axis) in map.grid.axes.iter().enumerate() {
-        let starts: Vec<i64> = axis.starts.iter().map(|&s| s as i64).collect();
-        archive.add(&format!("starts_{i}"), &[starts.len()], &starts)?;
-    }
-    let window: Vec<i64> = map.grid.axes.iter().map(|a| a.window as i64).collect();
-    archive.add("window", &[window.len()], &window)?;
-    archive.add("complete", &[], &[map.is_complete()])?;
+    archive.add_grid(map)?;
     archive.finish()
 }
 
-struct Archive(ZipWriter<Cursor<Vec<u8>>>);
+pub(super) struct Archive(ZipWriter<Cursor<Vec<u8>>>);
 
 impl Archive {
-    fn add<T: AutoSerialize + Copy>(&mut self, name: &str, shape: &[usize], values: &[T]) -> Result<()> {
+    pub(super) fn new() -> Self {
+        Archive(ZipWriter::new(Cursor::new(Vec::new())))
+    }
+
+    /// Where the windows are, and whether all of them were computed.
+    pub(super) fn add_grid(&mut self, map: &Map) -> Result<()> {
+        let whole = |values: &[usize]| values.iter().map(|&v| v as i64).collect::<Vec<i64>>();
+        for (i, axis) in map.grid.axes.iter().enumerate() {
+            self.add(&format!("starts_{i}"), &[axis.len()], &whole(&axis.starts))?;
+            self.add(&format!("ends_{i}"), &[axis.len()], &whole(&axis.ends))?;
+        }
+        let window: Vec<i64> = map.grid.axes.iter().map(|a| a.window as i64).collect();
+        self.add("window", &[window.len()], &window)?;
+        self.add("complete", &[], &[map.is_complete()])
+    }
+
+    pub(super) fn add<T: AutoSerialize + Copy>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        values: &[T],
+    ) -> Result<()> {
         let options = FileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .last_modified_time(DateTime::default());
@@ -53,7 +69,7 @@ impl Archive {
         self.0.write_all(&array).map_err(refused)
     }
 
-    fn finish(mut self) -> Result<Vec<u8>> {
+    pub(super) fn finish(mut self) -> Result<Vec<u8>> {
         let refused = |e: npyz::zip::result::ZipError| Error::file(format!("cannot write the archive: {e}"));
         Ok(self.0.finish().map_err(refused)?.into_inner())
     }
@@ -75,9 +91,21 @@ mod tests {
         {
             assert!(names.contains(&name.to_string()), "{name} is missing in {names:?}");
         }
+        let ends = archive.by_name("ends_1").expect("reads").expect("is there");
+        assert_eq!(ends.into_vec::<i64>().expect("i64"), [2, 4]);
         let attribution = archive.by_name("attribution").expect("reads").expect("is there");
         assert_eq!(attribution.shape(), [4, 4]);
         let values = attribution.into_vec::<f32>().expect("f32");
         assert_eq!((values[0], values[15]), (1.0, 4.0));
+    }
+
+    #[test]
+    fn windows_that_are_cut_off_say_where_they_end() {
+        let map = map([4, 5], [2, 2], [2, 2], vec![0.0; 6]);
+        let mut archive =
+            npyz::npz::NpzArchive::new(Cursor::new(encode(&map).expect("writes"))).expect("an archive");
+        let mut read =
+            |name: &str| archive.by_name(name).expect("reads").expect(name).into_vec::<i64>().expect("i64");
+        assert_eq!((read("starts_1"), read("ends_1")), (vec![0, 2, 4], vec![2, 4, 5]));
     }
 }

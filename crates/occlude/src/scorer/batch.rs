@@ -74,6 +74,7 @@ where
                 occluder.occlude_into(window, example);
             }
             let outputs = self.run_checked(inputs, group.len())?;
+            let mut stop = false;
             for (place, &window) in group.iter().enumerate() {
                 let slices: Vec<&[f32]> = outputs
                     .values
@@ -83,9 +84,10 @@ where
                         &values[place * one..(place + 1) * one]
                     })
                     .collect();
-                if sink(window, &slices).is_break() {
-                    return Ok(());
-                }
+                stop |= sink(window, &slices).is_break();
+            }
+            if stop {
+                break;
             }
         }
         Ok(())

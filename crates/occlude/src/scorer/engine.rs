@@ -3,9 +3,12 @@
 //! In: a resolved graph, the tensors wanted, how to run. Out: a [`Scorer`]. The activations of the untouched input are kept between the calls for one input, so
 //! that windows, fills and targets can change without running it again. How the engine works is in `occlude-engine`.
 
+mod full;
+
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use full::FullRuns;
 use occlude_engine::Isa;
 use occlude_engine::exec::{Baseline, Changes, Form, Program, Runner, Schedule};
 use occlude_engine::graph::{Graph, TensorId};

@@ -5,16 +5,16 @@
 use std::path::Path;
 
 use occlude::occlusion::{axis_name, sizes_text};
-use occlude::{Direction, Grid, Input, Map, MapTarget, Model, ScoreKind, Settings, TensorSpec};
+use occlude::{AxisRole, Direction, Grid, Input, Map, MapTarget, Model, ScoreKind, Settings, Written};
 use serde_json::json;
 
 use crate::Printer;
-use crate::printer::seconds;
+use crate::printer::{bytes, seconds, windows};
 
 /// Windows listed for and against a target.
 const TOP: usize = 3;
 
-pub(super) fn model(model: &Model, printer: &Printer) {
+pub(in crate::commands) fn model(model: &Model, printer: &Printer) {
     let port = model.port();
     let dims: Vec<String> = port.dims.iter().map(|d| d.map_or("?".to_string(), |n| n.to_string())).collect();
     printer.say(
@@ -29,7 +29,7 @@ pub(super) fn model(model: &Model, printer: &Printer) {
     );
 }
 
-pub(super) fn input(path: &Path, input: &Input, printer: &Printer) {
+pub(in crate::commands) fn input(path: &Path, input: &Input, printer: &Printer) {
     printer.say("input", &format!("{} · {}", path.display(), input.spec));
     for note in &input.notes {
         printer.say("note", note);
@@ -37,7 +37,7 @@ pub(super) fn input(path: &Path, input: &Input, printer: &Printer) {
 }
 
 /// What will be hidden; defaults are said with the flags that change them.
-pub(super) fn plan(
+pub(in crate::commands) fn plan(
     grid: &Grid,
     input: &Input,
     settings: &Settings,
@@ -58,8 +58,8 @@ pub(super) fn plan(
     printer.say(
         "plan",
         &format!(
-            "{} windows ({}) · window {}, stride {} · fill {fill}{change}",
-            grid.len(),
+            "{} ({}) · window {}, stride {} · fill {fill}{change}",
+            windows(grid.len()),
             sizes(|a| a.starts.len()),
             sizes(|a| a.window),
             sizes(|a| a.stride)
@@ -108,7 +108,7 @@ pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
         printer.say("target", &format!("{}{change}", target_text(one)));
         for (direction, word) in [(Direction::For, "for"), (Direction::Against, "against")] {
             for top in map.top_windows(index, direction, if map.targets.len() > 1 { 1 } else { TOP }) {
-                let place = place_in_source(&top.window_in_source, &map.input, map.geometry.unit);
+                let place = place(map, top.window);
                 printer.say(word, &format!("{:+.4} {} when {place} is hidden", top.sensitivity, one.unit));
             }
         }
@@ -123,9 +123,8 @@ pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
         printer.say(
             "check",
             &format!(
-                "{} window{} recomputed alone in full · largest difference {:.1e}, allowed {:.1e}",
-                check.windows.len(),
-                if check.windows.len() == 1 { "" } else { "s" },
+                "{} recomputed alone in full · largest difference {:.1e}, allowed {:.1e}",
+                windows(check.windows.len()),
                 check.max_abs_diff,
                 check.tolerance
             ),
@@ -141,16 +140,33 @@ fn target_text(target: &MapTarget) -> String {
     format!("{class}{} · {} {:.4}", target.label, target.unit, target.baseline)
 }
 
-/// `x 96-112 y 72-88 px` for pictures, the axis named before each range for everything else.
-fn place_in_source(ranges: &[std::ops::Range<f64>], spec: &TensorSpec, unit: &str) -> String {
+/// `x 96-112 y 72-88 px` for pictures, the axis named before each range for everything else; channels first, where windows hide some of them.
+pub(in crate::commands) fn place(map: &Map, window: usize) -> String {
     let range = |r: &std::ops::Range<f64>| format!("{:.0}-{:.0}", r.start, r.end);
-    let rank = spec.spatial().len();
-    match ranges {
-        [y, x] => format!("x {} y {} {unit}", range(x), range(y)),
+    let (ranges, rank) = (map.window_in_source(window), map.input.spatial().len());
+    let index = map.grid.unravel(window);
+    let channels = map.grid.axes.iter().zip(index).find(|(axis, _)| axis.role == AxisRole::Channel);
+    let channels = channels.map_or(String::new(), |(axis, i)| match (axis.starts[i], axis.ends[i]) {
+        (start, end) if end - start == 1 => format!("channel {start} of "),
+        (start, end) => format!("channels {start}-{} of ", end - 1),
+    });
+    let place = match &ranges[..] {
+        [y, x] => format!("x {} y {} {}", range(x), range(y), map.geometry.unit),
         _ => (ranges.iter().enumerate())
-            .map(|(axis, r)| format!("{} {}", axis_name(occlude::AxisRole::Spatial(axis), rank), range(r)))
+            .map(|(axis, r)| format!("{} {}", axis_name(AxisRole::Spatial(axis), rank), range(r)))
             .collect::<Vec<_>>()
             .join(" "),
+    };
+    format!("{channels}{place}")
+}
+
+/// The file that was written, and the folder that was made for it.
+pub(in crate::commands) fn written(written: &Written, printer: &Printer) {
+    if let Some(folder) = &written.made {
+        printer.say("made", &format!("folder {}", folder.display()));
+    }
+    if let Some(path) = &written.path {
+        printer.say("wrote", &format!("{} ({})", path.display(), bytes(written.bytes as u64)));
     }
 }
 
