@@ -52,7 +52,7 @@ pub trait Scorer: Sync {
     /// What the model says.
     fn baseline(&self, input: &[f32]) -> Result<Outputs>;
     /// Scores windows, beginning with the first ones given. `sink` is called from this thread as groups finish, in any order inside a group; when it
-    /// returns `Break` no further group is begun, what is computed already is still handed over (the sink must take it), and the call returns `Ok`.
+    /// returns `Break` no further group is begun, what is computed already may still be handed over (the sink takes it), and the call returns `Ok`.
     ///
     /// # Errors
     /// What the model says.
