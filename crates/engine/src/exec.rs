@@ -22,6 +22,7 @@ mod profile;
 mod runner;
 mod schedule;
 mod slots;
+mod stages;
 mod step;
 mod strategy;
 mod tables;

@@ -14,6 +14,7 @@ use super::joined::Joins;
 use super::kernel::{AxisPass, Depthwise, Kernel, MatMul, Meeting, Product, Reduce, RowSource};
 use super::lines::Lines;
 use super::slots::{Sharing, Slots, Span};
+use super::stages::Stages;
 use super::tables::{WindowMap, Windows};
 
 /// A kernel with the node it came from.
@@ -33,8 +34,8 @@ pub struct Program {
     pub(super) steps: Vec<Step>,
     /// Per step, what a change of its inputs can reach.
     pub(super) reaches: Vec<Reach>,
-    /// Buffers of full runs.
-    pub(super) slots: Slots,
+    /// The two halves of full runs, with their buffers.
+    pub(super) stages: Stages,
     /// Buffers of the baseline, which keeps every tensor.
     pub(super) kept: Slots,
     /// Buffers of the body of incremental runs in the gather form, which puts every tensor together.
@@ -56,7 +57,7 @@ impl Program {
     pub fn compile(mut graph: Graph, isa: Isa) -> Result<Self> {
         passes::restore_output_order(&mut graph);
         passes::optimize(&mut graph);
-        let slots = Slots::assign(&graph, &Span::all(&graph), Sharing::Overwrite);
+        let stages = Stages::of(&graph);
         let kept = Slots::assign(&graph, &Span::all(&graph), Sharing::KeepAll);
         let reaches: Vec<Reach> = graph.nodes.iter().map(|node| Reach::of(&graph, node)).collect();
         let head = Head::of(&graph, &reaches);
@@ -83,7 +84,7 @@ impl Program {
             graph,
             steps,
             reaches,
-            slots,
+            stages,
             kept,
             gathered,
             changed,
@@ -108,9 +109,10 @@ impl Program {
         self.weight_bytes
     }
 
-    /// Bytes of the packed weights and index tables of the head of incremental runs.
-    pub(super) fn head_weight_bytes(&self) -> usize {
-        self.steps[self.head.first..].iter().map(|step| step.kernel.bytes()).sum()
+    /// Bytes of the packed weights and index tables of the head of incremental runs, or of the back of full runs (`None`).
+    pub(super) fn head_weight_bytes(&self, form: Option<Form>) -> usize {
+        let first = form.map_or(self.stages.cut, |_| self.head.first);
+        self.steps[first..].iter().map(|step| step.kernel.bytes()).sum()
     }
 
     /// Bytes of the kept baseline that incremental runs of this form need: every activation of one example, and the pre-activations that the delta form
@@ -153,14 +155,15 @@ impl Program {
         }
     }
 
-    /// Bytes of activations that one example (or window) in flight needs at most: in a full run, or in the body of an incremental one.
+    /// Bytes of activations that one example in flight needs in the front of a full run (`None`), or one window in the body of an incremental one.
     pub fn bytes_per_example(&self, form: Option<Form>) -> usize {
-        form.map_or(&self.slots, |form| self.changes(form)).floats_per_example() * size_of::<f32>()
+        form.map_or(&self.stages.front, |form| self.changes(form)).floats_per_example() * size_of::<f32>()
     }
 
-    /// Bytes of activations that one window needs that waits for the head of an incremental run, or runs in it. Nothing in full runs (`None`).
+    /// Bytes of activations that one example needs in the back of a full run (`None`), or one window that waits for the head of an incremental run or
+    /// runs in it.
     pub fn head_bytes_per_example(&self, form: Option<Form>) -> usize {
-        form.map_or(0, |_| self.head.slots.floats_per_example() * size_of::<f32>())
+        form.map_or(&self.stages.back, |_| &self.head.slots).floats_per_example() * size_of::<f32>()
     }
 }
 

@@ -74,7 +74,7 @@ fn first_step(graph: &Graph, reaches: &[Reach]) -> usize {
 }
 
 /// Tensors that steps from `first` on read and do not write, constants aside.
-fn crossing(graph: &Graph, first: usize) -> Vec<TensorId> {
+pub(super) fn crossing(graph: &Graph, first: usize) -> Vec<TensorId> {
     let mut inputs: Vec<TensorId> =
         graph.nodes[first..].iter().flat_map(|node| node.inputs.iter().copied()).collect();
     inputs.sort_unstable();

@@ -3,10 +3,10 @@
 //! In: a program, the inputs. Out: per step the seconds, the multiply-adds (those with padding included) and the bytes of activations that it reads
 //! and writes, so that a step can be held against the machine's peak and its memory. One thread.
 
-use super::runner::Write;
 use super::compile::{Program, Step};
 use super::kernel::{Kernel, RowSource};
-use super::step::Workspace;
+use super::runner::Write;
+use super::stages::FullRun;
 use crate::Result;
 
 /// One step of a full run.
@@ -25,22 +25,16 @@ pub struct StepProfile {
 }
 
 impl Program {
-    /// Runs `examples` examples together in full, `rounds` times.
+    /// Runs a group of examples in full, `rounds` times.
     ///
     /// # Errors
     /// What a step reports.
-    pub fn profile(&self, examples: usize, rounds: usize, write: &Write<'_>) -> Result<Vec<StepProfile>> {
-        let mut workspace = Workspace::default();
+    pub fn profile(&self, group: usize, rounds: usize, write: &Write<'_>) -> Result<Vec<StepProfile>> {
+        let (mut run, examples) = (FullRun::default(), Vec::from_iter(0..group));
         let mut fastest = vec![f64::INFINITY; self.steps.len()];
         for _ in 0..=rounds.max(1) {
-            workspace.prepare(&self.slots, examples);
-            for (input, id) in self.graph.inputs.iter().enumerate() {
-                for example in 0..examples {
-                    write(example, input, workspace.input_mut(&self.graph, &self.slots, *id, example));
-                }
-            }
             let mut times = vec![0.0; self.steps.len()];
-            workspace.run(self, 0..self.steps.len(), &self.slots, &mut times)?;
+            run.run(self, &examples, write, &mut times)?;
             fastest.iter_mut().zip(times).for_each(|(fastest, time)| *fastest = fastest.min(time));
         }
         let floats = |step: &Step| {
@@ -50,7 +44,7 @@ impl Program {
         let profile = |(step, secs): (&Step, f64)| StepProfile {
             label: step.label.clone(),
             output: self.graph.tensor(step.output).model_shape(),
-            secs: secs / examples as f64,
+            secs: secs / group as f64,
             multiply_adds: multiply_adds(&step.kernel, self.graph.tensor(step.output).len()),
             bytes: (floats(step) * size_of::<f32>()) as f64,
         };

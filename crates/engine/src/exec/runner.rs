@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use occlude_kernels::{Winograd, WinogradTile};
 
 use crate::Result;
-use crate::graph::TensorId;
 
 use super::baseline::{Baseline, Form};
 use super::batch::run_groups;
@@ -20,7 +19,7 @@ use super::cost::{self, StepWork};
 use super::incremental::reached;
 use super::kernel::Kernel;
 use super::schedule::Schedule;
-use super::step::Workspace;
+use super::stages::FullRun;
 use super::strategy::{self, Algorithm, Strategy};
 use super::window_batch::WindowBatch;
 
@@ -58,7 +57,7 @@ pub struct ChangeWork {
 #[derive(Debug)]
 pub struct Runner {
     program: Program,
-    full: Mutex<Vec<Workspace>>,
+    full: Mutex<Vec<FullRun>>,
     changes: Mutex<Vec<WindowBatch>>,
     /// Transformed weights by step and tile, made when first needed.
     winograd: Mutex<BTreeMap<(usize, WinogradTile), Arc<Winograd>>>,
@@ -90,7 +89,7 @@ impl Runner {
         sink: &mut Sink<'_>,
     ) -> Result<()> {
         let work =
-            |workspace: &mut Workspace, examples: &[usize]| self.full_group(workspace, examples, write);
+            |run: &mut FullRun, examples: &[usize]| run.run(&self.program, examples, write, &mut []);
         run_groups(examples, schedule.threads, &schedule.groups(examples.len()), &self.full, &work, sink)
     }
 
@@ -223,29 +222,6 @@ impl Runner {
             ControlFlow::Continue(())
         })?;
         Ok(outputs)
-    }
-
-    fn full_group(
-        &self,
-        workspace: &mut Workspace,
-        examples: &[usize],
-        write: &Write<'_>,
-    ) -> Result<Vec<Vec<f32>>> {
-        let (graph, layout) = (&self.program.graph, &self.program.slots);
-        workspace.prepare(layout, examples.len());
-        for (place, example) in examples.iter().enumerate() {
-            for (input, id) in graph.inputs.iter().enumerate() {
-                write(*example, input, workspace.input_mut(graph, layout, *id, place));
-            }
-        }
-        workspace.run(&self.program, 0..self.program.steps.len(), layout, &mut [])?;
-        let copy = |id: &TensorId| {
-            (0..examples.len())
-                .flat_map(|place| workspace.tensor(graph, layout, *id, place))
-                .copied()
-                .collect()
-        };
-        Ok(graph.outputs.iter().map(copy).collect())
     }
 
     fn tiles(&self, form: Form, changes: &dyn Changes) -> Vec<Option<WinogradTile>> {

@@ -31,7 +31,7 @@ pub const ALLOWANCE_BYTES: usize = 64 << 20;
 pub struct Schedule {
     /// Threads.
     pub threads: usize,
-    /// Examples that run as rows of one product: in a full run, or in the body of an incremental one.
+    /// Examples that run as rows of one product: in the back of a full run, or in the body of an incremental one.
     pub group: usize,
     /// Windows that wait for each other and run the head of an incremental run together; at least `group`. No meaning for full runs.
     pub batch: usize,
@@ -67,11 +67,14 @@ impl Schedule {
         let threads = threads.clamp(1, free / each);
         let of_thread = free / threads;
         if form.is_none() {
-            let group = balanced(program.weight_bytes(), body, GROUP).min(of_thread / each);
+            // The front runs one example after the other.
+            let room = (of_thread - body) / head.max(1);
+            let group = balanced(program.head_weight_bytes(None), head, GROUP).min(room).max(1);
             return Ok(Schedule { threads, group, batch: group });
         }
         let group = (of_thread / each).min(GROUP);
-        let wanted = balanced(program.head_weight_bytes(), head, BATCH).min(BATCH_BYTES / head.max(1)).max(1);
+        let wanted =
+            balanced(program.head_weight_bytes(form), head, BATCH).min(BATCH_BYTES / head.max(1)).max(1);
         let group = group.min(wanted);
         let batch = ((of_thread - group * body) / head.max(1)).min(wanted) / group * group;
         Ok(Schedule { threads, group, batch })
@@ -80,7 +83,8 @@ impl Schedule {
     /// Bytes of activations of all examples in flight.
     pub fn bytes(&self, program: &Program, form: Option<Form>) -> usize {
         let (body, head) = (program.bytes_per_example(form), program.head_bytes_per_example(form));
-        self.threads * (self.group * body + self.batch * head)
+        let in_front = if form.is_some() { self.group } else { 1 };
+        self.threads * (in_front * body + self.batch * head)
     }
 
     /// Cuts `count` examples of a full run into groups: small jobs are spread over all threads rather than filling one group.

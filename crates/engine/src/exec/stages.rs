@@ -9,11 +9,9 @@ use crate::graph::{Graph, Node, Op, TensorId};
 
 use super::compile::Program;
 use super::head::crossing;
+use super::runner::Write;
 use super::slots::{Sharing, Slots, Span};
 use super::step::Workspace;
-
-/// Writes one input of one example: `(example, input number, buffer)`, the buffer f32 in the graph input's stored order.
-pub type Write<'a> = dyn Fn(usize, usize, &mut [f32]) + Sync + 'a;
 
 /// The cut, and the buffers on both sides of it.
 #[derive(Debug)]
