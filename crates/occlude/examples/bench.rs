@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use occlude::{
     Border, EngineChoice, EngineOptions, EngineScorer, FillValues, Grid, Layout, Occluder, OrtModel, Scorer,
@@ -100,8 +100,15 @@ fn ort(subject: &Subject, threads: usize) -> Arc<dyn Scorer + Send + Sync> {
         .unwrap()
 }
 
-/// Seconds per window.
+/// Waits until the threads of a scorer that was timed before have gone to sleep: ONNX Runtime's spin for tens of milliseconds after a run, on the cores that the
+/// next run needs.
+fn settle() {
+    std::thread::sleep(Duration::from_millis(200));
+}
+
+/// Seconds per window, on threads that nobody else keeps busy.
 fn time(scorer: &dyn Scorer, subject: &Subject, windows: &[usize]) -> f64 {
+    settle();
     let started = Instant::now();
     scorer.score(&subject.occluder, windows, &mut |_, _| ControlFlow::Continue(())).unwrap();
     started.elapsed().as_secs_f64() / windows.len() as f64
