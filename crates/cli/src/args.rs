@@ -220,7 +220,7 @@ pub(crate) struct HowFlags {
     /// ONNX Runtime's library, for --runtime ort
     #[arg(long, value_name = "FILE", env = "ORT_DYLIB_PATH")]
     ort_library: Option<PathBuf>,
-    /// Accept approximate results: only off is available
+    /// Accept an approximate map: the error (RMSE) it may have, as a share of its range
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
     approximate: Option<String>,
 }

@@ -23,6 +23,8 @@ pub(crate) fn optimize(graph: &mut Graph) {
     clean::remove_dead(graph);
     affine::gather(graph);
     patterns::recognise(graph);
+    // What a pattern no longer needs would still count as a reader, and keep an activation out of the product before it.
+    clean::remove_dead(graph);
     affine::join(graph);
     clean::skip_copies(graph);
     affine::fold_into_products(graph);

@@ -32,6 +32,18 @@ pub fn work(graph: &Graph) -> Vec<NodeWork> {
     graph.nodes.iter().map(of).collect()
 }
 
+/// Multiply-adds per second that one thread of this machine does in registers, measured now (some milliseconds): what no run can pass.
+pub fn peak_rate(isa: occlude_kernels::Isa) -> f64 {
+    let burst = |rounds: usize| {
+        let started = std::time::Instant::now();
+        let (operations, _) = occlude_kernels::fma_burst(isa, rounds);
+        operations / 2.0 / started.elapsed().as_secs_f64().max(1e-9)
+    };
+    // The first bursts wake the processor; the fastest of the others counts.
+    burst(20_000);
+    (0..5).map(|_| burst(20_000)).fold(0.0, f64::max)
+}
+
 fn macs(graph: &Graph, node: &Node) -> u64 {
     let written = graph.tensor(node.output).len();
     let read = |index: usize| graph.tensor(node.inputs[index]);

@@ -51,4 +51,6 @@ pub use reduce::{Planes, Reduction, reduce};
 pub use resize::{AxisTable, resize_axis};
 pub use rows::{Epilogue, PAD, Rows, SOURCE_SHIFT, Strided};
 pub use softmax::{SoftmaxKind, softmax};
-pub use winograd::{WINOGRAD_CHANNELS, Winograd, WinogradScratch, WinogradTile, WinogradTiles};
+pub use winograd::{
+    WINOGRAD_CHANNELS, WINOGRAD_SCRATCH_BYTES, Winograd, WinogradScratch, WinogradTile, WinogradTiles,
+};

@@ -60,7 +60,7 @@ pub const WINOGRAD_CHANNELS: usize = 16;
 const MAX_PLACES: usize = 64;
 
 /// Bytes of transformed inputs and products that are worked on at once; more would leave the third-level cache.
-const CHUNK_BYTES: usize = 16 << 20;
+pub const WINOGRAD_SCRATCH_BYTES: usize = 16 << 20;
 
 /// The transformed weights of a convolution with three taps along each of one to three axes.
 #[derive(Clone, Debug)]
@@ -168,7 +168,7 @@ impl Winograd {
         assert_eq!(tiles.inputs.len(), count * places, "inputs of {count} tiles");
         assert_eq!(tiles.outputs.len(), count * finished, "outputs of {count} tiles");
         let bytes_of_tile = places * (self.channels + self.columns) * size_of::<f32>();
-        let chunk = (CHUNK_BYTES / bytes_of_tile).max(1).min(count.max(1));
+        let chunk = (WINOGRAD_SCRATCH_BYTES / bytes_of_tile).max(1).min(count.max(1));
         scratch.inputs.grow(places * chunk * self.channels);
         scratch.products.grow(places * chunk * self.columns);
         let inputs = tiles.inputs.chunks(chunk * places);

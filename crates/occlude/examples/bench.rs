@@ -85,7 +85,7 @@ fn engine(subject: &Subject, choice: EngineChoice, threads: usize) -> EngineScor
         ..ImportOptions::default()
     };
     let graph = file.import(&options).unwrap();
-    let options = EngineOptions { engine: choice, threads, memory_limit: 16 << 30 };
+    let options = EngineOptions { engine: choice, approximate: false, threads, memory_limit: 16 << 30 };
     EngineScorer::new(graph, subject.spec.clone(), &subject.outputs, options).unwrap()
 }
 
@@ -206,7 +206,7 @@ fn profile(subject: &Subject) {
     let runner = Runner::new(compile(subject));
     let input = subject.occluder.input();
     let baseline = runner.baseline(Form::Delta, &|_, _, buffer| buffer.copy_from_slice(input)).unwrap();
-    let schedule = Schedule::fit(runner.program(), Some(Form::Delta), 1, 16 << 30).unwrap();
+    let schedule = Schedule::fit(runner.program(), Some(Form::Delta), 0, 1, 16 << 30).unwrap();
     let windows = sample(subject, 192);
     let changes = Hidden(&subject.occluder);
     runner.profile(&baseline, &changes, &windows[..schedule.group], schedule).unwrap();
@@ -234,7 +234,7 @@ fn profile(subject: &Subject) {
 /// Where the time of a full run goes, one thread: every step that takes 1% or more, with its speed.
 fn full_profile(subject: &Subject) {
     let program = compile(subject);
-    let schedule = Schedule::fit(&program, None, 1, 16 << 30).unwrap();
+    let schedule = Schedule::fit(&program, None, 0, 1, 16 << 30).unwrap();
     let input = subject.occluder.input();
     let steps = program.profile(schedule.group, 7, &|_, _, buffer| buffer.copy_from_slice(input)).unwrap();
     let total: f64 = steps.iter().map(|s| s.secs).sum();

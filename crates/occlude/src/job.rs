@@ -3,6 +3,7 @@
 //! In: [`Job`]. Out: a map; on cancelling the map as far as it got; on NaN or infinity out of the model an error that names the window and carries the
 //! map as far as it got. Which scorer runs is not known here, and nothing is printed or written.
 
+mod approximate;
 mod check;
 mod verify;
 
@@ -13,7 +14,7 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::input::{Input, preprocess_to_text};
-use crate::map::{FileFact, Map, MapTarget, MostProbable, Provenance, Timings};
+use crate::map::{FileFact, Map, MapTarget, MostProbable, Provenance, Timings, Work};
 use crate::model_folder::Labels;
 use crate::occlusion::{FillContext, Grid, Occluder, ReadImage};
 use crate::score::{Activation, Readout, ScoreKind, argmax};
@@ -107,10 +108,13 @@ impl Job<'_> {
         let measures = self.measures(&baseline, &mut map)?;
         self.describe_targets(&measures, &baseline, &mut map)?;
         map.provenance.timings.baseline_secs = baseline_secs;
+        self.approximate(&occluder, &measures, &mut map, watch)?;
+        let multiply_adds_before = self.scorer.multiply_adds().map_or(0, |counted| counted.done);
         let score_result = self.score(&occluder, &measures, &mut map, watch, started);
         // What is left of a run that fails is shown too, so it is checked too.
         if map.computed > 0 {
             let check_started = Instant::now();
+            map.work = self.work_done(&map, multiply_adds_before);
             check::run(self.scorer, &occluder, &measures, &mut map)?;
             map.provenance.timings.check_secs = check_started.elapsed().as_secs_f64();
         }
@@ -203,6 +207,8 @@ impl Job<'_> {
             geometry: input.geometry.clone(),
             notes,
             check: None,
+            approximation: None,
+            work: None,
             provenance: Provenance {
                 version: env!("CARGO_PKG_VERSION").to_string(),
                 model: self.model_file.clone(),
@@ -255,6 +261,7 @@ impl Job<'_> {
         let begun = Instant::now();
         let cancelled = |watch: &Watch<'_>| watch.cancel.is_some_and(|c| c.load(Ordering::Relaxed));
         report(watch, 0, total, begun);
+        let drop_below = map.approximation.as_ref().map_or(0.0, |a| a.drop_below);
         let mut failure = None;
         let mut sink = |window: usize, outputs: &[&[f32]]| -> ControlFlow<()> {
             // The rest of a group that is computed comes also after a break, and is kept.
@@ -269,12 +276,42 @@ impl Job<'_> {
             let stops = failure.is_some() || cancelled(watch);
             if stops { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let result = self.scorer.score(occluder, &order, &mut sink);
+        let result = self.scorer.score_approximately(occluder, &order, drop_below, &mut sink);
         map.provenance.timings.windows_secs = begun.elapsed().as_secs_f64();
         match failure {
             Some(error) => Err(error),
             None => result,
         }
+    }
+
+    /// Measures what may be dropped, where an approximate map was asked for.
+    fn approximate(
+        &self,
+        occluder: &Occluder,
+        measures: &[Measure],
+        map: &mut Map,
+        watch: &Watch<'_>,
+    ) -> Result<()> {
+        let Some(wanted) = self.settings.approximate else { return Ok(()) };
+        let cancelled = || watch.cancel.is_some_and(|c| c.load(Ordering::Relaxed));
+        map.approximation = approximate::measure(self.scorer, occluder, measures, wanted, &cancelled)?;
+        match &map.approximation {
+            None => map.notes.push("approximate: this runtime and engine drop nothing, the map is exact".into()),
+            Some(found) if found.drop_below == 0.0 => map.notes.push(format!(
+                "approximate: nothing can be dropped within {wanted} of the map's range, the map is exact"
+            )),
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The work of the map's windows, counted since `before`.
+    fn work_done(&self, map: &Map, before: u64) -> Option<Work> {
+        let counted = self.scorer.multiply_adds()?;
+        Some(Work {
+            multiply_adds: counted.done - before,
+            multiply_adds_in_full: counted.full_run * map.computed as u64,
+        })
     }
 
     /// Enters one window into the map.

@@ -24,7 +24,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use input::{Geometry, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text};
 pub use job::{Difference, Job, Meaning, Progress, Verification, Watch};
 pub use map::{
-    Attribution, Check, Direction, FileFact, Map, MapTarget, MostProbable, Provenance, Summary, Timings,
+    Approximation, Attribution, Check, Direction, FileFact, Map, MapTarget, MostProbable, Provenance, Summary, Timings, Work,
     TopWindow,
 };
 pub use model::{Facts, Model, NodeFact, Occlusion, RunPlan, Sizes, TensorFact};
@@ -32,7 +32,7 @@ pub use model_folder::{Configuration, Labels, ModelFolder};
 pub use occlusion::{AxisRole, Border, Fill, FillValues, Grid, GridAxis, Occluder, ReadImage};
 pub use output::{Format, OutputPlan, Written};
 pub use score::{Activation, Readout, ScoreKind};
-pub use scorer::{BatchScorer, EngineOptions, EngineScorer, FullRuns, MemoryPlan, Outputs, Scorer, Sink};
+pub use scorer::{BatchScorer, EngineOptions, EngineScorer, FullRuns, MemoryPlan, MultiplyAdds, Outputs, Scorer, Sink, WorkPlan};
 #[cfg(feature = "ort")]
 pub use scorer::{OrtModel, find_onnxruntime};
 pub use settings::{EngineChoice, Runtime, Setting, Settings};

@@ -54,6 +54,43 @@ pub struct Check {
     pub tolerance: f64,
 }
 
+/// How near an approximate map is to the exact one, measured on windows that were computed both ways. Errors are shares of the exact map's range; of several targets the
+/// worst counts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Approximation {
+    /// The error (RMSE) that was allowed.
+    pub wanted: f64,
+    /// Changes inside the network shorter than this share of what is usual there were dropped; 0: nothing was, the map is exact.
+    pub drop_below: f32,
+    /// Flat indices of the windows computed both ways.
+    pub windows: Vec<usize>,
+    /// Root of the mean squared error.
+    pub rmse: f64,
+    /// 95 of 100 errors are at most this.
+    pub percentile_95: f64,
+    /// The largest error.
+    pub largest: f64,
+}
+
+/// What an incremental run computed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Work {
+    /// Multiply-adds done for all windows.
+    pub multiply_adds: u64,
+    /// Multiply-adds of as many full runs.
+    pub multiply_adds_in_full: u64,
+}
+
+impl Work {
+    /// Share of the work that was saved, 0 to 1.
+    pub fn saved(&self) -> f64 {
+        if self.multiply_adds_in_full == 0 {
+            return 0.0;
+        }
+        1.0 - self.multiply_adds as f64 / self.multiply_adds_in_full as f64
+    }
+}
+
 /// A file that went into the map.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FileFact {
@@ -124,6 +161,10 @@ pub struct Map {
     pub notes: Vec<String>,
     /// The self-check, once it ran.
     pub check: Option<Check>,
+    /// What was dropped, where an approximate map was asked for, and what that cost.
+    pub approximation: Option<Approximation>,
+    /// What was computed again, where that is counted.
+    pub work: Option<Work>,
     /// How it was made.
     pub provenance: Provenance,
 }
@@ -228,6 +269,8 @@ pub(crate) mod tests_support {
             labels: Arc::default(),
             notes: Vec::new(),
             check: None,
+            approximation: None,
+            work: None,
             provenance: Provenance::default(),
             grid,
             input,

@@ -189,6 +189,7 @@ impl Model {
     fn engine_options(&self, settings: &Settings) -> EngineOptions {
         EngineOptions {
             engine: settings.engine,
+            approximate: settings.approximate.is_some(),
             threads: settings.threads.unwrap_or_else(crate::machine::cores),
             memory_limit: settings.memory_limit.unwrap_or_else(|| crate::machine::memory_bytes() / 2),
         }

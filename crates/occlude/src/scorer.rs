@@ -11,7 +11,7 @@ mod ort;
 use std::ops::ControlFlow;
 
 pub use batch::BatchScorer;
-pub use engine::{EngineOptions, EngineScorer, FullRuns, MemoryPlan};
+pub use engine::{EngineOptions, EngineScorer, FullRuns, MemoryPlan, WorkPlan};
 #[cfg(feature = "ort")]
 pub use ort::{OrtModel, find_library as find_onnxruntime};
 
@@ -40,6 +40,16 @@ impl Outputs {
 /// Gets a window and its outputs (one slice per requested tensor); may stop the run.
 pub type Sink<'a> = dyn FnMut(usize, &[&[f32]]) -> ControlFlow<()> + 'a;
 
+/// How much was multiplied and added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MultiplyAdds {
+    /// For all windows together.
+    pub done: u64,
+    /// By one full run.
+    pub full_run: u64,
+}
+
+
 /// A model, ready to score windows. Constructed with the tensors whose values are wanted.
 pub trait Scorer: Sync {
     /// What the model's input is.
@@ -57,4 +67,26 @@ pub trait Scorer: Sync {
     /// # Errors
     /// What the model says.
     fn score(&self, occluder: &Occluder, windows: &[usize], sink: &mut Sink<'_>) -> Result<()>;
+    /// Like [`Scorer::score`], dropping changes inside the network that are shorter than this share of what is usual there. Where that is not possible
+    /// ([`Scorer::can_approximate`]) it is exact.
+    ///
+    /// # Errors
+    /// What the model says.
+    fn score_approximately(
+        &self,
+        occluder: &Occluder,
+        windows: &[usize],
+        _drop_below: f32,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        self.score(occluder, windows, sink)
+    }
+    /// Whether [`Scorer::score_approximately`] can drop anything.
+    fn can_approximate(&self) -> bool {
+        false
+    }
+    /// Multiply-adds of the windows scored until now; `None` where they are not counted.
+    fn multiply_adds(&self) -> Option<MultiplyAdds> {
+        None
+    }
 }

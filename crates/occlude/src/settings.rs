@@ -77,6 +77,8 @@ pub struct Settings {
     pub engine: EngineChoice,
     /// What runs the model.
     pub runtime: Runtime,
+    /// The error (RMSE, as a share of the map's range) that an approximate map may have; `None` for an exact one.
+    pub approximate: Option<f64>,
     /// ONNX Runtime's library where the front knows it (`ORT_DYLIB_PATH`); no setting of the table.
     pub ort_library: Option<std::path::PathBuf>,
     /// A Python environment to look for ONNX Runtime in (`VIRTUAL_ENV`); no setting of the table.
@@ -100,6 +102,7 @@ impl Default for Settings {
             memory_limit: None,
             engine: EngineChoice::default(),
             runtime: Runtime::default(),
+            approximate: None,
             ort_library: None,
             virtual_env: None,
         }
@@ -151,7 +154,11 @@ impl Settings {
             "incremental: compute again only what a window can reach; gather: the same, with a full run's bits; full: the whole network for every window",
         ),
         row("runtime", "builtin", "builtin, or ort for ONNX Runtime (always full)"),
-        row("approximate", "off", "off; results are exact"),
+        row(
+            "approximate",
+            "off",
+            "off: the map is exact; or the error (RMSE) that it may have, as a share of its range: 0.02. Small changes inside the network are dropped while the error, measured on windows computed both ways, stays below that",
+        ),
     ];
 
     /// Sets one value by its name in [`Settings::TABLE`].
@@ -212,11 +219,18 @@ impl Settings {
                     parse::choice("runtime", value, &[("builtin", Runtime::Builtin), ("ort", Runtime::Ort)])?
             }
             "approximate" => {
-                if value != "off" {
-                    return Err(Error::argument(format!(
-                        "approximate \"{value}\" is not available, expected off"
-                    ))
-                    .with_hint("results are exact; leave the setting out"));
+                self.approximate = match value {
+                    "off" => None,
+                    share => {
+                        let share: Option<f64> = share.parse().ok().filter(|share| *share > 0.0 && *share < 1.0);
+                        let wrong = || {
+                            Error::argument(format!(
+                                "approximate \"{value}\" is neither off nor a number between 0 and 1"
+                            ))
+                            .with_hint("--approximate 0.02 accepts an error of 2% of the map's range")
+                        };
+                        Some(share.ok_or_else(wrong)?)
+                    }
                 }
             }
             _ => {
@@ -289,7 +303,7 @@ impl Settings {
                 Runtime::Ort => "ort",
             }
             .to_string(),
-            "off".to_string(),
+            self.approximate.map_or("off".to_string(), |share| share.to_string()),
         ];
         Settings::TABLE.iter().map(|s| s.name.to_string()).zip(values).collect()
     }

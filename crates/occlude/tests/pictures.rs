@@ -61,6 +61,8 @@ fn made(targets: usize) -> Map {
         computed: grid.len(),
         notes: vec!["resized so that the short side is 256, then the centre 224x224 was cut out".into()],
         check: None,
+        approximation: None,
+        work: None,
         provenance: Provenance {
             version: "0.1.0".into(),
             model: FileFact { name: "net.onnx".into(), sha256: "ab".repeat(32) },

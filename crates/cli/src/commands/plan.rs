@@ -8,37 +8,26 @@ use crate::args::{self, PlanArguments};
 use crate::printer::{count, memory, seconds, windows};
 use crate::{Outcome, Printer};
 
-/// Multiply-adds per second and thread that a full run is taken to reach; measured on one machine, so the estimate is a rough one.
-fn assumed_rate(instruction_set: &str) -> f64 {
-    match instruction_set {
-        "scalar" => 1.5e9,
-        _ => 35e9,
-    }
-}
-
 pub(crate) fn run(arguments: &PlanArguments, printer: &Printer) -> Result<Outcome> {
     let settings = args::settings(Some(&arguments.what), &arguments.how)?;
     let model = Model::open_with(&arguments.model, &settings)?;
     let input = model.read_input(&arguments.input)?;
     let plan = model.occlusion().with(&settings).plan(&input)?;
-    let full_secs = plan.instruction_set.map(|isa| {
-        plan.macs_per_full_run as f64 * plan.windows as f64 / (assumed_rate(isa) * plan.threads as f64)
-    });
     if arguments.json {
-        let mut value = json!({ "schema": "occlude.plan/1", "estimated_secs_full": full_secs });
+        let mut value = json!({ "schema": "occlude.plan/1" });
         if let (Some(all), serde_json::Value::Object(more)) = (value.as_object_mut(), json!(plan)) {
             all.extend(more);
         }
         printer.line(&value.to_string());
         return Ok(Outcome::Done);
     }
-    for line in lines(&plan, full_secs) {
+    for line in lines(&plan) {
         printer.line(&line);
     }
     Ok(Outcome::Done)
 }
 
-fn lines(plan: &RunPlan, full_secs: Option<f64>) -> Vec<String> {
+fn lines(plan: &RunPlan) -> Vec<String> {
     let row = |word: &str, text: String| format!("{word:<12}{text}");
     let axes = &plan.grid.axes;
     let sizes = |of: fn(&occlude::GridAxis) -> usize| sizes_text(&axes.iter().map(of).collect::<Vec<_>>());
@@ -63,14 +52,23 @@ fn lines(plan: &RunPlan, full_secs: Option<f64>) -> Vec<String> {
             format!("{} over {first}-{last} of {}", windows(axis.starts.len()), axis.length),
         ));
     }
-    lines.push(row(
-        "work",
-        format!(
-            "{} multiply-adds per full run, {} if every window were one",
-            count(plan.macs_per_full_run),
-            count(plan.macs_per_full_run * plan.windows as u64)
-        ),
-    ));
+    let full = plan.macs_per_full_run;
+    let in_full = format!(
+        "{} multiply-adds per full run, {} if every window were one",
+        count(full),
+        count(full * plan.windows as u64)
+    );
+    lines.push(row("work", in_full));
+    if let Some(work) = plan.work.filter(|work| work.per_window < work.full as f64) {
+        lines.push(row(
+            "",
+            format!(
+                "{} for an average window: {:.1}% of the work is saved",
+                count(work.per_window as u64),
+                100.0 * (1.0 - work.per_window / work.full as f64)
+            ),
+        ));
+    }
     if let Some(held) = &plan.memory {
         let total = held.weights + held.baseline + held.in_flight + held.allowance;
         lines.push(row(
@@ -86,16 +84,15 @@ fn lines(plan: &RunPlan, full_secs: Option<f64>) -> Vec<String> {
             ),
         ));
     }
-    if let (Some(secs), Some(isa)) = (full_secs, plan.instruction_set) {
+    if let (Some(work), Some(isa)) = (&plan.work, plan.instruction_set) {
+        let in_full = if work.secs < work.secs_in_full {
+            format!(", {} if every window were a full run", seconds(work.secs_in_full))
+        } else {
+            String::new()
+        };
         lines.push(row(
             "time",
-            format!(
-                "about {} if every window were a full run, a rough estimate from {} multiply-adds per second \
-                 and thread ({isa}, {} threads)",
-                seconds(secs),
-                count(assumed_rate(isa) as u64),
-                plan.threads
-            ),
+            format!("about {}{in_full} ({isa}, {} threads; an estimate, within a third)", seconds(work.secs), plan.threads),
         ));
     }
     lines

@@ -45,30 +45,32 @@ pub(super) fn run_groups<S: Default + Send>(
         drop(sender);
         let mut outcome = Ok(());
         for (group, result) in receiver {
-            if stop.load(Ordering::Relaxed) {
-                continue;
-            }
-            let is_done = match result {
+            // Groups that were begun before a stop have cost their time already: they are handed over too.
+            let stops = match result {
                 Ok(outputs) => hand_over(group, &outputs, sink).is_break(),
                 Err(error) => {
-                    outcome = Err(error);
+                    outcome = outcome.and(Err(error));
                     true
                 }
             };
-            stop.store(is_done, Ordering::Relaxed);
+            stop.fetch_or(stops, Ordering::Relaxed);
         }
         outcome
     })
 }
 
+/// Hands over a whole group, also where the sink wants no further one before its end.
 fn hand_over(group: &[usize], outputs: &[Vec<f32>], sink: &mut Sink<'_>) -> ControlFlow<()> {
+    let mut flow = ControlFlow::Continue(());
     for (place, example) in group.iter().enumerate() {
         let one = |output: &Vec<f32>| {
             let len = output.len() / group.len();
             place * len..(place + 1) * len
         };
         let outputs: Vec<&[f32]> = outputs.iter().map(|output| &output[one(output)]).collect();
-        sink(*example, &outputs)?;
+        if sink(*example, &outputs).is_break() {
+            flow = ControlFlow::Break(());
+        }
     }
-    ControlFlow::Continue(())
+    flow
 }

@@ -4,11 +4,12 @@
 
 use occlude_kernels::{Binary, Isa, Lrn, PackedB, PackedGroups, Planes, Pointwise, Reduction, SoftmaxKind};
 
-use crate::graph::{AxisTaps, BinaryKind, Conv, Graph, Linear, Node, Op, PoolKind, ReduceKind, TensorId};
+use crate::graph::{AxisTaps, BinaryKind, Conv, Graph, Linear, Node, Op, PoolKind, ReduceKind, Tensor, TensorId};
 use crate::reach::Reach;
 use crate::{Error, Result, passes};
 
 use super::baseline::Form;
+use super::cost;
 use super::head::Head;
 use super::joined::Joins;
 use super::kernel::{AxisPass, Depthwise, Kernel, MatMul, Meeting, Product, Reduce, RowSource};
@@ -115,6 +116,11 @@ impl Program {
         self.steps[first..].iter().map(|step| step.kernel.bytes()).sum()
     }
 
+    /// Multiply-adds of a full run of one example, padding counted.
+    pub(super) fn full_multiply_adds(&self) -> u64 {
+        (0..self.steps.len()).map(|step| cost::of_whole_step(self, step).multiply_adds()).sum()
+    }
+
     /// Bytes of the kept baseline that incremental runs of this form need: every activation of one example, and the pre-activations that the delta form
     /// reads. Nothing is kept for full runs (`None`).
     pub fn baseline_bytes(&self, form: Option<Form>) -> usize {
@@ -155,9 +161,16 @@ impl Program {
         }
     }
 
-    /// Bytes of activations that one example in flight needs in the front of a full run (`None`), or one window in the body of an incremental one.
+    /// Bytes of activations that one example in flight needs in the front of a full run (`None`), or one window in the body of an incremental one, where a step's
+    /// change, sums and index table lie beside its input and output.
     pub fn bytes_per_example(&self, form: Option<Form>) -> usize {
-        form.map_or(&self.stages.front, |form| self.changes(form)).floats_per_example() * size_of::<f32>()
+        let Some(form) = form else { return self.stages.front.floats_per_example() * size_of::<f32>() };
+        let read_and_written = |step: &Step| {
+            let tensors = step.inputs.iter().chain([&step.output]).map(|id| self.graph.tensor(*id));
+            tensors.filter(|tensor| tensor.constant.is_none()).map(Tensor::len).sum::<usize>()
+        };
+        let beside = self.steps[..self.head.first].iter().map(read_and_written).max().unwrap_or(0);
+        (self.changes(form).floats_per_example() + beside) * size_of::<f32>()
     }
 
     /// Bytes of activations that one example needs in the back of a full run (`None`), or one window that waits for the head of an incremental run or

@@ -88,8 +88,7 @@ impl Runner {
         write: &Write<'_>,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
-        let work =
-            |run: &mut FullRun, examples: &[usize]| run.run(&self.program, examples, write, &mut []);
+        let work = |run: &mut FullRun, examples: &[usize]| run.run(&self.program, examples, write, &mut []);
         run_groups(examples, schedule.threads, &schedule.groups(examples.len()), &self.full, &work, sink)
     }
 
@@ -193,12 +192,13 @@ impl Runner {
             planned.iter_mut().zip(of_window).for_each(|(planned, work)| *planned += work);
         }
         let steps = self.program.steps.iter().zip(space.tallies()).zip(planned);
-        let of_step = |((step, tally), planned): ((&super::compile::Step, &super::window_batch::Tally), _)| StepTime {
-            label: step.label.clone(),
-            secs: tally.secs,
-            multiply_adds: tally.multiply_adds,
-            planned,
-        };
+        let of_step =
+            |((step, tally), planned): ((&super::compile::Step, &super::window_batch::Tally), _)| StepTime {
+                label: step.label.clone(),
+                secs: tally.secs,
+                multiply_adds: tally.multiply_adds,
+                planned,
+            };
         Ok(steps.map(of_step).collect())
     }
 
@@ -249,17 +249,18 @@ impl Runner {
         (0..program.steps.len()).map(of_step).collect()
     }
 
-    /// How these windows are computed, with the weights that it takes.
+    /// How these windows are computed, with the weights that it takes; those of other windows are let go.
     fn strategy(&self, form: Form, changes: &dyn Changes) -> Strategy {
+        let tiles = self.tiles(form, changes);
+        let mut kept = self.winograd.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|(step, tile), _| tiles.get(*step) == Some(&Some(*tile)));
         let algorithm = |(step, tile): (usize, Option<WinogradTile>)| {
             let (Kernel::Product(product), Some(tile)) = (&self.program.steps[step].kernel, tile) else {
                 return Algorithm::Direct;
             };
-            let mut kept = self.winograd.lock().unwrap_or_else(PoisonError::into_inner);
             let make = || Arc::new(product.winograd(self.program.isa, tile));
             Algorithm::Winograd(Arc::clone(kept.entry((step, tile)).or_insert_with(make)))
         };
-        let tiles = self.tiles(form, changes);
         Strategy { drop_below: 0.0, algorithms: tiles.into_iter().enumerate().map(algorithm).collect() }
     }
 }

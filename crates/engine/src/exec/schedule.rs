@@ -17,6 +17,9 @@ const BATCH: usize = 192;
 /// Memory for the activations of a batch in the head, per thread: more than it takes to read weights rarely is not worth having.
 const BATCH_BYTES: usize = 64 << 20;
 
+/// Multiply-adds of the full runs that a batch stands for, at most: results come, and a stop is noticed, batch by batch.
+const BATCH_WORK: u64 = 1_500_000_000_000;
+
 /// How many examples to run together, at most `most`: while their activations take less room than the weights that they share. Beyond that a larger group saves
 /// less reading of weights than it costs in activations that leave the caches (MobileNetV2 runs 1.4 times as fast one by one as by eights).
 fn balanced(weight_bytes: usize, bytes_per_example: usize, most: usize) -> usize {
@@ -25,6 +28,11 @@ fn balanced(weight_bytes: usize, bytes_per_example: usize, most: usize) -> usize
 
 /// Memory that is granted beside weights, baseline and activations (buffers of the threads, tables, code).
 pub const ALLOWANCE_BYTES: usize = 64 << 20;
+
+/// What a thread holds beside the activations of its examples.
+fn scratch_bytes(tile_bytes: usize) -> usize {
+    if tile_bytes > 0 { occlude_kernels::WINOGRAD_SCRATCH_BYTES } else { 0 }
+}
 
 /// How many examples run at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,51 +48,59 @@ pub struct Schedule {
 impl Schedule {
     /// As many examples as pay and fit: at most 8 per group and 192 per batch, fewer threads if even one example each does not fit.
     ///
-    /// `form` is that of incremental runs, `None` for full runs. `limit_bytes` bounds packed weights + kept baseline + activations of the examples in flight
-    /// + 64 MiB.
+    /// `form` is that of incremental runs, `None` for full runs; `tile_bytes` are those of the transformed weights that an incremental run takes
+    /// ([`super::ChangeWork`]). `limit_bytes` bounds all weights + kept baseline + activations of the examples in flight + 64 MiB.
     ///
     /// # Errors
     /// `Limit` if one example does not fit, with the bytes it needs.
-    pub fn fit(program: &Program, form: Option<Form>, threads: usize, limit_bytes: usize) -> Result<Self> {
+    pub fn fit(
+        program: &Program,
+        form: Option<Form>,
+        tile_bytes: usize,
+        threads: usize,
+        limit_bytes: usize,
+    ) -> Result<Self> {
         let kept_bytes = program.baseline_bytes(form);
-        let fixed = program.weight_bytes() + kept_bytes + ALLOWANCE_BYTES;
+        let weight_bytes = program.weight_bytes() + tile_bytes;
+        let fixed = weight_bytes + kept_bytes + ALLOWANCE_BYTES;
         let (body, head) = (program.bytes_per_example(form), program.head_bytes_per_example(form));
-        let each = (body + head).max(1);
+        let (each, per_thread) = ((body + head).max(1), scratch_bytes(tile_bytes));
+        let least = each + per_thread;
         let free = limit_bytes.saturating_sub(fixed);
-        if free < each {
+        if free < least {
             let mib = |bytes: usize| bytes.div_ceil(1 << 20);
             return Err(Error::limit(format!(
                 "a memory limit of {} MiB is too small: this model needs {} MiB (weights {}, baseline {}, one window in flight {}, allowance {})",
                 limit_bytes >> 20,
-                mib(fixed + each),
-                mib(program.weight_bytes()),
+                mib(fixed + least),
+                mib(weight_bytes),
                 mib(kept_bytes),
-                mib(each),
+                mib(least),
                 mib(ALLOWANCE_BYTES),
             ))
-            .with_hint(format!("`--memory-limit {}M` or more", mib(fixed + each))));
+            .with_hint(format!("`--memory-limit {}M` or more", mib(fixed + least))));
         }
-        let threads = threads.clamp(1, free / each);
-        let of_thread = free / threads;
+        let threads = threads.clamp(1, free / least);
+        let of_thread = free / threads - per_thread;
         if form.is_none() {
             // The front runs one example after the other.
-            let room = (of_thread - body) / head.max(1);
-            let group = balanced(program.head_weight_bytes(None), head, GROUP).min(room).max(1);
+            let group = balanced(program.head_weight_bytes(form), head, GROUP);
+            let group = group.min((of_thread - body) / head.max(1)).max(1);
             return Ok(Schedule { threads, group, batch: group });
         }
-        let group = (of_thread / each).min(GROUP);
-        let wanted =
-            balanced(program.head_weight_bytes(form), head, BATCH).min(BATCH_BYTES / head.max(1)).max(1);
-        let group = group.min(wanted);
+        let by_work = (BATCH_WORK / program.full_multiply_adds().max(1)) as usize;
+        let wanted = balanced(program.head_weight_bytes(form), head, BATCH).min(BATCH_BYTES / head.max(1));
+        let wanted = wanted.min(by_work.max(GROUP)).max(1);
+        let group = (of_thread / each).min(GROUP).min(wanted);
         let batch = ((of_thread - group * body) / head.max(1)).min(wanted) / group * group;
         Ok(Schedule { threads, group, batch })
     }
 
-    /// Bytes of activations of all examples in flight.
-    pub fn bytes(&self, program: &Program, form: Option<Form>) -> usize {
+    /// Bytes of activations of all examples in flight, and what each thread needs beside them.
+    pub fn bytes(&self, program: &Program, form: Option<Form>, tile_bytes: usize) -> usize {
         let (body, head) = (program.bytes_per_example(form), program.head_bytes_per_example(form));
         let in_front = if form.is_some() { self.group } else { 1 };
-        self.threads * (in_front * body + self.batch * head)
+        self.threads * (in_front * body + self.batch * head + scratch_bytes(tile_bytes))
     }
 
     /// Cuts `count` examples of a full run into groups: small jobs are spread over all threads rather than filling one group.

@@ -132,10 +132,9 @@ impl Taps {
         for _ in 0..self.runs() {
             for (index, part) in parts.iter().enumerate() {
                 let mut place = Some(0);
-                for axis in 0..rank {
-                    let entry = (usize::from(row.at[axis]) * parts.len() + index) * self.kernel[axis]
-                        + usize::from(tap[axis]);
-                    let next = self.axes[axis][entry];
+                for (axis, &tap) in tap[..rank].iter().enumerate() {
+                    let at = usize::from(row.at[axis]) * parts.len() + index;
+                    let next = self.axes[axis][at * self.kernel[axis] + usize::from(tap)];
                     place = place.zip(next).map(|(p, c)| p * self.lengths[index][axis] + c as usize);
                 }
                 let units = part.channels / unit;

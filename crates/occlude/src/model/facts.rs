@@ -17,7 +17,7 @@ use crate::input::Input;
 use crate::job::Job;
 use crate::occlusion::Grid;
 use crate::score::Activation;
-use crate::scorer::{EngineScorer, MemoryPlan};
+use crate::scorer::{EngineScorer, MemoryPlan, WorkPlan};
 use crate::settings::Runtime;
 use crate::target::is_vector;
 
@@ -107,6 +107,8 @@ pub struct RunPlan {
     pub windows: usize,
     /// Multiply-adds of one full run.
     pub macs_per_full_run: u64,
+    /// What an average window costs; `None` where ONNX Runtime would run it.
+    pub work: Option<WorkPlan>,
     /// Memory; `None` where ONNX Runtime would run it.
     pub memory: Option<MemoryPlan>,
     /// Instruction set; `None` where ONNX Runtime would run it.
@@ -188,7 +190,7 @@ impl Model {
             operators,
             parameters,
             receptive_field,
-            memory: scorer.memory(),
+            memory: scorer.memory(None)?,
             instruction_set: scorer.instruction_set(),
         })
     }
@@ -215,9 +217,10 @@ impl Occlusion<'_> {
         };
         Ok(RunPlan {
             windows: grid.len(),
-            grid,
             macs_per_full_run: macs,
-            memory: engine.as_ref().map(EngineScorer::memory),
+            memory: engine.as_ref().map(|engine| engine.memory(Some(&grid))).transpose()?,
+            work: engine.as_ref().map(|engine| engine.work(&grid)),
+            grid,
             instruction_set: engine.as_ref().map(EngineScorer::instruction_set),
             threads: options.threads,
             notes,

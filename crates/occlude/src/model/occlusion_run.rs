@@ -105,6 +105,11 @@ impl<'m> Occlusion<'m> {
         self.settings.seed = seed;
         self
     }
+    /// Accepts an approximate map: the error (RMSE) that it may have, as a share of its range, between 0 and 1.
+    pub fn approximate(mut self, share: f64) -> Self {
+        self.settings.approximate = Some(share);
+        self
+    }
     /// How the engine runs.
     pub fn engine(mut self, engine: EngineChoice) -> Self {
         self.settings.engine = engine;

@@ -57,6 +57,8 @@ pub fn value(map: &Map) -> Value {
         "targets": targets,
         "most_probable": most_probable,
         "check": map.check,
+        "approximation": map.approximation,
+        "work": map.work,
         "notes": map.notes,
         "provenance": {
             "version": map.provenance.version,

@@ -6,6 +6,7 @@
 mod full;
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use full::FullRuns;
@@ -13,9 +14,9 @@ use occlude_engine::Isa;
 use occlude_engine::exec::{Baseline, Changes, Form, Program, Runner, Schedule};
 use occlude_engine::graph::{Graph, TensorId};
 
-use super::{Outputs, Scorer, Sink};
+use super::{MultiplyAdds, Outputs, Scorer, Sink};
 use crate::error::{Error, Result};
-use crate::occlusion::Occluder;
+use crate::occlusion::{Grid, Occluder};
 use crate::settings::EngineChoice;
 use crate::tensor::TensorSpec;
 
@@ -24,6 +25,8 @@ use crate::tensor::TensorSpec;
 pub struct EngineOptions {
     /// Incremental, gather form, or full.
     pub engine: EngineChoice,
+    /// Incremental runs may drop small changes when asked to ([`Scorer::score_approximately`]).
+    pub approximate: bool,
     /// Threads.
     pub threads: usize,
     /// Bound on packed weights, kept baseline and activations in flight, in bytes.
@@ -45,6 +48,22 @@ pub struct MemoryPlan {
     pub windows_in_flight: usize,
 }
 
+/// Windows that stand for all where their work is foretold.
+const SAMPLE: usize = 256;
+
+/// What windows cost, foretold.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct WorkPlan {
+    /// Multiply-adds of a full run.
+    pub full: u64,
+    /// Multiply-adds of one window, on average.
+    pub per_window: f64,
+    /// Seconds for all windows and the untouched input, from what this machine's arithmetic can do and what runs on another one reached of that.
+    pub secs: f64,
+    /// Seconds if every window were a full run.
+    pub secs_in_full: f64,
+}
+
 /// The untouched input that was run last, with what was kept of it.
 struct Kept {
     input: Vec<f32>,
@@ -60,6 +79,8 @@ pub struct EngineScorer {
     options: EngineOptions,
     schedule: Schedule,
     kept: Mutex<Option<Kept>>,
+    /// Multiply-adds of incremental runs until now.
+    done: AtomicU64,
 }
 
 impl std::fmt::Debug for EngineScorer {
@@ -94,7 +115,7 @@ impl EngineScorer {
         let shapes = graph.outputs.iter().map(|id| graph.tensor(*id).model_shape()).collect();
         let program = Program::compile(graph, Isa::detect())?;
         let limit = usize::try_from(options.memory_limit).unwrap_or(usize::MAX);
-        let schedule = Schedule::fit(&program, form_of(options.engine), options.threads, limit)?;
+        let schedule = Schedule::fit(&program, form_of(options), 0, options.threads, limit)?;
         Ok(EngineScorer {
             spec,
             names: outputs.to_vec(),
@@ -103,19 +124,59 @@ impl EngineScorer {
             options,
             schedule,
             kept: Mutex::new(None),
+            done: AtomicU64::new(0),
         })
     }
 
-    /// What a job of this scorer holds in memory at most.
-    pub fn memory(&self) -> MemoryPlan {
-        let (program, form) = (self.runner.program(), form_of(self.options.engine));
-        MemoryPlan {
-            weights: program.weight_bytes() as u64,
+    /// What a job of this scorer holds in memory at most; the windows, if known, tell which weights incremental runs hold in another form too.
+    ///
+    /// # Errors
+    /// Limit: memory that does not hold one window with these weights.
+    pub fn memory(&self, grid: Option<&Grid>) -> Result<MemoryPlan> {
+        let (program, form) = (self.runner.program(), form_of(self.options));
+        let tiles = match (form, grid) {
+            (Some(form), Some(grid)) => self.runner.work(form, &Windows(grid), &[]).weight_bytes,
+            _ => 0,
+        };
+        let schedule = self.schedule_beside(tiles)?;
+        Ok(MemoryPlan {
+            weights: (program.weight_bytes() + tiles) as u64,
             baseline: program.baseline_bytes(form) as u64,
-            in_flight: self.schedule.bytes(program, form) as u64,
+            in_flight: schedule.bytes(program, form, tiles) as u64,
             allowance: occlude_engine::exec::ALLOWANCE_BYTES as u64,
-            windows_in_flight: self.schedule.threads * self.schedule.group,
+            windows_in_flight: schedule.threads * schedule.group,
+        })
+    }
+
+    /// What windows cost, from their boxes alone; up to `SAMPLE` of them, spread over the grid, stand for all.
+    pub fn work(&self, grid: &Grid) -> WorkPlan {
+        let total = grid.len();
+        let count = total.min(SAMPLE);
+        let windows: Vec<usize> = (0..count).map(|i| (2 * i + 1) * total / (2 * count)).collect();
+        let work = self.runner.work(form_of(self.options).unwrap_or(Form::Gather), &Windows(grid), &windows);
+        let rate = occlude_engine::plan::peak_rate(self.runner.program().isa());
+        let secs =
+            |windows: f64| (windows + work.full.peak_multiply_adds()) / (rate * self.options.threads as f64);
+        let all = |sampled: f64| sampled * total as f64 / count.max(1) as f64;
+        let full = work.full.multiply_adds();
+        let is_full = form_of(self.options).is_none();
+        let sampled =
+            if is_full { full as f64 * count as f64 } else { work.incremental.multiply_adds() as f64 };
+        let peak_full = work.full.peak_multiply_adds();
+        let peak = if is_full { peak_full * count as f64 } else { work.incremental.peak_multiply_adds() };
+        WorkPlan {
+            full,
+            per_window: sampled / count.max(1) as f64,
+            secs: secs(all(peak)),
+            secs_in_full: secs(peak_full * total as f64),
         }
+    }
+
+    /// As many windows at once as fit beside so many bytes of transformed weights.
+    fn schedule_beside(&self, tile_bytes: usize) -> Result<Schedule> {
+        let limit = usize::try_from(self.options.memory_limit).unwrap_or(usize::MAX);
+        let form = form_of(self.options);
+        Ok(Schedule::fit(self.runner.program(), form, tile_bytes, self.options.threads, limit)?)
     }
 
     /// Name of the instruction set that is used: `scalar`, `avx2`, `avx512`, `neon`.
@@ -146,8 +207,9 @@ fn same_bits(a: &[f32], b: &[f32]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
 }
 
-fn form_of(engine: EngineChoice) -> Option<Form> {
-    match engine {
+fn form_of(options: EngineOptions) -> Option<Form> {
+    match options.engine {
+        EngineChoice::Incremental if options.approximate => Some(Form::Truncated),
         EngineChoice::Incremental => Some(Form::Delta),
         EngineChoice::Gather => Some(Form::Gather),
         EngineChoice::Full => None,
@@ -174,6 +236,25 @@ fn nearest_tensor(graph: &Graph, name: &str) -> String {
         .filter(|(similarity, _)| *similarity >= 0.6)
         .max_by(|a, b| a.0.total_cmp(&b.0));
     near.map_or(String::new(), |(_, name)| format!("did you mean \"{name}\"? "))
+}
+
+impl EngineScorer {
+    /// Incremental runs, dropping changes below this share (0 in exact runs).
+    fn score_changes(
+        &self,
+        occluder: &Occluder,
+        windows: &[usize],
+        drop_below: f32,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        let Some(form) = form_of(self.options) else { return Ok(()) };
+        let hidden = Hidden(occluder);
+        let schedule = self.schedule_beside(self.runner.work(form, &hidden, &[]).weight_bytes)?;
+        let baseline = self.baseline_of(occluder.input(), form)?;
+        let done = self.runner.run_truncated(&baseline, &hidden, windows, drop_below, schedule, sink)?;
+        self.done.fetch_add(done, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 /// Windows as the engine wants them: the model's axes with the batch axis in front.
@@ -205,7 +286,7 @@ impl Scorer for EngineScorer {
     }
     fn baseline(&self, input: &[f32]) -> Result<Outputs> {
         let is_first = self.kept.lock().unwrap_or_else(PoisonError::into_inner).is_none();
-        let values = match form_of(self.options.engine) {
+        let values = match form_of(self.options) {
             // The first input is the one whose windows come next; later ones are the self-check's, and run alone in full.
             Some(form) if is_first => {
                 let baseline = self.baseline_of(input, form)?;
@@ -216,11 +297,8 @@ impl Scorer for EngineScorer {
         Ok(self.outputs(values))
     }
     fn score(&self, occluder: &Occluder, windows: &[usize], sink: &mut Sink<'_>) -> Result<()> {
-        match form_of(self.options.engine) {
-            Some(form) => {
-                let baseline = self.baseline_of(occluder.input(), form)?;
-                self.runner.run_changes(&baseline, &Hidden(occluder), windows, self.schedule, sink)?;
-            }
+        match form_of(self.options) {
+            Some(_) => self.score_changes(occluder, windows, 0.0, sink)?,
             None => {
                 let write =
                     |window: usize, _: usize, buffer: &mut [f32]| occluder.occlude_into(window, buffer);
@@ -229,4 +307,50 @@ impl Scorer for EngineScorer {
         }
         Ok(())
     }
+    fn score_approximately(
+        &self,
+        occluder: &Occluder,
+        windows: &[usize],
+        drop_below: f32,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        if form_of(self.options) != Some(Form::Truncated) {
+            return self.score(occluder, windows, sink);
+        }
+        self.score_changes(occluder, windows, drop_below, sink)
+    }
+    fn can_approximate(&self) -> bool {
+        form_of(self.options) == Some(Form::Truncated)
+    }
+    fn multiply_adds(&self) -> Option<MultiplyAdds> {
+        form_of(self.options)?;
+        let full = self.runner.work(Form::Gather, &NoWindows, &[]).full.multiply_adds();
+        Some(MultiplyAdds { done: self.done.load(Ordering::Relaxed), full_run: full })
+    }
+}
+
+/// The places of windows, without what stands in them.
+struct Windows<'a>(&'a Grid);
+
+impl Changes for Windows<'_> {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn region(&self, window: usize) -> Vec<Range<usize>> {
+        std::iter::once(0..1).chain(self.0.window_in_input(window)).collect()
+    }
+    fn write(&self, _: usize, _: &mut [f32]) {}
+}
+
+/// No windows: what a program costs by itself.
+struct NoWindows;
+
+impl Changes for NoWindows {
+    fn len(&self) -> usize {
+        0
+    }
+    fn region(&self, _: usize) -> Vec<Range<usize>> {
+        Vec::new()
+    }
+    fn write(&self, _: usize, _: &mut [f32]) {}
 }

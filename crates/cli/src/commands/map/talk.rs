@@ -9,7 +9,7 @@ use occlude::{AxisRole, Direction, Grid, Input, Map, MapTarget, Model, ScoreKind
 use serde_json::json;
 
 use crate::Printer;
-use crate::printer::{bytes, seconds, windows};
+use crate::printer::{bytes, count, seconds, windows};
 
 /// Windows listed for and against a target.
 const TOP: usize = 3;
@@ -88,6 +88,30 @@ pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
             map.provenance.runtime
         ),
     );
+    if let Some(work) = map.work.filter(|work| work.saved() > 0.0) {
+        printer.say(
+            "work",
+            &format!(
+                "{} multiply-adds of {} in full: {:.1}% saved",
+                count(work.multiply_adds),
+                count(work.multiply_adds_in_full),
+                100.0 * work.saved()
+            ),
+        );
+    }
+    if let Some(found) = map.approximation.as_ref().filter(|found| found.drop_below > 0.0) {
+        printer.say(
+            "approx",
+            &format!(
+                "error {:.2}% of the map's range (RMSE; 95 of 100 within {:.2}%, largest {:.2}%), measured on {}; {}% was allowed",
+                100.0 * found.rmse,
+                100.0 * found.percentile_95,
+                100.0 * found.largest,
+                windows(found.windows.len()),
+                100.0 * found.wanted
+            ),
+        );
+    }
     if printer.verbose {
         printer.say(
             "times",

@@ -24,12 +24,18 @@ impl EngineScorer {
     /// # Errors
     /// Limit: memory that does not hold a full run beside them.
     pub fn full_runs(&self) -> Result<FullRuns<'_>> {
-        let held = self.memory();
-        let beside = if form_of(self.options.engine).is_some() { held.baseline + held.in_flight } else { 0 };
+        let held = self.memory(None)?;
+        let beside = if form_of(self.options).is_some() { held.baseline + held.in_flight } else { 0 };
         let left = self.options.memory_limit.saturating_sub(beside);
         let program = self.runner.program();
         let fits = |limit: u64| {
-            Schedule::fit(program, None, self.options.threads, usize::try_from(limit).unwrap_or(usize::MAX))
+            Schedule::fit(
+                program,
+                None,
+                0,
+                self.options.threads,
+                usize::try_from(limit).unwrap_or(usize::MAX),
+            )
         };
         let schedule = fits(left).map_err(|error| {
             let mib = |bytes: u64| bytes.div_ceil(1 << 20);
