@@ -27,6 +27,7 @@ mod step;
 mod strategy;
 mod tables;
 mod taps;
+mod unchanged;
 mod window_batch;
 mod winograd;
 mod work;

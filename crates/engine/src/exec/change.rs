@@ -47,6 +47,8 @@ pub(super) struct Boxes {
     pub(super) regions: Vec<Option<Region>>,
     /// Per window, where its values start in the buffer; one more entry for the end.
     pub(super) starts: Vec<usize>,
+    /// Per row (place) of all boxes, whether it holds the baseline's values after all; empty where that is not known.
+    pub(super) unchanged: Vec<bool>,
 }
 
 impl Boxes {
@@ -57,7 +59,7 @@ impl Boxes {
             at += region.as_ref().map_or(0, volume);
             starts.push(at);
         }
-        Boxes { regions, starts }
+        Boxes { regions, starts, unchanged: Vec::new() }
     }
 
     /// Elements of all boxes together.

@@ -31,6 +31,8 @@ pub(super) struct DeltaScratch {
     rows: Vec<Row>,
     /// The rows that `table` is of.
     chunk: Vec<Row>,
+    /// Truncated form: per row of the output's boxes, whether nothing was added to it. Empty where that is not known.
+    pub(super) unchanged: Vec<bool>,
     tiles: TileScratch,
 }
 
@@ -54,6 +56,11 @@ impl Work<'_> {
             }
         }
         let count = self.boxes.regions.len();
+        let rows = self.boxes.total() / product.out_channels;
+        scratch.unchanged.clear();
+        if !self.drop_below.is_empty() && matches!(self.algorithm, Algorithm::Direct) {
+            scratch.unchanged.resize(rows, true);
+        }
         let mut multiply_adds = 0;
         match self.algorithm {
             Algorithm::Direct => {
@@ -69,11 +76,24 @@ impl Work<'_> {
                 multiply_adds = self.add_tiles(winograd, map, &scratch.change, out, &mut scratch.tiles);
             }
         }
+        if residual.is_some() {
+            self.unchanged_with_residual(&mut scratch.unchanged);
+        }
         if let Some(residual) = residual {
             out.iter_mut().zip(residual).for_each(|(out, value)| *out += value);
         }
         kernels::pointwise(self.program.isa, product.activation, out);
         multiply_adds
+    }
+
+    /// A place is unchanged only if the residual is too; nothing is known if that is not known.
+    fn unchanged_with_residual(&self, unchanged: &mut Vec<bool>) {
+        let residual = &self.inputs[1].boxes.unchanged;
+        if self.has_same_rows(1) && residual.len() == unchanged.len() {
+            unchanged.iter_mut().zip(residual).for_each(|(all, one)| *all &= one);
+        } else {
+            unchanged.clear();
+        }
     }
 
     /// How many windows to work on at once: their changes take no more room than the weights that they share, or a part of the second-level cache.
@@ -94,7 +114,7 @@ impl Work<'_> {
         scratch: &mut DeltaScratch,
     ) -> u64 {
         let (isa, columns) = (self.program.isa, product.out_channels);
-        let DeltaScratch { change, sums, table, rows, chunk, .. } = scratch;
+        let DeltaScratch { change, sums, table, rows, chunk, unchanged, .. } = scratch;
         // A run of the product: the channels of all groups, of a unit that all parts are multiples of, or of a line of the kernel.
         let unit = self.parts.map_or(map.channels, |(parts, _)| parts.unit);
         let (taps, seg) = (map.taps() * map.channels / (unit * merged), unit * merged);
@@ -129,6 +149,9 @@ impl Work<'_> {
                 let Some(of_window) = &all_taps[row.window as usize] else { continue };
                 let first = self.boxes.starts[windows.start + row.window as usize];
                 let at = first + of_window.place(row) * columns;
+                if let Some(unchanged) = unchanged.get_mut(at / columns) {
+                    *unchanged = false;
+                }
                 out[at..at + columns].iter_mut().zip(sum).for_each(|(out, sum)| *out += sum);
             }
             table.clear();

@@ -57,10 +57,11 @@ impl ChangeSpace {
                     self.boxes[id.0].regions.get(window).and_then(Option::as_ref)
                 })
             });
-            let boxes = Boxes::new(regions.collect());
+            let mut boxes = Boxes::new(regions.collect());
             if boxes.total() > 0 {
                 let done = self.step(program, baseline, strategy, index, &boxes);
                 tally.multiply_adds += done.map_err(|e| e.at_node(&step.label))?;
+                boxes.unchanged = std::mem::take(&mut self.buffers.unchanged);
             }
             self.boxes[step.output.0] = boxes;
             tally.secs += started.elapsed().as_secs_f64();
@@ -169,6 +170,7 @@ impl ChangeSpace {
             drop_below: &drop_below,
             parts: parts.map(|parts| (parts, &sources[..])),
             constant: step.inputs.iter().map(|id| program.graph.tensor(*id).constant.is_some()).collect(),
+            output_baseline: baseline.tensor(program, step.output),
             boxes,
             shape,
         };

@@ -22,9 +22,11 @@ use super::strategy::Algorithm;
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     scratch: Scratch,
-    table: Vec<u32>,
+    pub(super) table: Vec<u32>,
     temporary: Vec<Vec<f32>>,
     delta: DeltaScratch,
+    /// Of the step that ran last; see [`Boxes::unchanged`].
+    pub(super) unchanged: Vec<bool>,
 }
 
 /// One step for all windows of a group.
@@ -40,6 +42,8 @@ pub(super) struct Work<'a> {
     pub(super) drop_below: &'a [f32],
     /// The first input in parts, where it is not put together.
     pub(super) parts: Option<(&'a Parts, &'a [Source<'a>])>,
+    /// The output's untouched values.
+    pub(super) output_baseline: &'a [f32],
     /// Of the output.
     pub(super) boxes: &'a Boxes,
     /// Of the output.
@@ -52,11 +56,21 @@ impl<'a> Work<'a> {
         let isa = self.program.isa;
         buffers.temporary.resize_with(buffers.temporary.len().max(3), Vec::new);
         let multiply_adds = match kernel {
-            Kernel::Product(product) => return Ok(self.product(product, out, buffers)),
+            Kernel::Product(product) => {
+                let multiply_adds = self.product(product, out, buffers);
+                buffers.unchanged.clear();
+                std::mem::swap(&mut buffers.unchanged, &mut buffers.delta.unchanged);
+                return Ok(multiply_adds);
+            }
+            Kernel::Depthwise(depthwise) if !self.inputs[0].boxes.unchanged.is_empty() && !depthwise.has_residual => {
+                buffers.unchanged = self.unchanged_places(&depthwise.windows.map);
+                return Ok(self.depthwise_of_changed(depthwise, out, buffers));
+            }
             Kernel::Depthwise(depthwise) => out.len() * depthwise.windows.map.taps(),
             Kernel::MatMul(matmul) => out.len() * matmul.k,
             _ => 0,
         };
+        buffers.unchanged.clear();
         let Buffers { scratch, table, temporary, .. } = buffers;
         match kernel {
             Kernel::Depthwise(d) => {
@@ -175,7 +189,7 @@ impl<'a> Work<'a> {
     }
 
     /// Row-major spatial place in the whole output of every row, in the order of rows.
-    fn places(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
         let lead = self.shape.len() - 1;
         self.boxes.regions.iter().flatten().flat_map(move |region| {
             let rows: usize = region[..lead].iter().map(|r| r.len()).product();
@@ -326,7 +340,7 @@ impl<'a> Work<'a> {
     }
 
     /// Whether the boxes of an input are the output's, the last axis aside.
-    fn has_same_rows(&self, index: usize) -> bool {
+    pub(super) fn has_same_rows(&self, index: usize) -> bool {
         let lead = self.shape.len() - 1;
         let source = &self.inputs[index];
         source.shape.len() == self.shape.len()
@@ -340,7 +354,7 @@ impl<'a> Work<'a> {
     }
 
     fn product(&self, product: &Product, out: &mut [f32], buffers: &mut Buffers) -> u64 {
-        let Buffers { scratch, table, temporary, delta } = buffers;
+        let Buffers { scratch, table, temporary, delta, .. } = buffers;
         let isa = self.program.isa;
         let (k, columns, source) = (product.in_channels, product.out_channels, &self.inputs[0]);
         let bias = product.bias.as_ref().map(|b| b.as_slice());
