@@ -12,6 +12,9 @@ use crate::{
 };
 use fearless_simd::prelude::*;
 
+/// Floats that are finished together.
+const FINISHED: usize = 4096;
+
 /// `out[r * out_stride + out_offset + j] = act(sum_tap row[r, tap, j] * weights[tap, j] + bias[j] + residual)`.
 ///
 /// ```
@@ -54,17 +57,34 @@ pub fn depthwise(
     let (low, high) = clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
     let sum = WeightedSum { weights, channels, bias: epilogue.bias, low, high };
     let place = Place { stride: out_stride, offset: out_offset };
-    with_isa!(isa, simd => fold(simd, rows, &sum, place, out));
     if epilogue.residual.is_none() && rest == Pointwise::Identity {
+        with_isa!(isa, simd => fold(simd, rows, 0, &sum, place, out));
         return;
     }
-    for r in 0..rows.rows {
-        let line = &mut out[r * out_stride + out_offset..][..channels];
+    // What is left is done while the rows are in cache.
+    let step = (FINISHED / channels.max(1)).next_multiple_of(4).max(4);
+    for start in (0..rows.rows).step_by(step) {
+        let end = (start + step).min(rows.rows);
+        let part = Rows { rows: end, ..*rows };
+        with_isa!(isa, simd => fold(simd, &part, start, &sum, place, out));
         if let Some(residual) = epilogue.residual {
-            let residual = &residual.data[r * residual.stride + residual.offset..][..channels];
-            line.iter_mut().zip(residual).for_each(|(sum, &value)| *sum += value);
+            for r in start..end {
+                let line = &mut out[r * out_stride + out_offset..][..channels];
+                let residual = &residual.data[r * residual.stride + residual.offset..][..channels];
+                line.iter_mut().zip(residual).for_each(|(sum, &value)| *sum += value);
+            }
         }
-        elementwise::pointwise(isa, rest, line);
+        if out_stride == channels {
+            elementwise::pointwise(
+                isa,
+                rest,
+                &mut out[start * channels + out_offset..][..(end - start) * channels],
+            );
+        } else {
+            for r in start..end {
+                elementwise::pointwise(isa, rest, &mut out[r * out_stride + out_offset..][..channels]);
+            }
+        }
     }
 }
 

@@ -22,7 +22,7 @@ pub fn pool_max(isa: Isa, rows: &Rows, out: &mut [f32], out_stride: usize, out_o
     rows.check();
     check_out(out.len(), rows.rows, rows.seg, out_stride, out_offset);
     let place = Place { stride: out_stride, offset: out_offset };
-    with_isa!(isa, simd => fold(simd, rows, &Largest, place, out));
+    with_isa!(isa, simd => fold(simd, rows, 0, &Largest, place, out));
 }
 
 /// `out[r * out_stride + out_offset + j]` = sum over the taps that are not padding, divided by `divisor[r % pixels]`.
@@ -42,7 +42,7 @@ pub fn pool_average(
     assert!(rows.rows == 0 || divisor.len() >= rows.pixels, "one divisor per pixel");
     let place = Place { stride: out_stride, offset: out_offset };
     let average = Average { divisor, pixels: rows.pixels };
-    with_isa!(isa, simd => fold(simd, rows, &average, place, out));
+    with_isa!(isa, simd => fold(simd, rows, 0, &average, place, out));
 }
 
 static LOWEST: [f32; MAX_BLOCK] = [f32::NEG_INFINITY; MAX_BLOCK];

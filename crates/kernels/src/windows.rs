@@ -64,12 +64,19 @@ struct Part {
     last: bool,
 }
 
-/// Folds every row and channel into `out`.
+/// Folds every row and channel into `out`, rows before `start` aside.
 #[inline(always)]
-pub(crate) fn fold<S: Level, F: Fold<S>>(simd: S, rows: &Rows, fold: &F, place: Place, out: &mut [f32]) {
+pub(crate) fn fold<S: Level, F: Fold<S>>(
+    simd: S,
+    rows: &Rows,
+    start: usize,
+    fold: &F,
+    place: Place,
+    out: &mut [f32],
+) {
     for first in (0..rows.seg).step_by(MAX_BLOCK) {
         let channels = (first, MAX_BLOCK.min(rows.seg - first));
-        let mut row = 0;
+        let mut row = start;
         while row < rows.rows {
             let strip = if F::WEIGHTED { strip::length(rows, row) } else { 1 };
             row += match (strip, rows.rows - row) {

@@ -178,3 +178,31 @@ fn a_matrix_packed_for_another_level_is_refused() {
     };
     gemm_rows(other, &Rows::dense(&[1.0], 1, 1, 1), &packed, &mut [0.0], 1, 0, &Epilogue::default());
 }
+
+#[test]
+fn an_activation_is_applied_once_where_rows_follow_each_other() {
+    let mut noise = Noise(12);
+    // Few weights and many, whole panels and not, runs in place and gathered.
+    for (taps, seg, n) in [(1, 40, 64), (1, 40, 37), (2, 900, 96), (2, 900, 83), (9, 3, 45)] {
+        let table = Table::random(&mut noise, 230, taps, seg, 230);
+        let rows = table.rows();
+        let (b, residual) = (noise.values(rows.k() * n), noise.values(230 * n));
+        let epilogue = Epilogue {
+            bias: None,
+            residual: Some(Strided { data: &residual, stride: n, offset: 0 }),
+            activation: Pointwise::HardSwish,
+        };
+        let mut expected = vec![0.0; 230 * n];
+        naive::gemm_rows(&rows, &b, n, &mut expected, n, 0, &epilogue);
+        for isa in Isa::available() {
+            let mut out = vec![7.0; 230 * n];
+            gemm_rows(isa, &rows, &PackedB::pack(isa, &b, rows.k(), n), &mut out, n, 0, &epilogue);
+            assert_close(
+                &out,
+                &expected,
+                5e-7 * (rows.k() as f32 + 8.0),
+                &format!("{isa:?}, {taps} {seg} {n}"),
+            );
+        }
+    }
+}

@@ -151,3 +151,33 @@ fn neighbouring_pixels_of_a_convolution_equal_the_definition_and_each_alone() {
         }
     }
 }
+
+#[test]
+fn an_activation_is_applied_once_to_each_of_many_rows() {
+    let (size, taps, channels) = ([13, 11], 9, 64);
+    let table = convolution_table(&size, 3, channels);
+    let pixels = size[0] * size[1];
+    let mut noise = Noise(9);
+    let x = noise.values(2 * pixels * channels);
+    let rows = Rows {
+        sources: [&x, &[], &[]],
+        table: &table,
+        taps,
+        seg: channels,
+        pixels,
+        repeat_stride: pixels * channels,
+        rows: 2 * pixels,
+        ..Rows::default()
+    };
+    let (weights, residual) = (noise.values(taps * channels), noise.values(x.len()));
+    for residual in [None, Some(Strided { data: &residual, stride: channels, offset: 0 })] {
+        let epilogue = Epilogue { residual, activation: Pointwise::HardSwish, ..Epilogue::default() };
+        let mut expected = vec![0.0; x.len()];
+        naive::depthwise(&rows, &weights, &mut expected, channels, 0, &epilogue);
+        for isa in Isa::available() {
+            let mut out = vec![7.0; x.len()];
+            depthwise(isa, &rows, &weights, &mut out, channels, 0, &epilogue);
+            assert_close(&out, &expected, 4e-6, &format!("{isa:?}"));
+        }
+    }
+}

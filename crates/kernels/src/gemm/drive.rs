@@ -123,6 +123,9 @@ fn in_place_with<S: Tiles, const RUNS: usize>(simd: S, isa: Isa, job: &Job, out:
                     strip(simd, isa, job, &source, spot, block, out);
                 }
             }
+            if block.last {
+                finish(isa, job, row_block..row_end, out);
+            }
         }
     }
 }
@@ -187,6 +190,9 @@ fn gathered<S: Tiles>(simd: S, isa: Isa, job: &Job, out: &mut [f32]) {
                 .for_each(|(run, line)| *run = &line[..len]);
             let source = Source { runs: &runs, stride: 0, taps: 1, len };
             strip(simd, isa, job, &source, Spot { row, count, panel: 0, panels }, block, out);
+            if block.last {
+                finish(isa, job, row..row + count, out);
+            }
         }
     }
 }
@@ -254,16 +260,24 @@ fn strip<S: Tiles>(simd: S, isa: Isa, job: &Job, source: &Source, spot: Spot, bl
         let tile = tile_at(job, source, row, done, panel_width, 1, block);
         if done + panel_width == n {
             simd.run(count, panel_width / S::f32s::LEN, &tile, out);
-            done = n;
         } else {
             edge_tile(simd, isa, job, tile, (row, count), (done, panel_width), block, out);
         }
     }
-    if block.last && job.rest != Pointwise::Identity {
-        let at = row * job.out_stride + job.out_offset;
-        for r in 0..count {
-            elementwise::pointwise(isa, job.rest, &mut out[at + r * job.out_stride..][first..done]);
-        }
+}
+
+/// Applies what is left of the activation to finished rows, in as few calls as possible: while they are in cache, and not a few columns at a time.
+fn finish(isa: Isa, job: &Job, rows: Range<usize>, out: &mut [f32]) {
+    if job.rest == Pointwise::Identity {
+        return;
+    }
+    let (n, stride) = (job.b.n(), job.out_stride);
+    let out = &mut out[rows.start * stride + job.out_offset..];
+    if n == stride {
+        return elementwise::pointwise(isa, job.rest, &mut out[..rows.len() * n]);
+    }
+    for r in 0..rows.len() {
+        elementwise::pointwise(isa, job.rest, &mut out[r * stride..][..n]);
     }
 }
 
@@ -336,6 +350,8 @@ fn edge_tile<S: Tiles>(
             let from = (row + r) * residual.stride + residual.offset + first;
             out.iter_mut().zip(&residual.data[from..]).for_each(|(out, &value)| *out += value);
         }
-        elementwise::pointwise(isa, job.epilogue.activation, out);
+        if job.rest == Pointwise::Identity {
+            elementwise::pointwise(isa, job.epilogue.activation, out);
+        }
     }
 }
