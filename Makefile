@@ -51,6 +51,7 @@ $(VENV_ZOO)/ready: tools/requirements-zoo.txt
 
 models: $(VENV_ZOO)/ready
 	$(VENV_ZOO)/bin/python tools/make_models.py
+	$(VENV_ZOO)/bin/python tools/resize_model.py monai_resnet18_3d 64 128
 
 zoo: build
 	$(CARGO) test --release -p occlude-engine --test zoo -- --ignored --nocapture

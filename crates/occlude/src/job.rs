@@ -296,6 +296,7 @@ impl Job<'_> {
         let cancelled = || watch.cancel.is_some_and(|c| c.load(Ordering::Relaxed));
         map.approximation = approximate::measure(self.scorer, occluder, measures, wanted, &cancelled)?;
         match &map.approximation {
+            None if cancelled() => {}
             None => map.notes.push("approximate: this runtime and engine drop nothing, the map is exact".into()),
             Some(found) if found.drop_below == 0.0 => map.notes.push(format!(
                 "approximate: nothing can be dropped within {wanted} of the map's range, the map is exact"

@@ -4,7 +4,9 @@
 
 use occlude_kernels::{Binary, Isa, Lrn, PackedB, PackedGroups, Planes, Pointwise, Reduction, SoftmaxKind};
 
-use crate::graph::{AxisTaps, BinaryKind, Conv, Graph, Linear, Node, Op, PoolKind, ReduceKind, Tensor, TensorId};
+use crate::graph::{
+    AxisTaps, BinaryKind, Conv, Graph, Linear, Node, Op, PoolKind, ReduceKind, Tensor, TensorId,
+};
 use crate::reach::Reach;
 use crate::{Error, Result, passes};
 
@@ -114,6 +116,11 @@ impl Program {
     pub(super) fn head_weight_bytes(&self, form: Option<Form>) -> usize {
         let first = form.map_or(self.stages.cut, |_| self.head.first);
         self.steps[first..].iter().map(|step| step.kernel.bytes()).sum()
+    }
+
+    /// Floats of the largest tensor that depends on the input.
+    pub(super) fn largest_tensor(&self) -> usize {
+        self.graph.tensors.iter().filter(|t| t.constant.is_none()).map(Tensor::len).max().unwrap_or(0)
     }
 
     /// Multiply-adds of a full run of one example, padding counted.

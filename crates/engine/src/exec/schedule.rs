@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use occlude_kernels::SOURCE_SHIFT;
+
 use crate::{Error, Result};
 
 use super::baseline::Form;
@@ -91,7 +93,9 @@ impl Schedule {
         let by_work = (BATCH_WORK / program.full_multiply_adds().max(1)) as usize;
         let wanted = balanced(program.head_weight_bytes(form), head, BATCH).min(BATCH_BYTES / head.max(1));
         let wanted = wanted.min(by_work.max(GROUP)).max(1);
-        let group = (of_thread / each).min(GROUP).min(wanted);
+        // The boxes of a group lie in one buffer, which entries of index tables must reach.
+        let reachable = ((1 << SOURCE_SHIFT) - 1) / program.largest_tensor().max(1);
+        let group = (of_thread / each).min(GROUP).min(wanted).min(reachable.max(1));
         let batch = ((of_thread - group * body) / head.max(1)).min(wanted) / group * group;
         Ok(Schedule { threads, group, batch })
     }

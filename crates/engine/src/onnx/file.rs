@@ -250,7 +250,7 @@ fn opset(proto: &proto::Model) -> Result<i64> {
         let hint = if found.version < *first {
             "convert it with onnx.version_converter, or export it again with a newer opset"
         } else {
-            "export it with opset 22 or older, or use --runtime ort"
+            "export it with opset 24 or older, or use --runtime ort"
         };
         let version = found.version;
         return Err(
