@@ -59,7 +59,10 @@ pub const WINOGRAD_CHANNELS: usize = 16;
 /// Most places of a tile: 4 x 4 x 4.
 const MAX_PLACES: usize = 64;
 
-/// Bytes of transformed inputs and products that are worked on at once; more would leave the third-level cache.
+/// Transformed inputs and products of this size stay in the second-level cache.
+const CACHED_BYTES: usize = 448 << 10;
+
+/// Most bytes of transformed inputs and products that are worked on at once.
 pub const WINOGRAD_SCRATCH_BYTES: usize = 16 << 20;
 
 /// The transformed weights of a convolution with three taps along each of one to three axes.
@@ -168,7 +171,9 @@ impl Winograd {
         assert_eq!(tiles.inputs.len(), count * places, "inputs of {count} tiles");
         assert_eq!(tiles.outputs.len(), count * finished, "outputs of {count} tiles");
         let bytes_of_tile = places * (self.channels + self.columns) * size_of::<f32>();
-        let chunk = (WINOGRAD_SCRATCH_BYTES / bytes_of_tile).max(1).min(count.max(1));
+        // As much as the weights that pass once for all of it, or a part of the second-level cache.
+        let bytes = self.bytes().clamp(CACHED_BYTES, WINOGRAD_SCRATCH_BYTES);
+        let chunk = (bytes / bytes_of_tile).max(1).min(count.max(1));
         scratch.inputs.grow(places * chunk * self.channels);
         scratch.products.grow(places * chunk * self.columns);
         let inputs = tiles.inputs.chunks(chunk * places);
