@@ -108,9 +108,9 @@ impl Job<'_> {
         let measures = self.measures(&baseline, &mut map)?;
         self.describe_targets(&measures, &baseline, &mut map)?;
         map.provenance.timings.baseline_secs = baseline_secs;
-        self.approximate(&occluder, &measures, &mut map, watch)?;
         let multiply_adds_before = self.scorer.multiply_adds().map_or(0, |counted| counted.done);
-        let score_result = self.score(&occluder, &measures, &mut map, watch, started);
+        let known = self.approximate(&occluder, &measures, &mut map, watch)?;
+        let score_result = self.score(&occluder, &measures, known, &mut map, watch, started);
         // What is left of a run that fails is shown too, so it is checked too.
         if map.computed > 0 {
             let check_started = Instant::now();
@@ -252,11 +252,12 @@ impl Job<'_> {
         &self,
         occluder: &Occluder,
         measures: &[Measure],
+        known: Vec<(usize, Vec<Vec<f32>>)>,
         map: &mut Map,
         watch: &mut Watch<'_>,
         started: Instant,
     ) -> Result<()> {
-        let order = map.grid.coarse_to_fine();
+        let mut order = map.grid.coarse_to_fine();
         let total = order.len();
         let begun = Instant::now();
         let cancelled = |watch: &Watch<'_>| watch.cancel.is_some_and(|c| c.load(Ordering::Relaxed));
@@ -276,6 +277,14 @@ impl Job<'_> {
             let stops = failure.is_some() || cancelled(watch);
             if stops { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
+        // What is known from the measurement of an approximate map's error is not computed again.
+        let mut is_known = vec![false; total];
+        for (window, outputs) in &known {
+            is_known[*window] = true;
+            let slices: Vec<&[f32]> = outputs.iter().map(Vec::as_slice).collect();
+            let _ = sink(*window, &slices);
+        }
+        order.retain(|window| !is_known[*window]);
         let result = self.scorer.score_approximately(occluder, &order, drop_below, &mut sink);
         map.provenance.timings.windows_secs = begun.elapsed().as_secs_f64();
         match failure {
@@ -291,19 +300,23 @@ impl Job<'_> {
         measures: &[Measure],
         map: &mut Map,
         watch: &Watch<'_>,
-    ) -> Result<()> {
-        let Some(wanted) = self.settings.approximate else { return Ok(()) };
+    ) -> Result<Vec<(usize, Vec<Vec<f32>>)>> {
+        let Some(wanted) = self.settings.approximate else { return Ok(Vec::new()) };
         let cancelled = || watch.cancel.is_some_and(|c| c.load(Ordering::Relaxed));
-        map.approximation = approximate::measure(self.scorer, occluder, measures, wanted, &cancelled)?;
+        let measured = approximate::measure(self.scorer, occluder, measures, wanted, &cancelled)?;
+        let (found, known) = measured.map(|measured| (measured.found, measured.known)).unzip();
+        map.approximation = found;
         match &map.approximation {
             None if cancelled() => {}
-            None => map.notes.push("approximate: this runtime and engine drop nothing, the map is exact".into()),
+            None => {
+                map.notes.push("approximate: this runtime and engine drop nothing, the map is exact".into())
+            }
             Some(found) if found.drop_below == 0.0 => map.notes.push(format!(
                 "approximate: nothing can be dropped within {wanted} of the map's range, the map is exact"
             )),
             Some(_) => {}
         }
-        Ok(())
+        Ok(known.unwrap_or_default())
     }
 
     /// The work of the map's windows, counted since `before`.

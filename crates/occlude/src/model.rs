@@ -56,9 +56,8 @@ pub struct Model {
 struct ScorerKey {
     spec: TensorSpec,
     requests: Vec<String>,
-    engine: crate::settings::EngineChoice,
-    threads: usize,
-    memory_limit: u64,
+    runtime: Runtime,
+    options: EngineOptions,
 }
 
 impl std::fmt::Debug for Model {
@@ -207,9 +206,8 @@ impl Model {
         let key = ScorerKey {
             spec: spec.clone(),
             requests: requests.to_vec(),
-            engine: options.engine,
-            threads: options.threads,
-            memory_limit: options.memory_limit,
+            runtime: settings.runtime,
+            options,
         };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, scorer)) = last.as_ref().filter(|(k, _)| *k == key) {

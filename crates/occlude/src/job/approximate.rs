@@ -18,8 +18,12 @@ const LEAST_SAMPLE: usize = 32;
 /// Of large grids, one window in so many.
 const SAMPLE_EVERY: usize = 64;
 
-/// What is tried first: changes shorter than this share of a tensor's mean are dropped.
-const FIRST_SHARE: f64 = 0.008;
+/// What is tried first where an error of `TYPICAL_ERROR` is allowed: changes shorter than this share of a tensor's mean are dropped.
+const FIRST_SHARE: f64 = 0.0115;
+const TYPICAL_ERROR: f64 = 0.02;
+
+/// Outputs of more floats than this are not kept from the measurement for the map.
+const KEPT_FLOATS: usize = 1 << 15;
 
 /// The error grows about with this power of the share.
 const POWER: f64 = 1.5;
@@ -33,6 +37,13 @@ const LEAST_SHARE: f64 = 5e-4;
 /// Most tries.
 const TRIES: usize = 5;
 
+/// What was measured, and what need not be computed again.
+pub(super) struct Measured {
+    pub(super) found: Approximation,
+    /// Windows with their outputs, as the map will have them.
+    pub(super) known: Vec<(usize, Vec<Vec<f32>>)>,
+}
+
 /// Measures what may be dropped. `None` if the scorer cannot drop anything, or the run was stopped.
 pub(super) fn measure(
     scorer: &dyn Scorer,
@@ -40,12 +51,14 @@ pub(super) fn measure(
     measures: &[Measure],
     wanted: f64,
     cancelled: &dyn Fn() -> bool,
-) -> Result<Option<Approximation>> {
+) -> Result<Option<Measured>> {
     if !scorer.can_approximate() {
         return Ok(None);
     }
     let windows = sample(occluder.grid().len());
-    let Some(exact) = scores(scorer, occluder, &windows, measures, 0.0, cancelled)? else { return Ok(None) };
+    let run = |share: f64| outputs(scorer, occluder, &windows, share as f32, cancelled);
+    let Some(exact) = run(0.0)? else { return Ok(None) };
+    let exact_scores = scores(&exact, measures);
     let mut found = Approximation {
         wanted,
         drop_below: 0.0,
@@ -54,14 +67,13 @@ pub(super) fn measure(
         percentile_95: 0.0,
         largest: 0.0,
     };
-    let exact_ranges: Vec<f64> = exact.iter().map(|scores| range(scores)).collect();
+    let mut best = exact;
     // From one measured error to the share that should give the one aimed at; what was allowed is taken only if it was measured to hold.
-    let mut share = FIRST_SHARE;
+    let mut share = (FIRST_SHARE * (wanted / TYPICAL_ERROR).powf(1.0 / POWER)).min(0.5);
     for _ in 0..TRIES {
-        let Some(near) = scores(scorer, occluder, &windows, measures, share as f32, cancelled)? else {
-            return Ok(None);
-        };
-        let errors = exact.iter().zip(&near).zip(&exact_ranges).map(|((a, b), &range)| errors(a, b, range));
+        let Some(near) = run(share)? else { return Ok(None) };
+        let near_scores = scores(&near, measures);
+        let errors = exact_scores.iter().zip(&near_scores).map(|(a, b)| errors(a, b, range(a)));
         // Of several targets the worst counts.
         let Some(worst) = errors.max_by(|a, b| a.rmse.total_cmp(&b.rmse)) else { break };
         let holds = worst.rmse < wanted;
@@ -69,6 +81,7 @@ pub(super) fn measure(
             found.drop_below = share as f32;
             (found.rmse, found.percentile_95, found.largest) =
                 (worst.rmse, worst.percentile_95, worst.largest);
+            best = near;
         }
         if holds && worst.rmse > wanted * AIM * AIM || !holds && found.drop_below > 0.0 {
             break;
@@ -79,7 +92,9 @@ pub(super) fn measure(
             break;
         }
     }
-    Ok(Some(found))
+    let is_small = |outputs: &Vec<Vec<f32>>| outputs.iter().map(Vec::len).sum::<usize>() <= KEPT_FLOATS;
+    let known = windows.into_iter().zip(best).filter(|(_, outputs)| is_small(outputs)).collect();
+    Ok(Some(Measured { found, known }))
 }
 
 /// Per target, the scores behind these windows (ascending) with nothing dropped.
@@ -89,7 +104,7 @@ pub(super) fn exact(
     windows: &[usize],
     measures: &[Measure],
 ) -> Result<Option<Vec<Vec<f64>>>> {
-    scores(scorer, occluder, windows, measures, 0.0, &|| false)
+    Ok(outputs(scorer, occluder, windows, 0.0, &|| false)?.map(|outputs| scores(&outputs, measures)))
 }
 
 /// Windows spread over the whole grid, in steps that meet every row and column.
@@ -98,26 +113,35 @@ fn sample(total: usize) -> Vec<usize> {
     (0..count).map(|i| (2 * i + 1) * total / (2 * count)).collect()
 }
 
-/// Per target, the score behind each window; `None` if stopped.
-fn scores(
+/// The model's outputs behind each window (ascending); `None` if stopped.
+fn outputs(
     scorer: &dyn Scorer,
     occluder: &Occluder,
     windows: &[usize],
-    measures: &[Measure],
     drop_below: f32,
     cancelled: &dyn Fn() -> bool,
-) -> Result<Option<Vec<Vec<f64>>>> {
-    let mut scores = vec![vec![f64::NAN; windows.len()]; measures.len()];
+) -> Result<Option<Vec<Vec<Vec<f32>>>>> {
+    let mut all = vec![Vec::new(); windows.len()];
     let mut sink = |window: usize, outputs: &[&[f32]]| {
         if let Ok(place) = windows.binary_search(&window) {
-            for (scores, measure) in scores.iter_mut().zip(measures) {
-                scores[place] = f64::from(measure.read(outputs));
-            }
+            all[place] = outputs.iter().map(|output| output.to_vec()).collect();
         }
         if cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     scorer.score_approximately(occluder, windows, drop_below, &mut sink)?;
-    Ok((!cancelled()).then_some(scores))
+    Ok((!cancelled()).then_some(all))
+}
+
+/// Per target, the score behind each window.
+fn scores(outputs: &[Vec<Vec<f32>>], measures: &[Measure]) -> Vec<Vec<f64>> {
+    let of = |measure: &Measure| {
+        let read = |outputs: &Vec<Vec<f32>>| {
+            let slices: Vec<&[f32]> = outputs.iter().map(Vec::as_slice).collect();
+            f64::from(measure.read(&slices))
+        };
+        outputs.iter().map(read).collect()
+    };
+    measures.iter().map(of).collect()
 }
 
 fn range(scores: &[f64]) -> f64 {

@@ -52,7 +52,8 @@ pub(super) fn run(
         let outputs = scorer.baseline(&input)?;
         let slices = outputs.slices();
         for (target, measure) in measures.iter().enumerate() {
-            let scored = exact.as_ref().map_or(f64::from(map.scores_of(target)[window]), |e| e[target][place]);
+            let scored =
+                exact.as_ref().map_or(f64::from(map.scores_of(target)[window]), |e| e[target][place]);
             let value = (f64::from(measure.read(&slices)) - scored).abs();
             differences.push(Difference { window, target, value, tolerance: tolerance(map, target) });
         }
