@@ -81,7 +81,8 @@ fn check(model: &Path) -> Result<String, String> {
         ControlFlow::Continue(())
     };
     let started = Instant::now();
-    let schedule = Schedule::fit(runner.program(), None, 0, 2, 12 << 30).map_err(|e| format!("{name}: {e}"))?;
+    let schedule =
+        Schedule::fit(runner.program(), None, 0, 2, 12 << 30).map_err(|e| format!("{name}: {e}"))?;
     runner
         .run(&(0..=count).collect::<Vec<_>>(), schedule, &write, &mut sink)
         .map_err(|e| format!("{name}: run: {e}"))?;

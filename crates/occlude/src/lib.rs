@@ -24,15 +24,18 @@ pub use error::{Error, ErrorKind, Result};
 pub use input::{Geometry, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text};
 pub use job::{Difference, Job, Meaning, Progress, Verification, Watch};
 pub use map::{
-    Approximation, Attribution, Check, Direction, FileFact, Map, MapTarget, MostProbable, Provenance, Summary, Timings, Work,
-    TopWindow,
+    Approximation, Attribution, Check, Direction, FileFact, Map, MapTarget, MostProbable, Provenance,
+    Summary, Timings, TopWindow, Work,
 };
 pub use model::{Facts, Model, NodeFact, Occlusion, RunPlan, Sizes, TensorFact};
 pub use model_folder::{Configuration, Labels, ModelFolder};
 pub use occlusion::{AxisRole, Border, Fill, FillValues, Grid, GridAxis, Occluder, ReadImage};
 pub use output::{Format, OutputPlan, Written};
 pub use score::{Activation, Readout, ScoreKind};
-pub use scorer::{BatchScorer, EngineOptions, EngineScorer, FullRuns, MemoryPlan, MultiplyAdds, Outputs, Scorer, Sink, WorkPlan};
+pub use scorer::{
+    BatchScorer, EngineOptions, EngineScorer, FullRuns, MemoryPlan, MultiplyAdds, Outputs, Scorer, Sink,
+    WorkPlan,
+};
 #[cfg(feature = "ort")]
 pub use scorer::{OrtModel, find_onnxruntime};
 pub use settings::{EngineChoice, Runtime, Setting, Settings};

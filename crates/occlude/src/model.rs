@@ -203,12 +203,8 @@ impl Model {
         settings: &Settings,
     ) -> Result<Arc<dyn Scorer + Send + Sync>> {
         let options = self.engine_options(settings);
-        let key = ScorerKey {
-            spec: spec.clone(),
-            requests: requests.to_vec(),
-            runtime: settings.runtime,
-            options,
-        };
+        let key =
+            ScorerKey { spec: spec.clone(), requests: requests.to_vec(), runtime: settings.runtime, options };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, scorer)) = last.as_ref().filter(|(k, _)| *k == key) {
             return Ok(Arc::clone(scorer));

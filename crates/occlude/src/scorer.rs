@@ -49,7 +49,6 @@ pub struct MultiplyAdds {
     pub full_run: u64,
 }
 
-
 /// A model, ready to score windows. Constructed with the tensors whose values are wanted.
 pub trait Scorer: Sync {
     /// What the model's input is.

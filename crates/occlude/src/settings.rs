@@ -222,7 +222,8 @@ impl Settings {
                 self.approximate = match value {
                     "off" => None,
                     share => {
-                        let share: Option<f64> = share.parse().ok().filter(|share| *share > 0.0 && *share < 1.0);
+                        let share: Option<f64> =
+                            share.parse().ok().filter(|share| *share > 0.0 && *share < 1.0);
                         let wrong = || {
                             Error::argument(format!(
                                 "approximate \"{value}\" is neither off nor a number between 0 and 1"

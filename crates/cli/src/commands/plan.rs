@@ -92,7 +92,11 @@ fn lines(plan: &RunPlan) -> Vec<String> {
         };
         lines.push(row(
             "time",
-            format!("about {}{in_full} ({isa}, {} threads; an estimate, within a third)", seconds(work.secs), plan.threads),
+            format!(
+                "about {}{in_full} ({isa}, {} threads; an estimate, within a third)",
+                seconds(work.secs),
+                plan.threads
+            ),
         ));
     }
     lines

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use crate::Result;
 use crate::graph::{Graph, TensorId};
 
-use super::runner::Write;
 use super::compile::Program;
+use super::runner::Write;
 use super::step::Workspace;
 
 /// How an incremental run computes convolutions.
@@ -48,7 +48,10 @@ impl Baseline {
             let step = &program.steps[index];
             if form == Form::Truncated {
                 let input = workspace.tensor(graph, layout, step.inputs[0], 0);
-                magnitudes.insert(index, magnitudes_of(input, product.in_channels, &program.channels_of_parts(index)));
+                magnitudes.insert(
+                    index,
+                    magnitudes_of(input, product.in_channels, &program.channels_of_parts(index)),
+                );
             }
             if product.has_epilogue() {
                 pre_activations.insert(index, workspace.bare_product(program, layout, step, product));

@@ -72,7 +72,9 @@ pub(super) fn of_body_step(
 ) -> StepWork {
     let step = &program.steps[index];
     let unmade = form != Form::Gather && program.joins.unmade.contains(&step.output);
-    let Some(region) = regions[step.output.0].as_ref().filter(|_| !unmade) else { return StepWork::default() };
+    let Some(region) = regions[step.output.0].as_ref().filter(|_| !unmade) else {
+        return StepWork::default();
+    };
     let written = volume(region);
     let places = written / region.last().map_or(1, |r| r.len()).max(1);
     let volume_of = |id: &TensorId| regions[id.0].as_ref().map_or(0, volume);
@@ -157,7 +159,10 @@ pub(super) fn of_whole_step(program: &Program, index: usize) -> StepWork {
     let step = &program.steps[index];
     let written = program.graph.tensor(step.output).len();
     let variable = step.inputs.iter().map(|id| program.graph.tensor(*id)).filter(|t| t.constant.is_none());
-    let mut work = StepWork { moved: (written + variable.map(|t| t.len()).sum::<usize>()) as u64, ..StepWork::default() };
+    let mut work = StepWork {
+        moved: (written + variable.map(|t| t.len()).sum::<usize>()) as u64,
+        ..StepWork::default()
+    };
     match &step.kernel {
         Kernel::Product(product) => work.products = (written * product.depth()) as u64,
         Kernel::Depthwise(depthwise) => work.depthwise = (written * depthwise.windows.map.taps()) as u64,

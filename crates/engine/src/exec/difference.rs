@@ -78,7 +78,13 @@ impl<'a> Work<'a> {
                     total += lines * 2 * margin * source.channels();
                 }
             }
-            parts.push(Part { boxes: source.boxes, starts, channels: source.channels(), margin, dropped: Vec::new() });
+            parts.push(Part {
+                boxes: source.boxes,
+                starts,
+                channels: source.channels(),
+                margin,
+                dropped: Vec::new(),
+            });
         }
         if margin > 0 {
             buffer.clear();
@@ -93,8 +99,11 @@ impl<'a> Work<'a> {
             channel += part.channels;
         }
         if margin == 0 {
-            let ends: Vec<usize> =
-                parts[1..].iter().map(|part| part.starts.first().copied().unwrap_or(0)).chain([total]).collect();
+            let ends: Vec<usize> = parts[1..]
+                .iter()
+                .map(|part| part.starts.first().copied().unwrap_or(0))
+                .chain([total])
+                .collect();
             for ((part, end), &drop_below) in parts.iter_mut().zip(ends).zip(self.drop_below) {
                 let first = part.starts.first().copied().unwrap_or(0);
                 part.dropped = short_rows(self.program.isa, &buffer[first..end], part.channels, drop_below);

@@ -51,7 +51,8 @@ pub(super) struct Strategy {
 pub(super) fn choose(program: &Program, changes: &dyn Changes) -> Vec<Option<WinogradTile>> {
     let total = changes.len();
     let sample = SAMPLE.min(total);
-    let costs = |step| program.delta_product(Form::Delta, step).and_then(|(product, map)| Costs::of(product, map));
+    let costs =
+        |step| program.delta_product(Form::Delta, step).and_then(|(product, map)| Costs::of(product, map));
     let mut gains: Vec<Option<Costs>> = (0..program.head.first).map(costs).collect();
     if gains.iter().all(Option::is_none) {
         return vec![None; gains.len()];

@@ -26,7 +26,9 @@ impl Work<'_> {
                     let of_output = |output: usize| {
                         let taps = 0..map.geometry.kernel[axis];
                         let read_by = taps
-                            .filter_map(|tap| map.geometry.reads(axis, output, tap, map.input[axis], map.transposed))
+                            .filter_map(|tap| {
+                                map.geometry.reads(axis, output, tap, map.input[axis], map.transposed)
+                            })
                             .filter(|at| read.contains(at))
                             .map(|at| at - read.start);
                         read_by.fold((usize::MAX, 0), |(least, end), at| (least.min(at), end.max(at + 1)))
@@ -34,7 +36,8 @@ impl Work<'_> {
                     written.clone().map(of_output).collect()
                 })
                 .collect();
-            let rows = &source.unchanged[source.starts[window] / channels..source.starts[window + 1] / channels];
+            let rows =
+                &source.unchanged[source.starts[window] / channels..source.starts[window + 1] / channels];
             let lengths: Vec<usize> = changed[1..=rank].iter().map(|r| r.len()).collect();
             let of_window = self.boxes.starts[window] / columns..self.boxes.starts[window + 1] / columns;
             let mut at = vec![0; rank];
@@ -53,7 +56,12 @@ impl Work<'_> {
     }
 
     /// The depthwise convolution at the places that are changed, the baseline's values at all others. Returns the multiply-adds.
-    pub(super) fn depthwise_of_changed(&self, depthwise: &Depthwise, out: &mut [f32], buffers: &mut Buffers) -> u64 {
+    pub(super) fn depthwise_of_changed(
+        &self,
+        depthwise: &Depthwise,
+        out: &mut [f32],
+        buffers: &mut Buffers,
+    ) -> u64 {
         let channels = depthwise.windows.map.channels;
         let Buffers { table, unchanged, .. } = buffers;
         let baseline = self.output_baseline;
@@ -73,9 +81,22 @@ impl Work<'_> {
                 let start = (from..rows.rows).find(is_changed).unwrap_or(rows.rows);
                 let end = (start..rows.rows).find(|row| !is_changed(row)).unwrap_or(rows.rows);
                 if start < end {
-                    let part = Rows { table: &rows.table[start * rows.taps..], pixels: end - start, rows: end - start, ..*rows };
+                    let part = Rows {
+                        table: &rows.table[start * rows.taps..],
+                        pixels: end - start,
+                        rows: end - start,
+                        ..*rows
+                    };
                     let out = &mut out[(first + start) * channels..(first + end) * channels];
-                    kernels::depthwise(self.program.isa, &part, &depthwise.weights, out, channels, 0, &epilogue);
+                    kernels::depthwise(
+                        self.program.isa,
+                        &part,
+                        &depthwise.weights,
+                        out,
+                        channels,
+                        0,
+                        &epilogue,
+                    );
                     computed += end - start;
                 }
                 from = end.max(start);
@@ -97,6 +118,10 @@ fn all_unchanged(
     let (first, end) = axes[axis][at[axis]];
     (first..end).all(|place| {
         let place = before * lengths[axis] + place;
-        if axis + 1 == axes.len() { rows[place] } else { all_unchanged(rows, lengths, axes, at, axis + 1, place) }
+        if axis + 1 == axes.len() {
+            rows[place]
+        } else {
+            all_unchanged(rows, lengths, axes, at, axis + 1, place)
+        }
     })
 }

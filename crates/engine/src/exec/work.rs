@@ -62,7 +62,9 @@ impl<'a> Work<'a> {
                 std::mem::swap(&mut buffers.unchanged, &mut buffers.delta.unchanged);
                 return Ok(multiply_adds);
             }
-            Kernel::Depthwise(depthwise) if !self.inputs[0].boxes.unchanged.is_empty() && !depthwise.has_residual => {
+            Kernel::Depthwise(depthwise)
+                if !self.inputs[0].boxes.unchanged.is_empty() && !depthwise.has_residual =>
+            {
                 buffers.unchanged = self.unchanged_places(&depthwise.windows.map);
                 return Ok(self.depthwise_of_changed(depthwise, out, buffers));
             }

@@ -69,6 +69,7 @@ pub(crate) fn map(subject: &Subject) {
             fresh.baseline(&input).unwrap();
         }
         checks.push(started.elapsed().as_secs_f64());
+        settle();
         let (done, work) = (fresh.multiply_adds().unwrap(), fresh.work(subject.occluder.grid()));
         saved = 1.0 - done.done as f64 / (done.full_run as f64 * all.len() as f64);
         planned = work.secs / all.len() as f64;

@@ -31,8 +31,10 @@ impl Occlusion<'_> {
             .with_hint("the engines to verify are incremental (the default) and gather"));
         }
         if settings.approximate.is_some() {
-            return Err(Error::argument("an approximate map cannot be verified: it differs from the full runs by intention")
-                .with_hint("leave out --approximate; `map` measures and reports the error of approximate maps"));
+            return Err(Error::argument(
+                "an approximate map cannot be verified: it differs from the full runs by intention",
+            )
+            .with_hint("leave out --approximate; `map` measures and reports the error of approximate maps"));
         }
         Job::grid(settings, input)?;
         let resolved = self.resolve(input)?;
