@@ -364,6 +364,9 @@ impl<'a> Figure<'a> {
             self.y += 6;
         }
         self.say(false, 19.0, SOFT, &words::sign_sentence(map));
+        if let Some(error) = words::approximation(map) {
+            self.say(false, 19.0, SOFT, &format!("An approximate map: {error}."));
+        }
         self.say(
             false,
             19.0,

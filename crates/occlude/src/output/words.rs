@@ -164,6 +164,19 @@ pub(super) fn check(map: &Map) -> String {
     }
 }
 
+/// The error of an approximate map in words; `None` for exact ones.
+pub(super) fn approximation(map: &Map) -> Option<String> {
+    let found = map.approximation.as_ref().filter(|found| found.drop_below > 0.0)?;
+    Some(format!(
+        "error {:.2}% of the map's range (RMSE), 95 of 100 within {:.2}%, largest {:.2}%, measured on {} windows; {}% was allowed",
+        100.0 * found.rmse,
+        100.0 * found.percentile_95,
+        100.0 * found.largest,
+        found.windows.len(),
+        100.0 * found.wanted
+    ))
+}
+
 /// How the map was made, as names and values to list.
 pub(super) fn facts(map: &Map) -> Vec<(String, String)> {
     let made = &map.provenance;
@@ -185,6 +198,10 @@ pub(super) fn facts(map: &Map) -> Vec<(String, String)> {
     }
     facts.push(("windows".to_owned(), format!("{}, {} computed", windows(map), map.computed)));
     facts.push(("self-check".to_owned(), check(map)));
+    facts.extend(approximation(map).map(|text| ("approximate map".to_owned(), text)));
+    if let Some(work) = map.work.filter(|work| work.saved() > 0.0) {
+        facts.push(("work".to_owned(), format!("{:.1}% of full runs saved", 100.0 * work.saved())));
+    }
     if !made.runtime.is_empty() {
         facts.push(("run by".to_owned(), made.runtime.clone()));
     }
@@ -251,6 +268,23 @@ mod tests {
         small.geometry.resize(&[8, 5]);
         small.geometry.crop(&[0, -1], &[4, 6]);
         assert_eq!(place(&small, 3), "x −10–10, y 25–50 px");
+    }
+
+    #[test]
+    fn an_approximate_map_says_so() {
+        let mut made = map([4, 4], [2, 4], [2, 4], vec![0.5, 0.1]);
+        assert_eq!(approximation(&made), None);
+        made.approximation = Some(crate::map::Approximation {
+            wanted: 0.02,
+            drop_below: 0.01,
+            windows: vec![0; 32],
+            rmse: 0.0112,
+            percentile_95: 0.02,
+            largest: 0.03,
+        });
+        let said = "error 1.12% of the map's range (RMSE), 95 of 100 within 2.00%, largest 3.00%, measured on 32 windows; 2% was allowed";
+        assert_eq!(approximation(&made).as_deref(), Some(said));
+        assert!(facts(&made).iter().any(|(name, _)| name == "approximate map"));
     }
 
     #[test]

@@ -212,6 +212,8 @@ pub(super) fn summary(map: &Map, path: &Path) -> serde_json::Value {
         "computed": map.computed,
         "targets": map.targets.iter().enumerate().map(target).collect::<Vec<_>>(),
         "check": map.check,
+        "approximation": map.approximation,
+        "work": map.work,
         "notes": map.notes,
         "runtime": map.provenance.runtime,
         "timings": map.provenance.timings,
