@@ -124,7 +124,7 @@ impl Program {
     }
 
     /// Multiply-adds of a full run of one example, padding counted.
-    pub(super) fn full_multiply_adds(&self) -> u64 {
+    pub fn full_multiply_adds(&self) -> u64 {
         (0..self.steps.len()).map(|step| cost::of_whole_step(self, step).multiply_adds()).sum()
     }
 

@@ -141,10 +141,7 @@ fn is_by_channel(op: &Op) -> bool {
 /// Whether Winograd's tiles can do this convolution: they want the change in one piece.
 fn tiles_do_it(conv: &Conv) -> bool {
     let geometry = &conv.geometry;
-    let all = |values: &[usize], wanted: usize| values.iter().all(|&v| v == wanted);
-    all(&geometry.kernel, 3)
-        && all(&geometry.stride, 1)
-        && all(&geometry.dilation, 1)
+    geometry.has_three_taps()
         && Winograd::fits(WinogradTile::Two, geometry.kernel.len(), conv.in_channels, conv.out_channels)
 }
 

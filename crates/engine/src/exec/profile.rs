@@ -4,7 +4,7 @@
 //! and writes, so that a step can be held against the machine's peak and its memory. One thread.
 
 use super::compile::{Program, Step};
-use super::kernel::{Kernel, RowSource};
+use super::cost;
 use super::runner::Write;
 use super::stages::FullRun;
 use crate::Result;
@@ -41,29 +41,13 @@ impl Program {
             let tensors = step.inputs.iter().chain([&step.output]).map(|id| self.graph.tensor(*id));
             tensors.filter(|t| t.constant.is_none()).map(|t| t.len()).sum::<usize>()
         };
-        let profile = |(step, secs): (&Step, f64)| StepProfile {
+        let profile = |(index, (step, secs)): (usize, (&Step, f64))| StepProfile {
             label: step.label.clone(),
             output: self.graph.tensor(step.output).model_shape(),
             secs: secs / group as f64,
-            multiply_adds: multiply_adds(&step.kernel, self.graph.tensor(step.output).len()),
+            multiply_adds: cost::of_whole_step(self, index).multiply_adds() as f64,
             bytes: (floats(step) * size_of::<f32>()) as f64,
         };
-        Ok(self.steps.iter().zip(fastest).map(profile).collect())
+        Ok(self.steps.iter().zip(fastest).enumerate().map(profile).collect())
     }
-}
-
-fn multiply_adds(kernel: &Kernel, outputs: usize) -> f64 {
-    let per_output = match kernel {
-        Kernel::Product(product) => {
-            let taps = match &product.source {
-                RowSource::Dense { .. } => 1,
-                RowSource::Windows(windows) => windows.map.taps(),
-            };
-            taps * product.in_channels / product.weights.groups()
-        }
-        Kernel::Depthwise(depthwise) => depthwise.windows.map.taps(),
-        Kernel::MatMul(matmul) => matmul.k,
-        _ => 0,
-    };
-    (outputs * per_output) as f64
 }

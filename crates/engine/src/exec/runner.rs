@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use occlude_kernels::{Winograd, WinogradTile};
 
 use crate::Result;
+use crate::graph::Region;
 
 use super::baseline::{Baseline, Form};
 use super::batch::run_groups;
@@ -53,6 +54,9 @@ pub struct ChangeWork {
     pub weight_bytes: usize,
 }
 
+/// The tile of every step of the body, and the sampled windows that they were chosen for.
+type Chosen = (Vec<Region>, Vec<Option<WinogradTile>>);
+
 /// Keeps a program's buffers between runs.
 #[derive(Debug)]
 pub struct Runner {
@@ -61,12 +65,20 @@ pub struct Runner {
     changes: Mutex<Vec<WindowBatch>>,
     /// Transformed weights by step and tile, made when first needed.
     winograd: Mutex<BTreeMap<(usize, WinogradTile), Arc<Winograd>>>,
+    /// The tiles chosen last, with the windows that they were chosen for.
+    chosen: Mutex<Option<Chosen>>,
 }
 
 impl Runner {
     /// A runner of this program.
     pub fn new(program: Program) -> Self {
-        Runner { program, full: Mutex::default(), changes: Mutex::default(), winograd: Mutex::default() }
+        Runner {
+            program,
+            full: Mutex::default(),
+            changes: Mutex::default(),
+            winograd: Mutex::default(),
+            chosen: Mutex::default(),
+        }
     }
 
     /// What it runs.
@@ -105,8 +117,7 @@ impl Runner {
         schedule: Schedule,
         sink: &mut Sink<'_>,
     ) -> Result<u64> {
-        let strategy = self.strategy(baseline.form(), changes);
-        self.run_changes_with(&strategy, baseline, changes, windows, schedule, sink)
+        self.run_truncated(baseline, changes, windows, 0.0, schedule, sink)
     }
 
     /// The same, approximately: beside a baseline of the truncated form, changes of a place that are shorter than `drop_below` times the mean length of the tensor's
@@ -124,22 +135,10 @@ impl Runner {
         sink: &mut Sink<'_>,
     ) -> Result<u64> {
         let strategy = Strategy { drop_below, ..self.strategy(baseline.form(), changes) };
-        self.run_changes_with(&strategy, baseline, changes, windows, schedule, sink)
-    }
-
-    fn run_changes_with(
-        &self,
-        strategy: &Strategy,
-        baseline: &Baseline,
-        changes: &dyn Changes,
-        windows: &[usize],
-        schedule: Schedule,
-        sink: &mut Sink<'_>,
-    ) -> Result<u64> {
         let done = AtomicU64::new(0);
         let work = |batch: &mut WindowBatch, windows: &[usize]| {
             let before = batch.multiply_adds();
-            let outputs = batch.run(&self.program, baseline, strategy, changes, windows, schedule.group)?;
+            let outputs = batch.run(&self.program, baseline, &strategy, changes, windows, schedule.group)?;
             done.fetch_add(batch.multiply_adds() - before, Ordering::Relaxed);
             Ok(outputs)
         };
@@ -225,10 +224,17 @@ impl Runner {
     }
 
     fn tiles(&self, form: Form, changes: &dyn Changes) -> Vec<Option<WinogradTile>> {
-        match form {
-            Form::Gather => vec![None; self.program.head.first],
-            Form::Delta | Form::Truncated => strategy::choose(&self.program, changes),
+        if form == Form::Gather {
+            return vec![None; self.program.head.first];
         }
+        let sample = strategy::sample(changes);
+        let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, tiles)) = chosen.as_ref().filter(|(of, _)| *of == sample) {
+            return tiles.clone();
+        }
+        let tiles = strategy::choose(&self.program, &sample);
+        *chosen = Some((sample, tiles.clone()));
+        tiles
     }
 
     fn work_of_window(

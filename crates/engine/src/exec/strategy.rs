@@ -47,19 +47,23 @@ pub(super) struct Strategy {
     pub(super) algorithms: Vec<Algorithm>,
 }
 
-/// Tiles for the convolutions that gain from them; `None` for all other steps of the body.
-pub(super) fn choose(program: &Program, changes: &dyn Changes) -> Vec<Option<WinogradTile>> {
+/// What a few windows hide, spread over all of them.
+pub(super) fn sample(changes: &dyn Changes) -> Vec<Region> {
     let total = changes.len();
-    let sample = SAMPLE.min(total);
+    let count = SAMPLE.min(total);
+    (0..count).map(|index| changes.region(index * total / count + total / count / 2)).collect()
+}
+
+/// Tiles for the convolutions that gain from them with windows like these; `None` for all other steps of the body.
+pub(super) fn choose(program: &Program, sample: &[Region]) -> Vec<Option<WinogradTile>> {
     let costs =
         |step| program.delta_product(Form::Delta, step).and_then(|(product, map)| Costs::of(product, map));
     let mut gains: Vec<Option<Costs>> = (0..program.head.first).map(costs).collect();
     if gains.iter().all(Option::is_none) {
         return vec![None; gains.len()];
     }
-    for index in 0..sample {
-        let window = index * total / sample + total / sample / 2;
-        let regions = reached(program, changes.region(window));
+    for hidden in sample {
+        let regions = reached(program, hidden.clone());
         for (step, costs) in program.steps.iter().zip(&mut gains) {
             if let (Some(costs), Some(changed), Some(written)) =
                 (costs, &regions[step.inputs[0].0], &regions[step.output.0])
@@ -83,11 +87,7 @@ struct Costs<'a> {
 
 impl<'a> Costs<'a> {
     fn of(product: &'a Product, map: &'a WindowMap) -> Option<Self> {
-        let geometry = &map.geometry;
-        let all = |values: &[usize], wanted: usize| values.iter().all(|&v| v == wanted);
-        let has_three_taps =
-            all(&geometry.kernel, 3) && all(&geometry.stride, 1) && all(&geometry.dilation, 1);
-        if !has_three_taps || map.transposed {
+        if !map.geometry.has_three_taps() || map.transposed {
             return None;
         }
         let (channels, columns) = (product.in_channels, product.out_channels);

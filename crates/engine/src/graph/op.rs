@@ -147,6 +147,12 @@ impl Geometry {
         self.kernel.iter().product()
     }
 
+    /// Whether it is three neighbouring taps at every step along every axis.
+    pub(crate) fn has_three_taps(&self) -> bool {
+        let all = |values: &[usize], wanted: usize| values.iter().all(|&v| v == wanted);
+        all(&self.kernel, 3) && all(&self.stride, 1) && all(&self.dilation, 1)
+    }
+
     /// The input index that output index `output` reads through tap `tap` on a spatial axis of `length` inputs; `None` in the padding.
     /// `transposed`: output `o` reads input `i` where `o = i * stride + tap * dilation - pad`.
     pub fn reads(

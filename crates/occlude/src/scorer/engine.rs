@@ -262,10 +262,10 @@ struct Hidden<'a>(&'a Occluder);
 
 impl Changes for Hidden<'_> {
     fn len(&self) -> usize {
-        self.0.grid().len()
+        Windows(self.0.grid()).len()
     }
     fn region(&self, window: usize) -> Vec<Range<usize>> {
-        std::iter::once(0..1).chain(self.0.window_in_input(window)).collect()
+        Windows(self.0.grid()).region(window)
     }
     fn write(&self, window: usize, values: &mut [f32]) {
         self.0.write_hidden(window, values);
@@ -324,7 +324,7 @@ impl Scorer for EngineScorer {
     }
     fn multiply_adds(&self) -> Option<MultiplyAdds> {
         form_of(self.options)?;
-        let full = self.runner.work(Form::Gather, &NoWindows, &[]).full.multiply_adds();
+        let full = self.runner.program().full_multiply_adds();
         Some(MultiplyAdds { done: self.done.load(Ordering::Relaxed), full_run: full })
     }
 }
@@ -338,19 +338,6 @@ impl Changes for Windows<'_> {
     }
     fn region(&self, window: usize) -> Vec<Range<usize>> {
         std::iter::once(0..1).chain(self.0.window_in_input(window)).collect()
-    }
-    fn write(&self, _: usize, _: &mut [f32]) {}
-}
-
-/// No windows: what a program costs by itself.
-struct NoWindows;
-
-impl Changes for NoWindows {
-    fn len(&self) -> usize {
-        0
-    }
-    fn region(&self, _: usize) -> Vec<Range<usize>> {
-        Vec::new()
     }
     fn write(&self, _: usize, _: &mut [f32]) {}
 }
