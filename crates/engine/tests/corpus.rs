@@ -84,10 +84,10 @@ impl Changes for Case {
     fn len(&self) -> usize {
         1
     }
-    fn region(&self, _: usize) -> Vec<std::ops::Range<usize>> {
-        self.window.clone()
+    fn region(&self, _: usize, input: usize) -> Option<Vec<std::ops::Range<usize>>> {
+        (input == 0).then(|| self.window.clone())
     }
-    fn write(&self, _: usize, values: &mut [f32]) {
+    fn write(&self, _: usize, _: usize, values: &mut [f32]) {
         values.fill(self.fill);
     }
 }

@@ -293,10 +293,11 @@ impl Builder {
     }
 }
 
+/// A net of one or two inputs of the same shape.
 struct Net {
     graph: Graph,
     input: Vec<usize>,
-    x: Vec<f32>,
+    x: Vec<Vec<f32>>,
 }
 
 fn random_net(seed: u64, rank: usize) -> Net {
@@ -308,14 +309,14 @@ fn random_net(seed: u64, rank: usize) -> Net {
     input.extend((0..rank).map(|_| extent - random.below(4)));
     let mut graph = Graph::default();
     let order: Vec<usize> = (0..input.len()).collect();
-    let id = graph.add_tensor(Tensor {
-        name: "x".into(),
-        shape: input.clone(),
-        order: order.clone(),
-        constant: None,
-    });
-    graph.inputs.push(id);
-    let x = (0..input.iter().product()).map(|_| random.value() * 2.0).collect();
+    let mut x: Vec<Vec<f32>> = Vec::new();
+    for _ in 0..1 + usize::from(random.below(3) == 0) {
+        let name = format!("x{}", x.len());
+        let tensor = Tensor { name, shape: input.clone(), order: order.clone(), constant: None };
+        let id = graph.add_tensor(tensor);
+        graph.inputs.push(id);
+        x.push((0..input.iter().product()).map(|_| random.value() * 2.0).collect());
+    }
     let mut builder = Builder { graph, random };
     let mut stored = vec![1];
     stored.extend(&input[2..]);
@@ -323,7 +324,16 @@ fn random_net(seed: u64, rank: usize) -> Net {
     let mut permutation = vec![0];
     permutation.extend(2..input.len());
     permutation.push(1);
-    let mut at = builder.node(Op::Permute { order: permutation }, &[id], stored);
+    let mut moved: Vec<TensorId> = builder.graph.inputs.clone();
+    for id in &mut moved {
+        *id = builder.node(Op::Permute { order: permutation.clone() }, &[*id], stored.clone());
+    }
+    let mut at = moved[0];
+    if moved.len() > 1 {
+        let last = stored.len() - 1;
+        stored[last] *= moved.len();
+        at = builder.node(Op::Concat { axis: last }, &moved, stored);
+    }
     for _ in 0..2 + builder.random.below(6) {
         at = match builder.random.below(10) {
             0..4 => builder.conv(at).unwrap_or(at),
@@ -352,19 +362,24 @@ fn random_net(seed: u64, rank: usize) -> Net {
 
 struct Windows<'a> {
     net: &'a Net,
-    regions: Vec<Vec<Range<usize>>>,
+    /// Per window, per input.
+    regions: Vec<Vec<Option<Vec<Range<usize>>>>>,
 }
 
 impl Changes for Windows<'_> {
     fn len(&self) -> usize {
         self.regions.len()
     }
-    fn region(&self, window: usize) -> Vec<Range<usize>> {
-        self.regions[window].clone()
+    fn region(&self, window: usize, input: usize) -> Option<Vec<Range<usize>>> {
+        self.regions[window][input].clone()
     }
-    fn write(&self, window: usize, values: &mut [f32]) {
-        values.fill(0.5 + window as f32 * 0.1);
+    fn write(&self, window: usize, input: usize, values: &mut [f32]) {
+        values.fill(fill(window, input));
     }
+}
+
+fn fill(window: usize, input: usize) -> f32 {
+    0.5 + window as f32 * 0.1 - input as f32
 }
 
 fn random_windows<'a>(net: &'a Net, seed: u64) -> Windows<'a> {
@@ -379,21 +394,31 @@ fn random_windows<'a>(net: &'a Net, seed: u64) -> Windows<'a> {
         };
         net.input.iter().enumerate().map(axis).collect()
     };
-    Windows { net, regions: (0..5).map(region).collect() }
+    let mut boxes: Vec<Vec<Range<usize>>> = (0..5 * net.x.len()).map(region).collect();
+    // Of two inputs a window hides the first, the second, or both.
+    let of_window = |window: usize| {
+        let of_input = |input: usize| {
+            let hides = net.x.len() == 1 || window % 3 == 2 || window % 3 == input;
+            hides.then(|| boxes.pop()).flatten()
+        };
+        (0..net.x.len()).map(of_input).collect()
+    };
+    Windows { net, regions: (0..5).map(of_window).collect() }
 }
 
-fn hidden(windows: &Windows, window: usize) -> Vec<f32> {
-    let mut x = windows.net.x.clone();
+fn hidden(windows: &Windows, window: usize, input: usize) -> Vec<f32> {
+    let mut x = windows.net.x[input].clone();
     let shape = &windows.net.input;
+    let Some(region) = &windows.regions[window][input] else { return x };
     for (place, value) in x.iter_mut().enumerate() {
         let mut rest = place;
         let inside = (0..shape.len()).rev().all(|axis| {
             let index = rest % shape[axis];
             rest /= shape[axis];
-            windows.regions[window][axis].contains(&index)
+            region[axis].contains(&index)
         });
         if inside {
-            *value = 0.5 + window as f32 * 0.1;
+            *value = fill(window, input);
         }
     }
     x
@@ -407,12 +432,13 @@ fn check(seed: u64, rank: usize, isa: Isa) -> Result<(), TestCaseError> {
     );
     let all: Vec<usize> = (0..windows.len()).collect();
     let mut full = vec![Vec::new(); windows.len()];
-    let inputs: Vec<Vec<f32>> = all.iter().map(|&w| hidden(&windows, w)).collect();
+    let of_window = |w: &usize| (0..net.x.len()).map(|input| hidden(&windows, *w, input)).collect();
+    let inputs: Vec<Vec<Vec<f32>>> = all.iter().map(of_window).collect();
     runner
         .run(
             &all,
             Schedule { threads: 1, group: 4, batch: 8 },
-            &|w, _, input| input.copy_from_slice(&inputs[w]),
+            &|w, index, input| input.copy_from_slice(&inputs[w][index]),
             &mut |w, outputs| {
                 full[w] = outputs.iter().map(|o| o.to_vec()).collect();
                 ControlFlow::Continue(())
@@ -421,7 +447,7 @@ fn check(seed: u64, rank: usize, isa: Isa) -> Result<(), TestCaseError> {
         .map_err(|e| TestCaseError::fail(e.to_string()))?;
     for form in [Form::Gather, Form::Delta, Form::Truncated] {
         let baseline = runner
-            .baseline(form, &|_, _, input| input.copy_from_slice(&net.x))
+            .baseline(form, &|_, index, input| input.copy_from_slice(&net.x[index]))
             .map_err(|e| TestCaseError::fail(e.to_string()))?;
         // What is redone is what was planned, step by step.
         let grouped = Schedule { threads: 1, group: 3, batch: 6 };

@@ -142,11 +142,11 @@ impl Changes for Hidden {
     fn len(&self) -> usize {
         self.windows.len()
     }
-    fn region(&self, window: usize) -> Vec<std::ops::Range<usize>> {
+    fn region(&self, window: usize, _: usize) -> Option<Vec<std::ops::Range<usize>>> {
         let (starts, sizes) = &self.windows[window];
-        starts.iter().zip(sizes).map(|(&s, &n)| s as usize..(s + n) as usize).collect()
+        Some(starts.iter().zip(sizes).map(|(&s, &n)| s as usize..(s + n) as usize).collect())
     }
-    fn write(&self, _: usize, values: &mut [f32]) {
+    fn write(&self, _: usize, _: usize, values: &mut [f32]) {
         values.fill(self.fill);
     }
 }

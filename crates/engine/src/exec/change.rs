@@ -11,7 +11,7 @@ use super::baseline::Baseline;
 use super::compile::Program;
 use super::slots::Place;
 
-/// Occlusions of one input: where, and what stands there instead.
+/// Occlusions of the graph's inputs: where, and what stands there instead. A window may hide a part of one input or of several.
 pub trait Changes: Sync {
     /// Number of windows.
     fn len(&self) -> usize;
@@ -19,10 +19,15 @@ pub trait Changes: Sync {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// The hidden box of a window, in the axes of the graph's first input as stored.
-    fn region(&self, window: usize) -> Region;
-    /// Writes the values that stand in the box, row-major within it, f32.
-    fn write(&self, window: usize, values: &mut [f32]);
+    /// The hidden box of a window in an input (by its number in the graph), in that input's axes as stored; `None` where the window leaves that input alone.
+    fn region(&self, window: usize, input: usize) -> Option<Region>;
+    /// Writes the values that stand in the box of an input, row-major within it, f32.
+    fn write(&self, window: usize, input: usize, values: &mut [f32]);
+}
+
+/// The hidden box of a window in every input of a graph of so many inputs.
+pub(super) fn hidden(changes: &dyn Changes, window: usize, inputs: usize) -> Vec<Option<Region>> {
+    (0..inputs).map(|input| changes.region(window, input)).collect()
 }
 
 /// Number of elements of a box.

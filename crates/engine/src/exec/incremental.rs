@@ -46,9 +46,7 @@ impl ChangeSpace {
         self.boxes.clear();
         self.boxes.resize(program.graph.tensors.len(), Boxes::new(vec![None; count]));
         for (index, input) in program.graph.inputs.iter().enumerate() {
-            if index == 0 {
-                self.boxes[input.0] = self.hide(program, baseline, *input, changes, windows);
-            }
+            self.boxes[input.0] = self.hide(program, baseline, index, *input, changes, windows);
         }
         for (index, (step, tally)) in program.steps[..program.head.first].iter().zip(tallies).enumerate() {
             let started = Instant::now();
@@ -79,6 +77,7 @@ impl ChangeSpace {
         &mut self,
         program: &Program,
         baseline: &Baseline,
+        index: usize,
         input: TensorId,
         changes: &dyn Changes,
         windows: &[usize],
@@ -100,9 +99,13 @@ impl ChangeSpace {
         let mut hidden = Vec::with_capacity(windows.len());
         let mut regions = Vec::with_capacity(windows.len());
         for &window in windows {
-            let region = changes.region(window);
+            let Some(region) = changes.region(window, index) else {
+                regions.push(None);
+                hidden.push((Region::new(), Vec::new()));
+                continue;
+            };
             let mut values = vec![0.0; volume(&region)];
-            changes.write(window, &mut values);
+            changes.write(window, index, &mut values);
             let mut before = vec![0.0; values.len()];
             copy_part(untouched, &all, &mut before, &region, &region);
             let tight = differing(&region, &values, &before).map(|mut tight| {
@@ -192,11 +195,11 @@ fn reached_by_step<'a>(
     Some(widen(&step.kernel, region, &program.graph.tensor(step.output).shape))
 }
 
-/// The box of every tensor of the body, by tensor, behind a window that hides this region of the first input.
-pub(super) fn reached(program: &Program, hidden: Region) -> Vec<Option<Region>> {
+/// The box of every tensor of the body, by tensor, behind a window that hides these regions, one per input.
+pub(super) fn reached(program: &Program, hidden: &[Option<Region>]) -> Vec<Option<Region>> {
     let mut regions = vec![None; program.graph.tensors.len()];
-    if let Some(input) = program.graph.inputs.first() {
-        regions[input.0] = Some(hidden);
+    for (input, hidden) in program.graph.inputs.iter().zip(hidden) {
+        regions[input.0].clone_from(hidden);
     }
     for (index, step) in program.steps[..program.head.first].iter().enumerate() {
         regions[step.output.0] = reached_by_step(program, index, |id| regions[id.0].as_ref());

@@ -14,7 +14,7 @@ use crate::graph::Region;
 
 use super::baseline::{Baseline, Form};
 use super::batch::run_groups;
-use super::change::Changes;
+use super::change::{Changes, hidden};
 use super::compile::Program;
 use super::cost::{self, StepWork};
 use super::incremental::reached;
@@ -55,7 +55,7 @@ pub struct ChangeWork {
 }
 
 /// The tile of every step of the body, and the sampled windows that they were chosen for.
-type Chosen = (Vec<Region>, Vec<Option<WinogradTile>>);
+type Chosen = (Vec<Vec<Option<Region>>>, Vec<Option<WinogradTile>>);
 
 /// Keeps a program's buffers between runs.
 #[derive(Debug)]
@@ -227,7 +227,7 @@ impl Runner {
         if form == Form::Gather {
             return vec![None; self.program.head.first];
         }
-        let sample = strategy::sample(changes);
+        let sample = strategy::sample(changes, self.program.graph.inputs.len());
         let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, tiles)) = chosen.as_ref().filter(|(of, _)| *of == sample) {
             return tiles.clone();
@@ -245,7 +245,7 @@ impl Runner {
         window: usize,
     ) -> Vec<StepWork> {
         let (program, head) = (&self.program, &self.program.head);
-        let regions = reached(program, changes.region(window));
+        let regions = reached(program, &hidden(changes, window, program.graph.inputs.len()));
         let reaches_head = head.inputs.iter().any(|id| regions[id.0].is_some());
         let of_step = |step: usize| match tiles.get(step) {
             Some(tile) => cost::of_body_step(program, form, step, *tile, &regions),

@@ -11,7 +11,7 @@ use occlude_kernels::{Winograd, WinogradTile};
 use crate::graph::Region;
 
 use super::baseline::Form;
-use super::change::Changes;
+use super::change::{Changes, hidden};
 use super::compile::Program;
 use super::cost::tap_pairs;
 use super::incremental::reached;
@@ -47,15 +47,15 @@ pub(super) struct Strategy {
     pub(super) algorithms: Vec<Algorithm>,
 }
 
-/// What a few windows hide, spread over all of them.
-pub(super) fn sample(changes: &dyn Changes) -> Vec<Region> {
+/// What a few windows hide of every input, spread over all of them.
+pub(super) fn sample(changes: &dyn Changes, inputs: usize) -> Vec<Vec<Option<Region>>> {
     let total = changes.len();
     let count = SAMPLE.min(total);
-    (0..count).map(|index| changes.region(index * total / count + total / count / 2)).collect()
+    (0..count).map(|index| hidden(changes, index * total / count + total / count / 2, inputs)).collect()
 }
 
 /// Tiles for the convolutions that gain from them with windows like these; `None` for all other steps of the body.
-pub(super) fn choose(program: &Program, sample: &[Region]) -> Vec<Option<WinogradTile>> {
+pub(super) fn choose(program: &Program, sample: &[Vec<Option<Region>>]) -> Vec<Option<WinogradTile>> {
     let costs =
         |step| program.delta_product(Form::Delta, step).and_then(|(product, map)| Costs::of(product, map));
     let mut gains: Vec<Option<Costs>> = (0..program.head.first).map(costs).collect();
@@ -63,7 +63,7 @@ pub(super) fn choose(program: &Program, sample: &[Region]) -> Vec<Option<Winogra
         return vec![None; gains.len()];
     }
     for hidden in sample {
-        let regions = reached(program, hidden.clone());
+        let regions = reached(program, hidden);
         for (step, costs) in program.steps.iter().zip(&mut gains) {
             if let (Some(costs), Some(changed), Some(written)) =
                 (costs, &regions[step.inputs[0].0], &regions[step.output.0])
