@@ -10,6 +10,9 @@ class Feed {
     if (info.schema !== "occlude.page/1") throw new Error(`this page reads occlude.page/1, not ${info.schema}`);
     this.info = info;
     this.axes = info.axes; // grid axes, outermost first
+    // A cell is a window with a score of its own, or an element of the input that windows were joined for.
+    this.hasScores = info.cells !== "elements";
+    this.cell = this.hasScores ? "window" : "element";
     this.cells = info.axes.reduce((product, axis) => product * axis.starts.length, 1);
     this.targets = info.targets.map((target) => {
       const occluded = numbers(target.occluded, Float32Array, this.cells);

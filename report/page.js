@@ -45,6 +45,7 @@ class Page {
     byId("page").hidden = false;
     document.title = `${this.feed.targets[0].label} · ${info.input} · occlude`;
     byId("setup").textContent = info.setup;
+    byId("top-title").textContent = `The strongest ${this.feed.cell}s`;
     byId("sign").textContent = info.sign;
     byId("scale-choice").hidden = this.feed.targets.length < 2 || !this.feed.oneUnit;
     byId("target-keys").hidden = this.feed.targets.length < 2;
@@ -133,7 +134,7 @@ class Page {
     byId("untouched").textContent = `${target.unit} on the untouched input: ${show(target.baseline)}${this.predicted()}`;
     byId("bar-unit").textContent = target.unit;
     byId("incomplete").hidden = info.complete;
-    byId("incomplete").textContent = `Incomplete: ${info.computed} of ${feed.cells} windows were computed. The others are hatched, and nothing below speaks for them.`;
+    byId("incomplete").textContent = `Incomplete: ${info.computed} of ${info.windows ?? feed.cells} windows were computed. The others are hatched, and nothing below speaks for them.`;
     byId("opacity").value = String(state.opacity);
     byId("opacity-value").textContent = `${state.opacity} %`;
     byId("shared-scale").checked = state.shared;
@@ -145,7 +146,7 @@ class Page {
       byId(`slice-${axis}`).value = String(at);
       byId(`slice-value-${axis}`).textContent = range(feed.axes[axis], at);
     }
-    byId("map-stage").setAttribute("aria-label", `Map for ${target.label}: ${this.view.rows} rows of ${this.view.cols} windows`);
+    byId("map-stage").setAttribute("aria-label", `Map for ${target.label}: ${this.view.rows} rows of ${this.view.cols} ${feed.cell}s`);
     this.paint();
     this.table();
     this.point();
@@ -190,11 +191,11 @@ class Page {
   point() {
     const { view, state } = this;
     const shown = [];
-    if (state.pinned !== null) shown.push({ cell: state.pinned, kind: "pinned", title: "Pinned window" });
-    if (this.hovered !== null && this.hovered !== state.pinned) shown.push({ cell: this.hovered, kind: "hovered", title: "This window" });
+    if (state.pinned !== null) shown.push({ cell: state.pinned, kind: "pinned", title: `Pinned ${this.feed.cell}` });
+    if (this.hovered !== null && this.hovered !== state.pinned) shown.push({ cell: this.hovered, kind: "hovered", title: `This ${this.feed.cell}` });
     if (shown.length === 0) {
       const cell = this.strongest();
-      if (cell !== undefined) shown.push({ cell, kind: "strongest", title: "Strongest window" });
+      if (cell !== undefined) shown.push({ cell, kind: "strongest", title: `Strongest ${this.feed.cell}` });
     }
     for (const layer of document.querySelectorAll(".marks")) {
       const onPicture = layer.parentElement.id === "picture-stage";
@@ -243,10 +244,10 @@ class Page {
       card.append(row("score", "not computed", null));
       return card;
     }
+    card.append(row(target.unit, show(target.baseline), target.baseline));
+    if (feed.hasScores) card.append(row("with it hidden", show(target.occluded[cell]), target.occluded[cell]));
     card.append(
-      row(target.unit, show(target.baseline), target.baseline),
-      row("with it hidden", show(target.occluded[cell]), target.occluded[cell]),
-      row("difference", showSigned(value), value, `big ${value > 0 ? "for" : value < 0 ? "against" : ""}`),
+      row(feed.hasScores ? "difference" : "value of the map", showSigned(value), value, `big ${value > 0 ? "for" : value < 0 ? "against" : ""}`),
     );
     const then = feed.mostProbable ? feed.mostProbable[cell] : -1;
     if (then >= 0) card.append(row("the model then says", feed.className(then), null));
@@ -261,7 +262,7 @@ class Page {
       `${placeText(feed, cell, Boolean(feed.info.source_unit))}: ` +
       (Number.isNaN(value)
         ? "not computed"
-        : `${target.unit} ${show(target.baseline)} to ${show(target.occluded[cell])}, difference ${showSigned(value)}, ` +
+        : `${target.unit} ${show(target.baseline)}${feed.hasScores ? ` to ${show(target.occluded[cell])}, difference` : ", value of the map"} ${showSigned(value)}, ` +
           `rank ${feed.rank(state.target, cell)} of ${feed.order(state.target).length}${then >= 0 ? `, the model then says ${feed.className(then)}` : ""}`);
   }
 
@@ -282,6 +283,7 @@ class Page {
     if (order.length === 0) return "No window has been computed yet.";
     const best = order[0];
     const score = target.unit;
+    if (!feed.hasScores) return `Each element of the input has its own number. The largest is ${showSigned(target.sensitivity[best])}, at ${placeText(feed, best, Boolean(feed.info.source_unit))}.`;
     let text =
       target.sensitivity[best] > 0
         ? `Hiding ${placeText(feed, best, Boolean(feed.info.source_unit))} lowers the ${score} of ${target.label} the most, from ${show(target.baseline)} to ${show(target.occluded[best])}.`
@@ -297,15 +299,16 @@ class Page {
     const { feed, target } = this;
     const unit = Boolean(feed.info.source_unit);
     const classes = feed.mostProbable !== null;
-    const head = ["hidden window", "score then", "difference", ...(classes ? ["the model then says"] : [])];
-    const header = element("tr", {}, ...head.map((text, i) => element("th", { scope: "col", textContent: text, className: i === 1 || i === 2 ? "number" : "" })));
+    const scores = feed.hasScores ? ["score then"] : [];
+    const head = [feed.hasScores ? "hidden window" : "element", ...scores, feed.hasScores ? "difference" : "value of the map", ...(classes ? ["the model then says"] : [])];
+    const header = element("tr", {}, ...head.map((text, i) => element("th", { scope: "col", textContent: text, className: i > 0 && i <= 1 + scores.length ? "number" : "" })));
     const rows = cells.map((cell) => {
       const button = element("button", { type: "button", textContent: placeText(feed, cell, unit) });
       button.addEventListener("click", () => this.pin(cell));
       const value = target.sensitivity[cell];
       const row = element("tr", {}, element("td", {}, button));
       row.dataset.cell = String(cell);
-      row.append(element("td", { className: "number", textContent: show(target.occluded[cell]) }));
+      if (feed.hasScores) row.append(element("td", { className: "number", textContent: show(target.occluded[cell]) }));
       row.append(element("td", { className: `number ${value > 0 ? "for" : "against"}`, textContent: showSigned(value) }));
       if (classes) row.append(element("td", { textContent: feed.mostProbable[cell] >= 0 ? feed.className(feed.mostProbable[cell]) : "–" }));
       return row;

@@ -169,16 +169,25 @@ pub(crate) struct VerifyArguments {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "What is hidden and measured")]
 pub(crate) struct WhatFlags {
-    /// Size of the hidden window in elements of the input tensor: 16, 16x24, or 3x16x16 to give the channel axis its own [default: 1/8 of the shorter side]
+    /// A definition by the name of its origin, which sets the others unless they are given: mindspore, monai-0.4, monai-0.9, monai-1, captum, xplique, xaitk, pair, deepexplain, tf-explain, mindspore-xai, nolearn, kazuto1011, matlab, zeiler-fergus
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Size of the hidden window in elements of the input tensor: 16, 16x24, or 3x16x16 to give the channel axis its own; several for one map: 16,32 [default: 1/8 of the shorter side]
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     window: Option<String>,
     /// Step between windows, like window [default: half the window]
     #[arg(long, value_name = "STEP", allow_hyphen_values = true)]
     stride: Option<String>,
-    /// Where the stride does not fit: shift (last window moved in), clip, drop, center [default: shift]
+    /// Where the stride does not fit: shift (last window moved in), clip, drop, center; and the peers' margin, cell, dense, overhang [default: shift]
     #[arg(long, value_name = "RULE")]
     border: Option<String>,
-    /// What stands in the window: mean, zero, numbers in tensor space, rgb:r,g,b, patch-mean, blur, noise, min, background, image:FILE [default: mean]
+    /// What windows do with channels: joint (all at once), each (one at a time), axis (stepped over like places) [default: joint]
+    #[arg(long, value_name = "HOW")]
+    channels: Option<String>,
+    /// yes: pad the input by half a window with the fill before the model sees it [default: no]
+    #[arg(long, value_name = "YES|NO")]
+    padded: Option<String>,
+    /// What stands in the window: mean, zero, numbers in tensor space, rgb:r,g,b, patch-mean, overall-mean, overall-patch-mean, blur, noise, min, background, image:FILE [default: mean]
     #[arg(long, value_name = "FILL", allow_hyphen_values = true)]
     fill: Option<String>,
     /// What is measured: class index or name, top1, top5, a list, all; or an inner tensor, node:NAME[:HOW], HOW being sum, mean, max, channel=K, strongest-sum or strongest-max [default: top1]
@@ -193,6 +202,30 @@ pub(crate) struct WhatFlags {
     /// Which random numbers --fill noise draws [default: 0]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     seed: Option<String>,
+    /// Average every window over this many noise fills, and report the spread [default: 1]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    samples: Option<String>,
+    /// Another input of a model with several: its name and a file. INPUT is the first one
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(crate) with: Vec<String>,
+    /// Which inputs of a model with several windows hide, together and at the same places: t1,t2 [default: the first]
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) hide: Option<String>,
+    /// What is written down for a window: sensitivity (baseline minus occluded score), score, loss (1 minus it), change (occluded minus baseline) [default: sensitivity]
+    #[arg(long, value_name = "VALUE", help_heading = "How scores become the map")]
+    value: Option<String>,
+    /// cells (a number per window), or per element, over the windows that cover it: mean, sum, share, gaussian, biased [default: cells]
+    #[arg(long, value_name = "HOW", help_heading = "How scores become the map")]
+    aggregate: Option<String>,
+    /// What elements get that no window covers: nan or zero [default: nan]
+    #[arg(long, value_name = "WHAT", help_heading = "How scores become the map")]
+    uncovered: Option<String>,
+    /// none, max-abs (divided by the largest magnitude), abs [default: none]
+    #[arg(long, value_name = "HOW", help_heading = "How scores become the map")]
+    normalize: Option<String>,
+    /// Enlarge cells to the elements: none, nearest, linear, cubic [default: none]
+    #[arg(long, value_name = "HOW", help_heading = "How scores become the map")]
+    upsample: Option<String>,
 }
 
 /// How the model is fed and run.
@@ -245,16 +278,31 @@ pub(crate) fn given(what: &WhatFlags, how: &HowFlags) -> Vec<(&'static str, Stri
         .collect()
 }
 
+/// The flags about several inputs that were given.
+pub(crate) fn given_inputs(what: &WhatFlags) -> Vec<(&'static str, &str)> {
+    let with = what.with.iter().map(|given| ("with", given.as_str()));
+    with.chain(what.hide.as_deref().map(|names| ("hide", names))).collect()
+}
+
 pub(crate) fn given_what(what: &WhatFlags) -> Vec<(&'static str, &str)> {
     let flags = [
+        ("preset", &what.preset),
         ("window", &what.window),
         ("stride", &what.stride),
         ("border", &what.border),
+        ("channels", &what.channels),
+        ("padded", &what.padded),
         ("fill", &what.fill),
         ("target", &what.target),
         ("score", &what.score),
         ("roi", &what.roi),
         ("seed", &what.seed),
+        ("samples", &what.samples),
+        ("value", &what.value),
+        ("aggregate", &what.aggregate),
+        ("uncovered", &what.uncovered),
+        ("normalize", &what.normalize),
+        ("upsample", &what.upsample),
     ];
     present(&flags)
 }

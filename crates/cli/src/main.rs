@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod inputs;
 mod interrupt;
 mod printer;
 mod progress;

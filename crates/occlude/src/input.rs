@@ -60,6 +60,19 @@ pub struct Input {
     pub file: FileFact,
     /// How source colours become tensor values; `None` for tensors.
     pub preprocess: Option<Preprocess>,
+    /// The other inputs of the same model.
+    pub beside: Vec<Beside>,
+}
+
+/// Another input of the same model.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// What the tensor is.
+    pub spec: TensorSpec,
+    /// Row-major in the model's order, all finite.
+    pub values: Vec<f32>,
+    /// Windows hide it too, at the same places; else it stays as it is.
+    pub is_hidden: bool,
 }
 
 impl Input {
@@ -86,7 +99,38 @@ impl Input {
             notes: Vec::new(),
             file: FileFact::default(),
             preprocess: None,
+            beside: Vec::new(),
         })
+    }
+    /// The same input with another one beside it, which windows hide too or leave alone.
+    #[must_use]
+    pub fn with_beside(mut self, other: Input, is_hidden: bool) -> Input {
+        self.notes.extend(other.notes);
+        self.beside.push(Beside { spec: other.spec, values: other.values, is_hidden });
+        self
+    }
+    /// The same input with so many elements of a constant around it, per spatial axis on both sides; `values` has one number per channel. Geometry and picture follow.
+    #[must_use]
+    pub fn padded(&self, around: &[usize], values: &[f32]) -> Input {
+        let mut shape = self.spec.shape.clone();
+        let mut inner: Vec<std::ops::Range<usize>> = shape.iter().map(|&n| 0..n).collect();
+        for (axis, &around) in self.spec.spatial_axes().into_iter().zip(around) {
+            shape[axis] += 2 * around;
+            inner[axis] = around..around + self.spec.shape[axis];
+        }
+        let spec = TensorSpec { shape, ..self.spec.clone() };
+        let mut padded: Vec<f32> = (0..spec.len()).map(|element| values[spec.channel_of(element)]).collect();
+        let mut at = 0;
+        crate::tensor::for_each_run(&spec.shape, &inner, |run| {
+            let length = run.len();
+            padded[run].copy_from_slice(&self.values[at..at + length]);
+            at += length;
+        });
+        let mut geometry = self.geometry.clone();
+        let offsets: Vec<isize> = around.iter().map(|&n| -(n as isize)).collect();
+        geometry.crop(&offsets, &spec.spatial());
+        let picture = picture_of(&spec, &padded);
+        Input { spec, values: padded, picture, geometry, ..self.clone() }
     }
     /// The tensor value per channel of a source colour (red, green, blue from 0 to 255); `None` where the input is no picture.
     pub fn tensor_colour(&self, rgb: [f32; 3]) -> Option<Vec<f32>> {
@@ -187,6 +231,7 @@ fn read_picture(bytes: &[u8], path: &Path, port: &InputPort, preprocess: &Prepro
         notes,
         file: FileFact::default(),
         preprocess: Some(preprocess.clone()),
+        beside: Vec::new(),
     })
 }
 

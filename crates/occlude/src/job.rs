@@ -5,6 +5,8 @@
 
 mod approximate;
 mod check;
+pub(crate) mod hide;
+mod noise;
 mod verify;
 
 use std::ops::ControlFlow;
@@ -16,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::input::{Input, preprocess_to_text};
 use crate::map::{FileFact, Map, MapTarget, MostProbable, Provenance, Timings, Work};
 use crate::model_folder::Labels;
-use crate::occlusion::{FillContext, Grid, Occluder, ReadImage};
+use crate::occlusion::{Fill, Occluder, ReadImage, Windows};
 use crate::score::{Activation, Readout, ScoreKind, argmax};
 use crate::scorer::{Outputs, Scorer};
 use crate::settings::Settings;
@@ -85,11 +87,8 @@ impl Job<'_> {
     ///
     /// # Errors
     /// Argument: sizes, steps or a region that do not fit the input.
-    pub fn grid(settings: &Settings, input: &Input) -> Result<Grid> {
-        let spatial = input.spec.spatial();
-        let window = settings.window_for(&spatial);
-        let stride = settings.stride_for(&window, spatial.len());
-        Grid::new(&input.spec, &window, &stride, settings.border, settings.roi.as_deref())
+    pub fn windows(settings: &Settings, input: &Input) -> Result<Windows> {
+        hide::windows(settings, input)
     }
 
     /// Runs it.
@@ -99,49 +98,67 @@ impl Job<'_> {
     /// beyond its tolerance. And what the scorer says.
     pub fn run(&self, input: &Input, watch: &mut Watch<'_>) -> Result<Map> {
         let started = Instant::now();
-        let occluder = self.occluder(input)?;
+        self.check_samples()?;
+        let occluder = self.occluder(input, 0)?;
         let baseline_started = Instant::now();
-        let baseline = self.scorer.baseline(&input.values)?;
+        let baseline = self.scorer.baseline(&occluder.untouched())?;
         let baseline_secs = baseline_started.elapsed().as_secs_f64();
         check_baseline(&baseline)?;
         let mut map = self.empty_map(input, &occluder, &baseline)?;
         let measures = self.measures(&baseline, &mut map)?;
         self.describe_targets(&measures, &baseline, &mut map)?;
         map.provenance.timings.baseline_secs = baseline_secs;
+        let empty = map.clone();
         let multiply_adds_before = self.scorer.multiply_adds().map_or(0, |counted| counted.done);
         let known = self.approximate(&occluder, &measures, &mut map, watch)?;
-        let score_result = self.score(&occluder, &measures, known, &mut map, watch, started);
+        let mut clock = Clock {
+            begun: Instant::now(),
+            started,
+            done: 0,
+            total: self.settings.samples * map.windows.len(),
+        };
+        let untouched = baseline.slices();
+        let score_result = self.score(&occluder, &measures, &untouched, known, &mut map, watch, &mut clock);
         // What is left of a run that fails is shown too, so it is checked too.
         if map.computed > 0 {
             let check_started = Instant::now();
-            map.work = self.work_done(&map, multiply_adds_before);
             check::run(self.scorer, &occluder, &measures, &mut map)?;
             map.provenance.timings.check_secs = check_started.elapsed().as_secs_f64();
         }
+        let score_result = match score_result {
+            Ok(()) => self.more_samples(input, (&empty, &untouched), &measures, &mut map, watch, &mut clock),
+            Err(error) => Err(error),
+        };
+        map.provenance.timings.windows_secs =
+            clock.begun.elapsed().as_secs_f64() - map.provenance.timings.check_secs;
+        map.work = self.work_done(&map, multiply_adds_before);
         if let Err(error) = score_result {
             return Err(if map.computed > 0 { error.with_partial_map(map) } else { error });
         }
         Ok(map)
     }
 
-    fn occluder(&self, input: &Input) -> Result<Occluder> {
-        if *self.scorer.input() != input.spec {
+    /// What is hidden; `sample` counts the noise fills from 0.
+    fn occluder(&self, input: &Input, sample: u64) -> Result<Occluder> {
+        let seed = self.settings.seed.wrapping_add(sample);
+        hide::occluder(self.settings, self.scorer.inputs(), input, seed, self.read_image)
+    }
+
+    fn check_samples(&self) -> Result<()> {
+        if self.settings.samples > 1 && self.settings.fill != Fill::Noise {
             return Err(Error::argument(format!(
-                "the input is {}, the model was prepared for {}",
-                input.spec,
-                self.scorer.input()
-            )));
+                "{} samples of the fill {}: only noise differs from sample to sample",
+                self.settings.samples, self.settings.fill
+            ))
+            .with_hint("--fill noise, or leave out --samples"));
         }
-        let grid = Job::grid(self.settings, input)?;
-        let colour = |rgb: [f32; 3]| input.tensor_colour(rgb).unwrap_or_default();
-        let context = FillContext {
-            grid: &grid,
-            seed: self.settings.seed,
-            rgb_to_tensor: input.preprocess.is_some().then_some(&colour as &dyn Fn([f32; 3]) -> Vec<f32>),
-            read_image: self.read_image,
-        };
-        let values = self.settings.fill.resolve(&input.values, &input.spec, &context)?;
-        Ok(Occluder::new(input.values.clone(), input.spec.clone(), grid, values))
+        if self.settings.samples > 1 && self.settings.approximate.is_some() {
+            return Err(Error::argument(
+                "an approximate map has one sample: its error is measured for one fill",
+            )
+            .with_hint("leave out --approximate or --samples"));
+        }
+        Ok(())
     }
 
     /// The quantity that is measured: as asked for, else the probability of a classifier, else the raw output.
@@ -183,7 +200,7 @@ impl Job<'_> {
             labels = Arc::default();
         }
         let score = self.readout(class_values.map_or(0, Vec::len), &mut notes).kind;
-        let mut arguments = self.settings.arguments(&input.spec.spatial(), score);
+        let mut arguments = self.settings.arguments(&input.spec, score);
         for (name, value) in &mut arguments {
             match (name.as_str(), &input.preprocess) {
                 ("layout", _) => *value = input.spec.layout.to_string(),
@@ -193,14 +210,16 @@ impl Job<'_> {
         }
         Ok(Map {
             input: input.spec.clone(),
-            grid: occluder.grid().clone(),
+            windows: occluder.windows().clone(),
+            definition: self.settings.definition,
+            noise_spread: None,
             score,
             targets: Vec::new(),
             sensitivity: Vec::new(),
             scores: Vec::new(),
             most_probable: class_values.map(|values| MostProbable {
                 baseline: argmax(values),
-                windows: vec![-1; occluder.grid().len()],
+                windows: vec![-1; occluder.windows().len()],
             }),
             labels,
             computed: 0,
@@ -243,37 +262,58 @@ impl Job<'_> {
                 unit: measure.unit.clone(),
             });
         }
-        map.sensitivity = vec![f32::NAN; measures.len() * map.grid.len()];
+        map.sensitivity = vec![f32::NAN; measures.len() * map.windows.len()];
         map.scores = map.sensitivity.clone();
         Ok(())
     }
 
+    /// Scores every window; those that hide the same elements once, those that hide nothing not at all.
+    #[allow(clippy::too_many_arguments, reason = "all of a run in progress")]
     fn score(
         &self,
         occluder: &Occluder,
         measures: &[Measure],
+        untouched: &[&[f32]],
         known: Vec<(usize, Vec<Vec<f32>>)>,
         map: &mut Map,
         watch: &mut Watch<'_>,
-        started: Instant,
+        clock: &mut Clock,
     ) -> Result<()> {
-        let mut order = map.grid.coarse_to_fine();
-        let total = order.len();
-        let begun = Instant::now();
+        let total = map.windows.len();
+        let mut followers: Vec<Vec<usize>> = vec![Vec::new(); total];
+        clock.report(watch);
         let cancelled = |watch: &Watch<'_>| watch.cancel.is_some_and(|c| c.load(Ordering::Relaxed));
-        report(watch, 0, total, begun);
+        for (window, same) in map.windows.representatives().into_iter().enumerate() {
+            match same {
+                None => {
+                    self.take(window, untouched, measures, map)?;
+                    clock.done += 1;
+                }
+                Some(first) => followers[first].push(window),
+            }
+        }
         let drop_below = map.approximation.as_ref().map_or(0.0, |a| a.drop_below);
         let mut failure = None;
+        let mut order: Vec<usize> = map
+            .windows
+            .coarse_to_fine()
+            .into_iter()
+            .filter(|&window| !followers[window].is_empty())
+            .collect();
         let mut sink = |window: usize, outputs: &[&[f32]]| -> ControlFlow<()> {
-            // The rest of a group that is computed comes also after a break, and is kept.
-            if let Err(error) = self.take(window, outputs, measures, map) {
-                failure.get_or_insert(error);
-                return ControlFlow::Break(());
+            for &follower in &followers[window] {
+                // The rest of a group that is computed comes also after a break, and is kept.
+                if let Err(error) = self.take(follower, outputs, measures, map) {
+                    failure.get_or_insert(error);
+                    return ControlFlow::Break(());
+                }
+                clock.done += 1;
             }
-            if map.computed == 1 {
-                map.provenance.timings.first_window_secs = started.elapsed().as_secs_f64();
+            let first = &mut map.provenance.timings.first_window_secs;
+            if *first == 0.0 {
+                *first = clock.started.elapsed().as_secs_f64();
             }
-            report(watch, map.computed, total, begun);
+            clock.report(watch);
             let stops = failure.is_some() || cancelled(watch);
             if stops { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
@@ -286,7 +326,6 @@ impl Job<'_> {
         }
         order.retain(|window| !is_known[*window]);
         let result = self.scorer.score_approximately(occluder, &order, drop_below, &mut sink);
-        map.provenance.timings.windows_secs = begun.elapsed().as_secs_f64();
         match failure {
             Some(error) => Err(error),
             None => result,
@@ -331,17 +370,17 @@ impl Job<'_> {
     /// Enters one window into the map.
     fn take(&self, window: usize, outputs: &[&[f32]], measures: &[Measure], map: &mut Map) -> Result<()> {
         if let Some((output, at)) = not_finite(outputs) {
-            let name = map.grid.describe(window);
+            let name = map.windows.describe(window);
             return Err(Error::number(format!(
                 "the model returned {} (element {at} of its output {output}) with {name} hidden",
                 outputs[output][at]
             ))
             .with_hint("the model is not finite for this fill; another fill keeps the input nearer to what it was trained on"));
         }
-        let count = map.grid.len();
+        let count = map.windows.len();
         let scores: Vec<f32> = measures.iter().map(|measure| measure.read(outputs)).collect();
         if let Some(place) = scores.iter().position(|s| !s.is_finite()) {
-            return Err(infinite_score(&measures[place], scores[place], &map.grid.describe(window)));
+            return Err(infinite_score(&measures[place], scores[place], &map.windows.describe(window)));
         }
         for (target, score) in scores.into_iter().enumerate() {
             map.scores[target * count + window] = score;
@@ -352,6 +391,22 @@ impl Job<'_> {
         }
         map.computed += 1;
         Ok(())
+    }
+}
+
+/// How far a run is, and since when.
+struct Clock {
+    /// The first window was begun.
+    begun: Instant,
+    /// The run was.
+    started: Instant,
+    done: usize,
+    total: usize,
+}
+
+impl Clock {
+    fn report(&self, watch: &mut Watch<'_>) {
+        report(watch, self.done, self.total, self.begun);
     }
 }
 

@@ -17,7 +17,8 @@ fn ramp(spec: &TensorSpec) -> Vec<f32> {
 fn linear(spec: &TensorSpec, batch: usize) -> (Vec<f32>, impl Scorer + use<>) {
     let weights: Vec<f32> = (0..spec.len()).map(|i| ((i * 17) % 13) as f32 / 4.0 - 1.5).collect();
     let w = weights.clone();
-    let scorer = BatchScorer::new(spec.clone(), batch, "linear", move |x: &[f32], count: usize| {
+    let scorer = BatchScorer::new(vec![spec.clone()], batch, "linear", move |x: &[&[f32]], count: usize| {
+        let x = x[0];
         let mut values = Vec::new();
         for example in x.chunks(x.len() / count) {
             let sum: f64 = example.iter().zip(&w).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
@@ -57,13 +58,13 @@ proptest! {
         let mut window = vec![wh.min(h), ww.min(w)];
         if channel { window.insert(0, 1); }
         let settings = Settings {
-            window: Some(window), stride: Some(vec![s, s]), fill: Fill::Value(vec![0.5]), target: Target::Class(0),
+            window: Some(vec![window]), stride: Some(vec![vec![s, s]]), fill: Fill::Value(vec![0.5]), target: Target::Class(0),
             border: [Border::Shift, Border::Clip, Border::Drop, Border::Center][border], ..Settings::default()
         };
         let map = run(&scorer, &settings, &input).expect("runs");
         prop_assert!(map.is_complete());
-        for window in 0..map.grid.len() {
-            let ranges = map.grid.window_in_input(window);
+        for window in 0..map.windows.len() {
+            let ranges = map.windows.bounds(window);
             let expected: f64 = (0..spec.len())
                 .filter(|&e| spec.unravel(e).iter().zip(&ranges).all(|(i, r)| r.contains(i)))
                 .map(|e| f64::from(weights[e]) * (f64::from(input.values[e]) - 0.5))
@@ -82,7 +83,7 @@ fn hiding_nothing_gives_zero() {
     let input = Input::from_tensor(spec, vec![2.0; 36]).expect("fits");
     for fill in [Fill::Mean, Fill::PatchMean, Fill::Blur, Fill::Min, Fill::Background, Fill::Noise] {
         let settings = Settings {
-            window: Some(vec![3]),
+            window: Some(vec![vec![3]]),
             fill: fill.clone(),
             target: Target::All,
             ..Settings::default()
@@ -95,13 +96,14 @@ fn hiding_nothing_gives_zero() {
 #[test]
 fn targets_scores_and_the_most_probable_class() {
     let spec = TensorSpec::new("x", &[1, 1, 4], Layout::ChannelsFirst);
-    let scorer = BatchScorer::new(spec.clone(), 3, "test", |x: &[f32], count: usize| {
+    let scorer = BatchScorer::new(vec![spec.clone()], 3, "test", |x: &[&[f32]], count: usize| {
+        let x = x[0];
         let values = x.chunks(x.len() / count).flat_map(|e| [e[0] + e[1], e[2], e[3]]).collect();
         Ok(Outputs { names: vec!["y".into()], shapes: vec![vec![1, 3, 1, 1]], values: vec![values] })
     });
     let input = Input::from_tensor(spec, vec![1.0, 2.0, 2.5, 0.0]).expect("fits");
     let settings = Settings {
-        window: Some(vec![1, 1]),
+        window: Some(vec![vec![1, 1]]),
         fill: Fill::Zero,
         target: Target::parse("top2,0").expect("good"),
         score: Some(ScoreKind::Margin),
@@ -134,7 +136,7 @@ fn cancelling_keeps_what_is_computed() {
     let spec = TensorSpec::new("x", &[1, 8, 8], Layout::ChannelsFirst);
     let (_, scorer) = linear(&spec, 1);
     let input = Input::from_tensor(spec.clone(), ramp(&spec)).expect("fits");
-    let settings = Settings { window: Some(vec![2]), ..Settings::default() };
+    let settings = Settings { window: Some(vec![vec![2]]), ..Settings::default() };
     let cancel = AtomicBool::new(false);
     let mut seen = Vec::new();
     let mut progress = |p: &Progress| {
@@ -159,7 +161,7 @@ fn cancelling_keeps_the_rest_of_a_group_that_was_computed() {
     let spec = TensorSpec::new("x", &[1, 8, 8], Layout::ChannelsFirst);
     let (_, scorer) = linear(&spec, 4);
     let input = Input::from_tensor(spec.clone(), ramp(&spec)).expect("fits");
-    let settings = Settings { window: Some(vec![2]), ..Settings::default() };
+    let settings = Settings { window: Some(vec![vec![2]]), ..Settings::default() };
     let cancel = AtomicBool::new(false);
     let mut progress = |p: &Progress| cancel.store(p.done >= 5, Ordering::Relaxed);
     let map = job(&scorer, &settings)
@@ -171,14 +173,15 @@ fn cancelling_keeps_the_rest_of_a_group_that_was_computed() {
 #[test]
 fn nan_out_of_the_model_names_the_window_and_keeps_the_rest() {
     let spec = TensorSpec::new("x", &[1, 1, 4], Layout::ChannelsFirst);
-    let scorer = BatchScorer::new(spec.clone(), 2, "test", |x: &[f32], count: usize| {
+    let scorer = BatchScorer::new(vec![spec.clone()], 2, "test", |x: &[&[f32]], count: usize| {
+        let x = x[0];
         // ln(x2) is NaN once the third element is hidden by -1.
         let values = x.chunks(x.len() / count).flat_map(|e| [e[0], e[2].ln()]).collect();
         Ok(Outputs { names: vec!["y".into()], shapes: vec![vec![1, 2]], values: vec![values] })
     });
     let input = Input::from_tensor(spec.clone(), vec![1.0; 4]).expect("fits");
     let settings =
-        Settings { window: Some(vec![1, 1]), fill: Fill::Value(vec![-1.0]), ..Settings::default() };
+        Settings { window: Some(vec![vec![1, 1]]), fill: Fill::Value(vec![-1.0]), ..Settings::default() };
     let error = run(&scorer, &settings, &input).expect_err("NaN");
     assert_eq!(error.kind(), ErrorKind::Number);
     assert!(
@@ -197,25 +200,25 @@ fn nan_out_of_the_model_names_the_window_and_keeps_the_rest() {
 
 #[test]
 fn a_scorer_that_disagrees_with_itself_is_caught() {
-    struct Liar(TensorSpec);
+    struct Liar([TensorSpec; 1]);
     impl Scorer for Liar {
-        fn input(&self) -> &TensorSpec {
+        fn inputs(&self) -> &[TensorSpec] {
             &self.0
         }
         fn runtime(&self) -> String {
             "liar".into()
         }
-        fn baseline(&self, input: &[f32]) -> Result<Outputs> {
+        fn baseline(&self, inputs: &[&[f32]]) -> Result<Outputs> {
             Ok(Outputs {
                 names: vec!["y".into()],
                 shapes: vec![vec![1, 1]],
-                values: vec![vec![input.iter().sum()]],
+                values: vec![vec![inputs[0].iter().sum()]],
             })
         }
         fn score(&self, occluder: &Occluder, windows: &[usize], sink: &mut Sink<'_>) -> Result<()> {
-            let mut x = occluder.input().to_vec();
+            let mut x = occluder.untouched()[0].to_vec();
             for &window in windows {
-                occluder.occlude_into(window, &mut x);
+                occluder.occlude_into(window, 0, &mut x);
                 let value = [x.iter().sum::<f32>() * 1.001];
                 if sink(window, &[&value]).is_break() {
                     break;
@@ -227,6 +230,6 @@ fn a_scorer_that_disagrees_with_itself_is_caught() {
     let spec = TensorSpec::new("x", &[1, 4, 4], Layout::ChannelsFirst);
     let input = Input::from_tensor(spec.clone(), ramp(&spec)).expect("fits");
     let settings = Settings { fill: Fill::Value(vec![3.0]), ..Settings::default() };
-    let error = run(&Liar(spec), &settings, &input).expect_err("a wrong number");
+    let error = run(&Liar([spec]), &settings, &input).expect_err("a wrong number");
     assert!(error.to_string().contains("self-check failed") && error.partial_map().is_none(), "{error}");
 }

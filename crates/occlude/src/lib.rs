@@ -21,15 +21,19 @@ mod target;
 mod tensor;
 
 pub use error::{Error, ErrorKind, Result};
-pub use input::{Geometry, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text};
+pub use input::{
+    Beside, Geometry, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text,
+};
 pub use job::{Difference, Job, Meaning, Progress, Verification, Watch};
 pub use map::{
-    Approximation, Attribution, Check, Direction, FileFact, Map, MapTarget, MostProbable, Provenance,
-    Summary, Timings, TopWindow, Work,
+    Aggregate, Approximation, Attribution, Cells, Check, Definition, Direction, FileFact, Map, MapTarget,
+    MostProbable, Normalize, Provenance, Summary, Timings, TopWindow, Uncovered, Upsample, Value, View, Work,
 };
 pub use model::{Facts, Model, NodeFact, Occlusion, RunPlan, Sizes, TensorFact};
 pub use model_folder::{Configuration, Labels, ModelFolder};
-pub use occlusion::{AxisRole, Border, Fill, FillValues, Grid, GridAxis, Occluder, ReadImage};
+pub use occlusion::{
+    AxisRole, Border, Fill, FillValues, Grid, GridAxis, OccludedInput, Occluder, ReadImage, Windows,
+};
 pub use output::{Format, OutputPlan, Written};
 pub use score::{Activation, Readout, ScoreKind};
 pub use scorer::{
@@ -38,6 +42,6 @@ pub use scorer::{
 };
 #[cfg(feature = "ort")]
 pub use scorer::{OrtModel, find_onnxruntime};
-pub use settings::{EngineChoice, Runtime, Setting, Settings};
+pub use settings::{Channels, EngineChoice, Preset, Runtime, Setting, Settings, StrideRule, WindowRule};
 pub use target::{Measure, NodeReduce, Target, resolve as resolve_targets};
 pub use tensor::{Layout, TensorSpec, for_each_run, shape_text};

@@ -1,10 +1,14 @@
 //! The map: what a run found, with everything that is needed to read it (grid, unit, coverage, provenance).
 //!
-//! In: scores per window. Out: sensitivities on the grid, the attribution spread to input elements, the top windows, summary numbers. Values are
-//! never normalised, smoothed or made absolute; a window that was not computed is NaN. Writing it to files is not here (`output`).
+//! In: scores per window. Out: sensitivities per window, the attribution spread to input elements, the top windows, summary numbers, and the map as a named definition wants it (`view`). The
+//! map's own values are never normalised, smoothed or made absolute; a window that was not computed is NaN. Writing it to files is not here (`output`).
 
+mod aggregate;
 mod attribution;
+pub(crate) mod definition;
 mod top;
+mod upsample;
+mod view;
 
 use std::sync::Arc;
 
@@ -12,12 +16,14 @@ use serde::Serialize;
 
 use crate::input::Geometry;
 use crate::model_folder::Labels;
-use crate::occlusion::Grid;
+use crate::occlusion::Windows;
 use crate::score::ScoreKind;
 use crate::tensor::TensorSpec;
 
 pub use attribution::Attribution;
+pub use definition::{Aggregate, Definition, Normalize, Uncovered, Upsample, Value};
 pub use top::{Direction, TopWindow};
+pub use view::{Cells, View};
 
 /// One thing that was measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -39,7 +45,7 @@ pub struct MapTarget {
 pub struct MostProbable {
     /// On the untouched input.
     pub baseline: usize,
-    /// `[grid...]`; -1 where a window was not computed.
+    /// `[windows]`; -1 where a window was not computed.
     pub windows: Vec<i32>,
 }
 
@@ -134,26 +140,30 @@ pub struct Provenance {
     pub timings: Timings,
 }
 
-/// The result of a run. Arrays are row-major `f32`; `T` is the number of targets, `[grid...]` is [`Grid::shape`].
+/// The result of a run. Arrays are row-major `f32`; `T` is the number of targets, `[windows...]` is [`Windows::shape`]: the shape of the grid, where windows lie on one.
 #[derive(Clone, Debug)]
 pub struct Map {
     /// What the model's input is.
     pub input: TensorSpec,
-    /// Where the windows are.
-    pub grid: Grid,
+    /// What was hidden.
+    pub windows: Windows,
+    /// How the map is to be read: [`Map::view`].
+    pub definition: Definition,
     /// What was measured of the classes.
     pub score: ScoreKind,
     /// What was measured, `T` of them.
     pub targets: Vec<MapTarget>,
-    /// `[T, grid...]`, baseline minus occluded score: positive = evidence for the target was hidden. NaN = not computed.
+    /// `[T, windows...]`, baseline minus occluded score: positive = evidence for the target was hidden. NaN = not computed.
     pub sensitivity: Vec<f32>,
-    /// `[T, grid...]`, score with the window hidden. NaN = not computed.
+    /// `[T, windows...]`, score with the window hidden. NaN = not computed.
     pub scores: Vec<f32>,
     /// The most probable class per window, for models with one vector of outputs.
     pub most_probable: Option<MostProbable>,
     /// Names of classes.
     pub labels: Arc<Labels>,
-    /// Number of windows computed.
+    /// `[T, windows...]`, over several noise fills: the standard deviation (of the population) of the scores. NaN = not computed.
+    pub noise_spread: Option<Vec<f32>>,
+    /// Number of windows whose score is known.
     pub computed: usize,
     /// The way back to source pixels.
     pub geometry: Geometry,
@@ -185,25 +195,25 @@ pub struct Summary {
 impl Map {
     /// Whether every window was computed.
     pub fn is_complete(&self) -> bool {
-        self.computed == self.grid.len()
+        self.computed == self.windows.len()
     }
-    /// `[grid...]` of one target's sensitivities.
+    /// `[windows...]` of one target's sensitivities.
     ///
     /// # Panics
     /// If there is no such target.
     pub fn sensitivity_of(&self, target: usize) -> &[f32] {
-        &self.sensitivity[target * self.grid.len()..(target + 1) * self.grid.len()]
+        &self.sensitivity[target * self.windows.len()..(target + 1) * self.windows.len()]
     }
-    /// `[grid...]` of one target's scores.
+    /// `[windows...]` of one target's scores.
     ///
     /// # Panics
     /// If there is no such target.
     pub fn scores_of(&self, target: usize) -> &[f32] {
-        &self.scores[target * self.grid.len()..(target + 1) * self.grid.len()]
+        &self.scores[target * self.windows.len()..(target + 1) * self.windows.len()]
     }
     /// The box of a window in source units, one half-open range per spatial axis.
     pub fn window_in_source(&self, window: usize) -> Vec<std::ops::Range<f64>> {
-        let ranges = self.grid.window_in_input(window);
+        let ranges = self.windows.bounds(window);
         let spatial: Vec<_> =
             self.input.spatial_axes().into_iter().map(|axis| ranges[axis].clone()).collect();
         self.geometry.window_in_source(&spatial)
@@ -237,7 +247,7 @@ impl Map {
 pub(crate) mod tests_support {
     //! A small map for the tests of this crate.
     use super::*;
-    use crate::occlusion::Border;
+    use crate::occlusion::{Border, Grid};
     use crate::tensor::Layout;
 
     /// A map over an input of `[1, height, width]` with these sensitivities for one target, baseline 1.
@@ -263,6 +273,8 @@ pub(crate) mod tests_support {
                 })
                 .collect(),
             scores: sensitivity.iter().map(|s| 1.0 - s).collect(),
+            definition: Definition::default(),
+            noise_spread: None,
             computed: sensitivity.iter().take(grid.len()).filter(|v| !v.is_nan()).count(),
             sensitivity,
             most_probable: None,
@@ -272,7 +284,7 @@ pub(crate) mod tests_support {
             approximation: None,
             work: None,
             provenance: Provenance::default(),
-            grid,
+            windows: Windows::Grid(grid),
             input,
         }
     }

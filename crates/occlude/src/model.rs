@@ -43,7 +43,7 @@ pub struct Model {
     /// The file's bytes, until they are imported for the first time: weights are not held twice.
     read: Mutex<Option<ModelFile>>,
     fact: FileFact,
-    port: InputPort,
+    ports: Vec<InputPort>,
     preprocess: Preprocess,
     notes: Vec<String>,
     settings: Settings,
@@ -54,7 +54,7 @@ pub struct Model {
 /// What a scorer was made for.
 #[derive(Clone, Debug, PartialEq)]
 struct ScorerKey {
-    spec: TensorSpec,
+    specs: Vec<TensorSpec>,
     requests: Vec<String>,
     runtime: Runtime,
     options: EngineOptions,
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Model")
             .field("file", &self.folder.model)
-            .field("port", &self.port)
+            .field("ports", &self.ports)
             .finish_non_exhaustive()
     }
 }
@@ -90,9 +90,9 @@ impl Model {
         let name = folder.model.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let fact = FileFact { name, sha256: sha256_hex(file.bytes()) };
         let mut notes = Vec::new();
-        let port = port::of(&file, settings.layout.or(folder.configuration.layout), &mut notes)?;
+        let ports = port::all(&file, settings.layout.or(folder.configuration.layout), &mut notes)?;
         let said = folder.configuration.preprocess.clone();
-        let base = said.unwrap_or_else(|| Preprocess::guess(port.channels()));
+        let base = said.unwrap_or_else(|| Preprocess::guess(ports[0].channels()));
         let preprocess = match &settings.preprocess {
             Some(text) => parse_preprocess(text, &base)?,
             None => base,
@@ -105,7 +105,7 @@ impl Model {
             about,
             read,
             fact,
-            port,
+            ports,
             preprocess,
             notes,
             settings,
@@ -114,14 +114,38 @@ impl Model {
         })
     }
 
-    /// Reads a picture through this model's preprocessing, or a `.npy` tensor as it is.
+    /// Reads a picture through this model's preprocessing, or a `.npy` tensor as it is, as the model's first input.
     ///
     /// # Errors
     /// See [`crate::input::read`].
     pub fn read_input(&self, path: impl AsRef<Path>) -> Result<Input> {
-        let mut input = input::read(path.as_ref(), &self.port, &self.preprocess)?;
+        let mut input = input::read(path.as_ref(), self.port(), &self.preprocess)?;
         input.notes.extend(self.notes.iter().cloned());
         Ok(input)
+    }
+
+    /// Reads a file as the input of this name, for models with several: `model.read_input_of("t2", "b.npy")?`. Join them with [`Input::with_beside`].
+    ///
+    /// # Errors
+    /// Argument: no input of that name. And see [`crate::input::read`].
+    pub fn read_input_of(&self, name: &str, path: impl AsRef<Path>) -> Result<Input> {
+        input::read(path.as_ref(), self.port_of(name)?, &self.preprocess)
+    }
+
+    /// Takes a tensor as the input of this name.
+    ///
+    /// # Errors
+    /// Argument: no input of that name, a shape that does not fit it. Number: NaN or infinity.
+    pub fn tensor_input_of(&self, name: &str, shape: &[usize], values: Vec<f32>) -> Result<Input> {
+        Input::from_tensor(self.port_of(name)?.spec(shape)?, values)
+    }
+
+    fn port_of(&self, name: &str) -> Result<&InputPort> {
+        self.ports.iter().find(|port| port.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.ports.iter().map(|port| port.name.as_str()).collect();
+            Error::argument(format!("the model has no input \"{name}\""))
+                .with_hint(format!("its inputs are {}", names.join(", ")))
+        })
     }
 
     /// Takes a tensor in the model's order (batch axis of 1 left out) as input; open dimensions are those of `shape`.
@@ -129,7 +153,7 @@ impl Model {
     /// # Errors
     /// Argument: a shape that does not fit the model. Number: NaN or infinity.
     pub fn tensor_input(&self, shape: &[usize], values: Vec<f32>) -> Result<Input> {
-        let spec = self.port.spec(shape)?;
+        let spec = self.port().spec(shape)?;
         let mut input = Input::from_tensor(spec, values)?;
         input.notes.extend(self.notes.iter().cloned());
         Ok(input)
@@ -140,9 +164,39 @@ impl Model {
         Occlusion::new(self, self.settings.clone())
     }
 
-    /// What the model wants as input.
+    /// What the model wants as its first input.
     pub fn port(&self) -> &InputPort {
-        &self.port
+        &self.ports[0]
+    }
+
+    /// What the model wants as inputs, in its order.
+    pub fn ports(&self) -> &[InputPort] {
+        &self.ports
+    }
+
+    /// The specs of the inputs in the model's order.
+    ///
+    /// # Errors
+    /// Argument: an input of the model that is not given, or one that it does not have.
+    fn specs(&self, input: &Input) -> Result<Vec<TensorSpec>> {
+        let given: Vec<&TensorSpec> =
+            std::iter::once(&input.spec).chain(input.beside.iter().map(|beside| &beside.spec)).collect();
+        for spec in &given {
+            self.port_of(&spec.name)?;
+        }
+        let spec = |port: &InputPort| {
+            given.iter().find(|spec| spec.name == port.name).map(|spec| (*spec).clone()).ok_or_else(|| {
+                let names: Vec<&str> = self.ports.iter().map(|port| port.name.as_str()).collect();
+                Error::argument(format!(
+                    "the model has {} inputs ({}), \"{}\" is not given",
+                    names.len(),
+                    names.join(", "),
+                    port.name
+                ))
+                .with_hint(format!("--with {}=FILE gives it", port.name))
+            })
+        };
+        self.ports.iter().map(spec).collect()
     }
 
     /// How pictures become its input.
@@ -160,11 +214,13 @@ impl Model {
         &self.folder.configuration
     }
 
-    /// Resolves the model for inputs of this spec.
-    fn import(&self, spec: &TensorSpec) -> Result<Graph> {
-        let shape: Vec<usize> = std::iter::once(1).chain(spec.shape.iter().copied()).collect();
+    /// Resolves the model for inputs of these specs.
+    fn import(&self, specs: &[TensorSpec]) -> Result<Graph> {
+        let shape = |spec: &TensorSpec| -> (String, Vec<usize>) {
+            (spec.name.clone(), std::iter::once(1).chain(spec.shape.iter().copied()).collect())
+        };
         let options =
-            ImportOptions { input_shapes: [(spec.name.clone(), shape)].into(), ..ImportOptions::default() };
+            ImportOptions { input_shapes: specs.iter().map(shape).collect(), ..ImportOptions::default() };
         let in_file = |e: occlude_engine::Error| Error::from(e).in_context(self.folder.model.display());
         let kept = self.read.lock().unwrap_or_else(PoisonError::into_inner).take();
         let file = match kept {
@@ -197,14 +253,18 @@ impl Model {
     /// A scorer that returns these tensors; the last one is kept for inputs of the same kind.
     fn scorer(
         &self,
-        spec: &TensorSpec,
+        specs: &[TensorSpec],
         graph: Option<Graph>,
         requests: &[String],
         settings: &Settings,
     ) -> Result<Arc<dyn Scorer + Send + Sync>> {
         let options = self.engine_options(settings);
-        let key =
-            ScorerKey { spec: spec.clone(), requests: requests.to_vec(), runtime: settings.runtime, options };
+        let key = ScorerKey {
+            specs: specs.to_vec(),
+            requests: requests.to_vec(),
+            runtime: settings.runtime,
+            options,
+        };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, scorer)) = last.as_ref().filter(|(k, _)| *k == key) {
             return Ok(Arc::clone(scorer));
@@ -215,11 +275,11 @@ impl Model {
             Runtime::Builtin => {
                 let graph = match graph {
                     Some(graph) => graph,
-                    None => self.import(spec)?,
+                    None => self.import(specs)?,
                 };
-                Arc::new(EngineScorer::new(graph, spec.clone(), requests, options)?)
+                Arc::new(EngineScorer::new(graph, specs.to_vec(), requests, options)?)
             }
-            Runtime::Ort => self.ort_scorer(spec, requests, options.threads, settings)?,
+            Runtime::Ort => self.ort_scorer(specs, requests, options.threads, settings)?,
         };
         *last = Some((key, Arc::clone(&scorer)));
         Ok(scorer)
@@ -228,20 +288,20 @@ impl Model {
     #[cfg(feature = "ort")]
     fn ort_scorer(
         &self,
-        spec: &TensorSpec,
+        specs: &[TensorSpec],
         requests: &[String],
         threads: usize,
         settings: &Settings,
     ) -> Result<Arc<dyn Scorer + Send + Sync>> {
         let (named, venv) = (settings.ort_library.as_deref(), settings.virtual_env.as_deref());
         let library: PathBuf = crate::scorer::find_onnxruntime(named, venv)?;
-        crate::scorer::OrtModel::open(&self.folder.model, &library, Some(threads))?.scorer(spec, requests)
+        crate::scorer::OrtModel::open(&self.folder.model, &library, Some(threads))?.scorer(specs, requests)
     }
 
     #[cfg(not(feature = "ort"))]
     fn ort_scorer(
         &self,
-        _: &TensorSpec,
+        _: &[TensorSpec],
         _: &[String],
         _: usize,
         _: &Settings,

@@ -1,12 +1,16 @@
-//! What is hidden, where, and with what: windows (`grid`), what is written into them (`fill`), and occluded inputs (`occluder`).
+//! What is hidden, where, and with what: windows (`lay` along one axis, joined in `grid`, all of a run in `windows`), what is written into them (`fill`), and occluded inputs (`occluder`).
 //!
 //! In: the input as a tensor, settings. Out: boxes in the input tensor and occluded copies of it. No model is known here.
 
 mod fill;
 mod grid;
+mod lay;
 mod noise;
 mod occluder;
+mod windows;
 
 pub use fill::{Fill, FillContext, FillValues, ReadImage};
-pub use grid::{AxisRole, Border, Grid, GridAxis, axis_name, sizes_text};
-pub use occluder::Occluder;
+pub use grid::{AxisRole, Grid, GridAxis, axis_name, sizes_text};
+pub use lay::Border;
+pub use occluder::{OccludedInput, Occluder};
+pub use windows::Windows;

@@ -24,8 +24,8 @@ use crate::map::Map;
 pub fn encode(map: &Map, picture: &Picture, format: Format) -> Result<Vec<u8>> {
     Ok(match format {
         Format::Npy => {
-            let (shape, values) = npy_array(map);
-            npy::encode(&shape, values)?
+            let view = map.view();
+            npy::encode(&view.shape(), &view.values)?
         }
         Format::Npz => npz::encode(map)?,
         Format::Json => json::encode(map),
@@ -34,13 +34,9 @@ pub fn encode(map: &Map, picture: &Picture, format: Format) -> Result<Vec<u8>> {
     })
 }
 
-/// `[T, grid...]`, the first axis left out for one target.
-fn npy_array(map: &Map) -> (Vec<usize>, &[f32]) {
-    (npy_shape(map), &map.sensitivity)
-}
-
-fn npy_shape(map: &Map) -> Vec<usize> {
-    let mut shape = map.grid.shape();
+/// `[T, windows...]`, the first axis left out for one target.
+fn shape_of_windows(map: &Map) -> Vec<usize> {
+    let mut shape = map.windows.shape();
     if map.targets.len() != 1 {
         shape.insert(0, map.targets.len());
     }

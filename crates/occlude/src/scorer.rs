@@ -51,15 +51,15 @@ pub struct MultiplyAdds {
 
 /// A model, ready to score windows. Constructed with the tensors whose values are wanted.
 pub trait Scorer: Sync {
-    /// What the model's input is.
-    fn input(&self) -> &TensorSpec;
+    /// What the model's inputs are, in the order in which they are given.
+    fn inputs(&self) -> &[TensorSpec];
     /// What runs, in words, for provenance: `builtin, full, avx2`.
     fn runtime(&self) -> String;
-    /// One run of one example alone. Used for the untouched input and, on occluded ones, as the independent run of the self-check.
+    /// One run of one example alone, a slice per input. Used for the untouched input and, on occluded ones, as the independent run of the self-check.
     ///
     /// # Errors
     /// What the model says.
-    fn baseline(&self, input: &[f32]) -> Result<Outputs>;
+    fn baseline(&self, inputs: &[&[f32]]) -> Result<Outputs>;
     /// Scores windows, beginning with the first ones given. `sink` is called from this thread as groups finish, in any order inside a group; when it
     /// returns `Break` no further group is begun, what is computed already may still be handed over (the sink takes it), and the call returns `Ok`.
     ///

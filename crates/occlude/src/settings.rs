@@ -4,14 +4,19 @@
 //! where the input is known (`occlusion`, `job`).
 
 mod parse;
+mod preset;
 
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::map::definition::name_of;
+use crate::map::{Aggregate, Definition, Normalize, Uncovered, Upsample, Value};
 use crate::occlusion::{Border, Fill, sizes_text};
 use crate::score::ScoreKind;
 use crate::target::Target;
-use crate::tensor::Layout;
+use crate::tensor::{Layout, TensorSpec};
+
+pub use preset::{Preset, StrideRule, WindowRule};
 
 /// One row of the contract table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +51,41 @@ pub enum Runtime {
     Ort,
 }
 
+/// How windows treat the channels of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Channels {
+    /// All of them are hidden together.
+    #[default]
+    Joint,
+    /// One at a time.
+    Each,
+    /// The channel axis is stepped over like the spatial ones, with the window of the first of them, one channel at a step: MindSpore, MONAI 0.4.
+    Axis,
+}
+
+impl Channels {
+    /// All of them with their names.
+    pub const ALL: [(&'static str, Channels); 3] =
+        [("joint", Channels::Joint), ("each", Channels::Each), ("axis", Channels::Axis)];
+}
+
 /// Everything that a run can be told. `None` means "the default, which depends on the model or the input".
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Sizes per spatial axis; one size stands for all of them; one more in front for the channel axis.
-    pub window: Option<Vec<usize>>,
-    /// Steps, like `window`.
-    pub stride: Option<Vec<usize>>,
+    /// The definition that the other settings were taken from, before they were changed one by one.
+    pub preset: Option<Preset>,
+    /// Windows of one size, or of several in one map; each one size per spatial axis (one stands for all of them), or one more in front for the channel axis.
+    pub window: Option<Vec<Vec<usize>>>,
+    /// Steps, like `window`; one for all windows, or one each.
+    pub stride: Option<Vec<Vec<usize>>>,
+    /// The window where none is given.
+    pub window_rule: WindowRule,
+    /// The stride where none is given.
+    pub stride_rule: StrideRule,
+    /// What windows do with channels, where `window` does not say it.
+    pub channels: Channels,
+    /// The input is padded by half a window on every side, with the fill, before the model sees it: kazuto1011.
+    pub padded: bool,
     /// What happens where the stride does not fit.
     pub border: Border,
     /// What replaces the hidden values.
@@ -69,6 +102,10 @@ pub struct Settings {
     pub roi: Option<Vec<Range<usize>>>,
     /// For `noise`.
     pub seed: u64,
+    /// Noise fills that the scores of every window are averaged over.
+    pub samples: usize,
+    /// How the scores become the map.
+    pub definition: Definition,
     /// Threads; `None` for all cores.
     pub threads: Option<usize>,
     /// Bytes; `None` for half of the machine's memory.
@@ -88,8 +125,13 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
+            preset: None,
             window: None,
             stride: None,
+            window_rule: WindowRule::default(),
+            stride_rule: StrideRule::default(),
+            channels: Channels::default(),
+            padded: false,
             border: Border::default(),
             fill: Fill::default(),
             target: Target::Top1,
@@ -98,6 +140,8 @@ impl Default for Settings {
             preprocess: None,
             roi: None,
             seed: 0,
+            samples: 1,
+            definition: Definition::default(),
             threads: None,
             memory_limit: None,
             engine: EngineChoice::default(),
@@ -111,22 +155,37 @@ impl Default for Settings {
 
 impl Settings {
     /// The contract table, in the order of help texts and provenance.
-    pub const TABLE: [Setting; 15] = [
+    pub const TABLE: [Setting; 24] = [
+        row(
+            "preset",
+            "none",
+            "a definition by the name of its origin, which sets the others unless they are given: mindspore, monai-0.4, monai-0.9, monai-1, captum, xplique, xaitk, pair, deepexplain, tf-explain, mindspore-xai, nolearn, kazuto1011, matlab, zeiler-fergus",
+        ),
         row(
             "window",
             "1/8 of the shorter side",
-            "size of the hidden window in elements of the input tensor: 16, 16x24, or 3x16x16 to give the channel axis its own",
+            "size of the hidden window in elements of the input tensor: 16, 16x24, or 3x16x16 to give the channel axis its own; several sizes for one map: 16,32",
         ),
         row("stride", "half the window", "step between windows, like window"),
         row(
             "border",
             "shift",
-            "shift: last window moved in so that all is covered; clip: cut off; drop: whole windows only; center: centred on every stride, cut off",
+            "shift: last window moved in so that all is covered; clip: cut off; drop: whole windows only; center: centred on every stride, cut off; and the peers' margin, cell, dense, overhang",
+        ),
+        row(
+            "channels",
+            "joint",
+            "joint: windows hide all channels; each: one at a time; axis: stepped over like places",
+        ),
+        row(
+            "padded",
+            "no",
+            "yes: the input is padded by half a window with the fill before the model sees it",
         ),
         row(
             "fill",
             "mean",
-            "zero, number(s) in tensor space, rgb:r,g,b in source pixels, mean, patch-mean, blur, noise, min, background, image:FILE",
+            "zero, number(s) in tensor space, rgb:r,g,b in source pixels, mean, patch-mean, overall-mean, overall-patch-mean, blur, noise, min, background, image:FILE",
         ),
         row(
             "target",
@@ -146,6 +205,20 @@ impl Settings {
             "only windows whose centre lies in this box of input elements: 32:96,32:96 (one range per spatial axis, end exclusive)",
         ),
         row("seed", "0", "for the fill noise"),
+        row("samples", "1", "noise fills that every window is averaged over, with the spread reported"),
+        row(
+            "value",
+            "sensitivity",
+            "what is written down for a window: sensitivity (baseline minus occluded score), score, loss (1 minus it), change (occluded minus baseline)",
+        ),
+        row(
+            "aggregate",
+            "cells",
+            "cells: a number per window; or per element of the input, over the windows that cover it: mean, sum, share, gaussian, biased",
+        ),
+        row("uncovered", "nan", "elements that no window covers: nan or zero"),
+        row("normalize", "none", "none, max-abs, abs"),
+        row("upsample", "none", "cells enlarged to elements: none, nearest, linear, cubic"),
         row("threads", "all cores", "number of threads; results do not depend on it"),
         row("memory-limit", "half of the memory", "bytes, or with a unit: 512M, 4G"),
         row(
@@ -161,6 +234,11 @@ impl Settings {
         ),
     ];
 
+    /// Takes over a named definition; what is set after it replaces its choices.
+    pub fn take_preset(&mut self, preset: Preset) {
+        preset.apply(self);
+    }
+
     /// Sets one value by its name in [`Settings::TABLE`].
     ///
     /// # Errors
@@ -168,17 +246,22 @@ impl Settings {
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let value = value.trim();
         match name {
-            "window" => self.window = parse::default_or(value, |v| parse::sizes("window", v))?,
-            "stride" => self.stride = parse::default_or(value, |v| parse::sizes("stride", v))?,
-            "border" => {
-                let all = [
-                    ("shift", Border::Shift),
-                    ("clip", Border::Clip),
-                    ("drop", Border::Drop),
-                    ("center", Border::Center),
-                ];
-                self.border = parse::choice("border", value, &all)?;
-            }
+            "preset" if value == "none" => self.preset = None,
+            "preset" => parse::choice("preset", value, &Preset::ALL)?.apply(self),
+            "window" => self.window = parse::default_or(value, |v| parse::several_sizes("window", v))?,
+            "stride" => self.stride = parse::default_or(value, |v| parse::several_sizes("stride", v))?,
+            "channels" => self.channels = parse::choice("channels", value, &Channels::ALL)?,
+            "padded" => self.padded = parse::choice("padded", value, &[("no", false), ("yes", true)])?,
+            "value" => self.definition.value = parse::choice("value", value, &Value::ALL)?,
+            "aggregate" => self.definition.aggregate = parse::choice("aggregate", value, &Aggregate::ALL)?,
+            "uncovered" => self.definition.uncovered = parse::choice("uncovered", value, &Uncovered::ALL)?,
+            "normalize" => self.definition.normalize = parse::choice("normalize", value, &Normalize::ALL)?,
+            "upsample" => self.definition.upsample = parse::choice("upsample", value, &Upsample::ALL)?,
+            "samples" => match parse::whole("samples", value)? {
+                0 => return Err(Error::argument("samples is 0").with_hint("1 is one noise fill")),
+                n => self.samples = n as usize,
+            },
+            "border" => self.border = parse::choice("border", value, &Border::ALL)?,
             "fill" => self.fill = parse::fill(value)?,
             "target" => self.target = Target::parse(value)?,
             "score" => {
@@ -246,42 +329,96 @@ impl Settings {
         Ok(())
     }
 
-    /// The window for an input of these spatial sizes: as given, one size repeated for every spatial axis, or an eighth of the shorter side (at least 1).
-    pub fn window_for(&self, spatial: &[usize]) -> Vec<usize> {
-        match self.window.as_deref() {
-            Some([one]) => vec![*one; spatial.len()],
-            Some(sizes) => sizes.to_vec(),
-            None => vec![(spatial.iter().copied().min().unwrap_or(1) / 8).max(1); spatial.len()],
-        }
-    }
-    /// The stride for this window: as given, one step repeated for every spatial axis (1 window of channels at a time), or half the window (at least 1).
-    pub fn stride_for(&self, window: &[usize], spatial_rank: usize) -> Vec<usize> {
-        let mut stride = match self.stride.as_deref() {
-            Some([one]) => vec![*one; spatial_rank],
-            Some(steps) => steps.to_vec(),
-            None => return window.iter().map(|w| (w / 2).max(1)).collect(),
+    /// The windows for an input of this spec, one or several sizes: as given, one number repeated for every spatial axis, or by the rule for the default; the channel axis in front where
+    /// windows have their own size there.
+    ///
+    /// # Errors
+    /// Argument: a preset without a default window.
+    pub fn windows_for(&self, spec: &TensorSpec) -> Result<Vec<Vec<usize>>> {
+        let spatial = spec.spatial();
+        let with_channels = |mut window: Vec<usize>| {
+            match self.channels {
+                Channels::Joint => {}
+                _ if spec.channel_axis.is_none() || window.len() != spatial.len() => {}
+                Channels::Each => window.insert(0, 1),
+                Channels::Axis => window.insert(0, window.first().copied().unwrap_or(1)),
+            }
+            window
         };
-        if stride.len() == spatial_rank && window.len() == spatial_rank + 1 {
-            stride.insert(0, window[0].max(1));
+        if let Some(windows) = &self.window {
+            let all = |sizes: &Vec<usize>| match sizes.as_slice() {
+                [one] => vec![*one; spatial.len()],
+                sizes => sizes.to_vec(),
+            };
+            return Ok(windows.iter().map(all).map(with_channels).collect());
         }
-        stride
+        let shorter = spatial.iter().copied().min().unwrap_or(1);
+        let sizes = spatial.iter().map(|&length| self.window_rule.size(length, shorter)).collect();
+        let window: Option<Vec<usize>> = sizes;
+        let window = window.ok_or_else(|| {
+            let preset = self.preset.map_or("this definition", Preset::name);
+            Error::argument(format!("{preset} has no default window"))
+                .with_hint("give its size in elements of the model's input: --window 16, or --window 1x16x16 with the channel axis in front")
+        })?;
+        Ok(vec![with_channels(window)])
+    }
+
+    /// The strides for these windows, one each: as given, one step repeated for every spatial axis, or by the rule for the default.
+    ///
+    /// # Errors
+    /// Argument: neither one stride nor one for every window.
+    pub fn strides_for(&self, windows: &[Vec<usize>], spec: &TensorSpec) -> Result<Vec<Vec<usize>>> {
+        let spatial = spec.spatial();
+        let rule = |window: &Vec<usize>| {
+            let own = window.len().saturating_sub(spatial.len());
+            let lengths = std::iter::repeat_n(spec.channels(), own).chain(spatial.iter().copied());
+            let mut stride: Vec<usize> =
+                window.iter().zip(lengths).map(|(&w, n)| self.stride_rule.step(w, n)).collect();
+            if let (Channels::Each | Channels::Axis, Some(first), true) =
+                (self.channels, stride.first_mut(), own > 0)
+            {
+                *first = 1;
+            }
+            stride
+        };
+        let Some(strides) = &self.stride else { return Ok(windows.iter().map(rule).collect()) };
+        if strides.len() != 1 && strides.len() != windows.len() {
+            return Err(Error::argument(format!(
+                "{} strides for {} sizes of windows",
+                strides.len(),
+                windows.len()
+            ))
+            .with_hint("give one stride for all of them, one for each, or none"));
+        }
+        let all = |(place, window): (usize, &Vec<usize>)| {
+            let given = &strides[if strides.len() == 1 { 0 } else { place }];
+            let mut stride = match given.as_slice() {
+                [one] => vec![*one; spatial.len()],
+                steps => steps.to_vec(),
+            };
+            if stride.len() == spatial.len() && window.len() == spatial.len() + 1 {
+                // One window of channels at a time, where the channel axis has no step of its own.
+                stride.insert(0, if self.channels == Channels::Joint { window[0].max(1) } else { 1 });
+            }
+            stride
+        };
+        Ok(windows.iter().enumerate().map(all).collect())
     }
 
     /// Every setting as text that [`Settings::set`] reads again, in the table's order; defaults that depend on the input are given as resolved for it.
-    pub fn arguments(&self, spatial: &[usize], score: ScoreKind) -> Vec<(String, String)> {
-        let window = self.window_for(spatial);
-        let stride = self.stride_for(&window, spatial.len());
+    pub fn arguments(&self, spec: &TensorSpec, score: ScoreKind) -> Vec<(String, String)> {
+        let windows = self.windows_for(spec).unwrap_or_default();
+        let strides = self.strides_for(&windows, spec).unwrap_or_default();
+        let several = |all: &[Vec<usize>]| all.iter().map(|s| sizes_text(s)).collect::<Vec<_>>().join(",");
         let choose = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_string());
+        let how = &self.definition;
         let values = [
-            sizes_text(&window),
-            sizes_text(&stride),
-            match self.border {
-                Border::Shift => "shift",
-                Border::Clip => "clip",
-                Border::Drop => "drop",
-                Border::Center => "center",
-            }
-            .to_string(),
+            self.preset.map_or("none", Preset::name).to_string(),
+            several(&windows),
+            several(&strides),
+            self.border.name().to_string(),
+            name_of(&Channels::ALL, self.channels).to_string(),
+            if self.padded { "yes" } else { "no" }.to_string(),
             self.fill.to_string(),
             self.target.to_string(),
             score.to_string(),
@@ -291,6 +428,12 @@ impl Settings {
                 roi.iter().map(|r| format!("{}:{}", r.start, r.end)).collect::<Vec<_>>().join(",")
             }),
             self.seed.to_string(),
+            self.samples.to_string(),
+            name_of(&Value::ALL, how.value).to_string(),
+            name_of(&Aggregate::ALL, how.aggregate).to_string(),
+            name_of(&Uncovered::ALL, how.uncovered).to_string(),
+            name_of(&Normalize::ALL, how.normalize).to_string(),
+            name_of(&Upsample::ALL, how.upsample).to_string(),
             choose(self.threads.map(|n| n.to_string()), "default"),
             choose(self.memory_limit.map(|n| n.to_string()), "default"),
             match self.engine {
@@ -321,9 +464,12 @@ mod tests {
     #[test]
     fn every_row_of_the_table_can_be_set() {
         let values = [
+            ("preset", "captum"),
             ("window", "3x16x16"),
             ("stride", "8"),
             ("border", "clip"),
+            ("channels", "each"),
+            ("padded", "yes"),
             ("fill", "0.5,1,2"),
             ("target", "top5"),
             ("score", "log-odds"),
@@ -331,6 +477,12 @@ mod tests {
             ("preprocess", "tf"),
             ("roi", "1:2,3:4"),
             ("seed", "7"),
+            ("samples", "3"),
+            ("value", "score"),
+            ("aggregate", "sum"),
+            ("uncovered", "zero"),
+            ("normalize", "max-abs"),
+            ("upsample", "linear"),
             ("threads", "2"),
             ("memory-limit", "2G"),
             ("engine", "full"),
@@ -343,24 +495,73 @@ mod tests {
             settings.set(name, value).expect(name);
         }
         assert_eq!((settings.memory_limit, settings.seed, settings.threads), (Some(2 << 30), 7, Some(2)));
-        assert_eq!(settings.stride_for(&settings.window_for(&[32, 32]), 2), [3, 8, 8]);
+        let spec = spec(&[3, 32, 32]);
+        let windows = settings.windows_for(&spec).expect("given");
+        assert_eq!(settings.strides_for(&windows, &spec).expect("fits"), [[1, 8, 8]]);
         // What is written into provenance makes the same settings again.
         let mut again = Settings::default();
-        for (name, value) in settings.arguments(&[32, 32], ScoreKind::LogOdds) {
+        for (name, value) in settings.arguments(&spec, ScoreKind::LogOdds) {
             again.set(&name, &value).expect(&name);
         }
-        assert_eq!(
-            again.arguments(&[32, 32], ScoreKind::LogOdds),
-            settings.arguments(&[32, 32], ScoreKind::LogOdds)
-        );
+        assert_eq!(again.arguments(&spec, ScoreKind::LogOdds), settings.arguments(&spec, ScoreKind::LogOdds));
+    }
+
+    fn spec(shape: &[usize]) -> TensorSpec {
+        TensorSpec::new("x", shape, Layout::ChannelsFirst)
+    }
+
+    /// Windows and strides, by these settings, of an input of this shape.
+    fn laid(settings: &[(&str, &str)], shape: &[usize]) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
+        let mut all = Settings::default();
+        settings.iter().for_each(|(name, value)| all.set(name, value).expect(name));
+        let windows = all.windows_for(&spec(shape)).expect("has a default");
+        let strides = all.strides_for(&windows, &spec(shape)).expect("fits");
+        (windows, strides)
     }
 
     #[test]
     fn defaults_depend_on_the_input() {
-        let settings = Settings::default();
-        assert_eq!(settings.window_for(&[224, 320]), [28, 28]);
-        assert_eq!(settings.stride_for(&[28, 28], 2), [14, 14]);
-        assert_eq!((settings.window_for(&[7]), settings.stride_for(&[1], 1)), (vec![1], vec![1]));
+        let one = |window: &[usize], stride: &[usize]| (vec![window.to_vec()], vec![stride.to_vec()]);
+        assert_eq!(laid(&[], &[3, 224, 320]), one(&[28, 28], &[14, 14]));
+        assert_eq!(laid(&[], &[7]), one(&[1], &[1]));
+        assert_eq!(
+            laid(&[("window", "3x16x16"), ("stride", "8")], &[3, 32, 32]),
+            one(&[3, 16, 16], &[3, 8, 8])
+        );
+        assert_eq!(laid(&[("preset", "mindspore")], &[3, 32, 40]), one(&[4, 4, 4], &[1, 1, 1]));
+        assert_eq!(laid(&[("preset", "mindspore")], &[4]), one(&[4], &[1]));
+        assert_eq!(
+            laid(&[("preset", "monai-0.4"), ("stride", "2")], &[3, 32, 40]),
+            one(&[4, 4, 4], &[1, 2, 2])
+        );
+        assert_eq!(laid(&[("preset", "monai-0.9")], &[3, 32, 40]), one(&[1, 15, 15], &[1, 1, 1]));
+        assert_eq!(laid(&[("preset", "monai-1")], &[3, 32, 40]), one(&[16, 16], &[6, 6]));
+        assert_eq!(
+            laid(&[("preset", "captum"), ("window", "1x2x2")], &[3, 32, 40]),
+            one(&[1, 2, 2], &[1, 1, 1])
+        );
+        assert_eq!(laid(&[("preset", "mindspore-xai")], &[3, 96, 32]), one(&[3, 3], &[3, 1]));
+        assert_eq!(laid(&[("preset", "matlab")], &[3, 100, 50]), one(&[20, 10], &[10, 5]));
+    }
+
+    #[test]
+    fn several_sizes() {
+        let (windows, strides) = laid(&[("window", "16,32x8"), ("stride", "8")], &[3, 64, 64]);
+        assert_eq!((windows, strides), (vec![vec![16, 16], vec![32, 8]], vec![vec![8, 8], vec![8, 8]]));
+        assert_eq!(laid(&[("window", "16,32")], &[3, 64, 64]).1, [[8, 8], [16, 16]]);
+        let mut settings = Settings::default();
+        settings.set("window", "1,2,3").expect("sizes");
+        settings.set("stride", "1,2").expect("steps");
+        let windows = settings.windows_for(&spec(&[1, 8, 8])).expect("given");
+        assert!(settings.strides_for(&windows, &spec(&[1, 8, 8])).is_err());
+    }
+
+    #[test]
+    fn a_preset_without_a_default_window_says_so() {
+        let mut settings = Settings::default();
+        settings.set("preset", "captum").expect("known");
+        let error = settings.windows_for(&spec(&[3, 8, 8])).expect_err("required");
+        assert_eq!(error.to_string(), "captum has no default window");
     }
 
     #[test]

@@ -19,7 +19,7 @@ fn coffee_is_espresso_and_the_cup_is_why() {
     assert_eq!(input.spec.shape, [3, 224, 224]);
     let map = model.occlusion().window(56).stride(28).engine(EngineChoice::Full).run(&input).expect("runs");
     assert!(map.is_complete());
-    assert_eq!((map.score, map.grid.shape()), (ScoreKind::Probability, vec![7, 7]));
+    assert_eq!((map.score, map.windows.shape()), (ScoreKind::Probability, vec![7, 7]));
     let target = &map.targets[0];
     assert_eq!(
         (target.class, target.label.as_str(), target.unit.as_str()),

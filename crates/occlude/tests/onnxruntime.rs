@@ -11,8 +11,12 @@ fn example(path: &str) -> PathBuf {
 
 fn run(runtime: Runtime, change: impl Fn(&mut Settings)) -> Map {
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let mut settings =
-        Settings { runtime, window: Some(vec![64]), stride: Some(vec![40]), ..Settings::default() };
+    let mut settings = Settings {
+        runtime,
+        window: Some(vec![vec![64]]),
+        stride: Some(vec![vec![40]]),
+        ..Settings::default()
+    };
     settings.engine = EngineChoice::Full;
     (settings.ort_library, settings.virtual_env) = (variable("ORT_DYLIB_PATH"), variable("VIRTUAL_ENV"));
     change(&mut settings);

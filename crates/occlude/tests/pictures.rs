@@ -11,8 +11,8 @@ use std::sync::Arc;
 use occlude::colour::Scale;
 use occlude::output::{html, png};
 use occlude::{
-    Border, FileFact, Geometry, Grid, Labels, Layout, Map, MapTarget, MostProbable, Picture, Provenance,
-    ScoreKind, TensorSpec,
+    Border, Definition, FileFact, Geometry, Grid, Labels, Layout, Map, MapTarget, MostProbable, Picture,
+    Provenance, ScoreKind, TensorSpec, Windows,
 };
 
 const NAMES: [&str; 5] = [
@@ -74,7 +74,9 @@ fn made(targets: usize) -> Map {
         scores,
         sensitivity,
         geometry,
-        grid,
+        windows: Windows::Grid(grid),
+        definition: Definition::default(),
+        noise_spread: None,
         input,
     }
 }
@@ -109,8 +111,8 @@ fn a_report_of_five_targets_is_one_small_file() {
 #[test]
 fn a_report_of_an_incomplete_map_is_kept_too() {
     let mut map = made(1);
-    let done = map.grid.coarse_to_fine()[..50].to_vec();
-    for window in (0..map.grid.len()).filter(|window| !done.contains(window)) {
+    let done = map.windows.coarse_to_fine()[..50].to_vec();
+    for window in (0..map.windows.len()).filter(|window| !done.contains(window)) {
         map.sensitivity[window] = f32::NAN;
         map.scores[window] = f32::NAN;
         map.most_probable.as_mut().unwrap().windows[window] = -1;

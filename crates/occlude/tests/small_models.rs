@@ -38,7 +38,11 @@ fn zeiler_and_fergus_three_analyses() {
         let run =
             model.occlusion().window(3).stride(1).border(Border::Center).fill(Fill::Mean).target(target);
         let map = run.engine(engine).run(&input).expect("runs");
-        assert_eq!((map.score, map.grid.shape()), (ScoreKind::Probability, vec![8, 8]), "it ends in Softmax");
+        assert_eq!(
+            (map.score, map.windows.shape()),
+            (ScoreKind::Probability, vec![8, 8]),
+            "it ends in Softmax"
+        );
         assert_eq!(map.targets[0].class, answer["class"].as_u64().map(|c| c as usize));
         assert_near(&[map.targets[0].baseline], &numbers(&answer["probability_unoccluded"]), 1e-5);
         assert_near(map.scores_of(0), &numbers(&answer["probability"]), 1e-5);
@@ -80,7 +84,7 @@ fn a_final_softmax_is_the_probability_and_logits_are_read_before_it() {
         logit.notes
     );
     assert_eq!(logit.targets[0].unit, "logit");
-    for window in 0..logit.grid.len() {
+    for window in 0..logit.windows.len() {
         let exps: Vec<f64> = (0..4).map(|t| f64::from(logit.scores_of(t)[window]).exp()).collect();
         for (target, exp) in exps.iter().enumerate() {
             let expected = (exp / exps.iter().sum::<f64>()) as f32;

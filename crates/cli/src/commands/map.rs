@@ -12,7 +12,7 @@ use occlude::{Error, Input, Job, Map, Model, OutputPlan, Result, Settings, Watch
 
 use crate::args::{self, MapArguments};
 use crate::progress::{Bar, Wait};
-use crate::{Outcome, Printer, interrupt};
+use crate::{Outcome, Printer, inputs, interrupt};
 
 pub(crate) fn run(arguments: &MapArguments, printer: &Printer) -> Result<Outcome> {
     let settings = args::settings(Some(&arguments.what), &arguments.how)?;
@@ -70,11 +70,11 @@ impl Call<'_> {
     }
 
     fn one_input(&self, index: usize, path: &Path, printer: &Printer) -> Result<()> {
-        let input = self.model.read_input(path)?;
+        let input = inputs::read(self.model, path, &self.arguments.what)?;
         talk::input(path, &input, printer);
-        let grid = Job::grid(self.settings, &input)?;
+        let windows = Job::windows(self.settings, &input)?;
         let given = args::given_what(&self.arguments.what);
-        talk::plan(&grid, &input, self.settings, &given, printer);
+        talk::plan(&windows, &input, self.settings, &given, printer);
         let bar = Bar::new(printer);
         let mut show = |progress: &occlude::Progress| bar.show(progress);
         let mut watch = Watch { cancel: Some(interrupt::flag()?), progress: Some(&mut show) };
@@ -87,7 +87,7 @@ impl Call<'_> {
                     printer.warn(&format!(
                         "{} of {} windows were computed before the error{}",
                         map.computed,
-                        map.grid.len(),
+                        map.windows.len(),
                         if self.arguments.output.is_empty() {
                             ""
                         } else {
@@ -137,6 +137,10 @@ impl Call<'_> {
         for (name, value) in args::given(&self.arguments.what, &self.arguments.how) {
             words.push(format!("--{name}"));
             words.push(quoted(&value));
+        }
+        for (name, value) in args::given_inputs(&self.arguments.what) {
+            words.push(format!("--{name}"));
+            words.push(quoted(value));
         }
         words.join(" ")
     }

@@ -6,12 +6,12 @@ use serde_json::json;
 
 use crate::args::{self, PlanArguments};
 use crate::printer::{count, memory, seconds, windows};
-use crate::{Outcome, Printer};
+use crate::{Outcome, Printer, inputs};
 
 pub(crate) fn run(arguments: &PlanArguments, printer: &Printer) -> Result<Outcome> {
     let settings = args::settings(Some(&arguments.what), &arguments.how)?;
     let model = Model::open_with(&arguments.model, &settings)?;
-    let input = model.read_input(&arguments.input)?;
+    let input = inputs::read(&model, &arguments.input, &arguments.what)?;
     let plan = model.occlusion().with(&settings).plan(&input)?;
     if arguments.json {
         let mut value = json!({ "schema": "occlude.plan/1" });
@@ -29,27 +29,39 @@ pub(crate) fn run(arguments: &PlanArguments, printer: &Printer) -> Result<Outcom
 
 fn lines(plan: &RunPlan) -> Vec<String> {
     let row = |word: &str, text: String| format!("{word:<12}{text}");
-    let axes = &plan.grid.axes;
-    let sizes = |of: fn(&occlude::GridAxis) -> usize| sizes_text(&axes.iter().map(of).collect::<Vec<_>>());
     let mut lines: Vec<String> = plan.notes.iter().map(|note| row("note", note.clone())).collect();
-    lines.push(row(
-        "windows",
-        format!(
-            "{} ({}) · window {}, stride {}",
-            plan.windows,
-            sizes(|a| a.starts.len()),
-            sizes(|a| a.window),
-            sizes(|a| a.stride)
-        ),
-    ));
-    let spatial = axes.iter().filter(|axis| axis.role != AxisRole::Channel).count();
-    for axis in axes {
-        let name = axis_name(axis.role, spatial);
-        let (first, last) =
-            (axis.starts.first().copied().unwrap_or(0), axis.ends.last().copied().unwrap_or(0));
+    for grid in plan.places.grids() {
+        let axes = &grid.axes;
+        let sizes =
+            |of: fn(&occlude::GridAxis) -> usize| sizes_text(&axes.iter().map(of).collect::<Vec<_>>());
         lines.push(row(
-            &format!("  {name}s"),
-            format!("{} over {first}-{last} of {}", windows(axis.starts.len()), axis.length),
+            "windows",
+            format!(
+                "{} ({}) · window {}, stride {}",
+                grid.len(),
+                sizes(|a| a.starts.len()),
+                sizes(|a| a.window),
+                sizes(|a| a.stride)
+            ),
+        ));
+        let spatial = axes.iter().filter(|axis| axis.role != AxisRole::Channel).count();
+        for axis in axes {
+            let name = axis_name(axis.role, spatial);
+            let (first, last) =
+                (axis.starts.first().copied().unwrap_or(0), axis.ends.last().copied().unwrap_or(0));
+            lines.push(row(
+                &format!("  {name}s"),
+                format!("{} over {first}-{last} of {}", windows(axis.starts.len()), axis.length),
+            ));
+        }
+    }
+    if plan.runs < plan.windows {
+        lines.push(row(
+            "  runs",
+            format!(
+                "{} of the {} windows, the others hide the same elements or none",
+                plan.runs, plan.windows
+            ),
         ));
     }
     let full = plan.macs_per_full_run;

@@ -12,7 +12,7 @@ use super::map::talk;
 use crate::args::{self, VerifyArguments};
 use crate::printer::seconds;
 use crate::progress::{Bar, Wait};
-use crate::{Outcome, Printer, interrupt};
+use crate::{Outcome, Printer, inputs, interrupt};
 
 pub(crate) fn run(arguments: &VerifyArguments, printer: &Printer) -> Result<Outcome> {
     let settings = args::settings(Some(&arguments.what), &arguments.how)?;
@@ -26,10 +26,10 @@ pub(crate) fn run(arguments: &VerifyArguments, printer: &Printer) -> Result<Outc
     let model = Model::open_with(&arguments.model, &settings)?;
     drop(reading);
     talk::model(&model, printer);
-    let input = model.read_input(&arguments.input)?;
+    let input = inputs::read(&model, &arguments.input, &arguments.what)?;
     talk::input(&arguments.input, &input, printer);
-    let grid = Job::grid(&settings, &input)?;
-    talk::plan(&grid, &input, &settings, &args::given_what(&arguments.what), printer);
+    let windows = Job::windows(&settings, &input)?;
+    talk::plan(&windows, &input, &settings, &args::given_what(&arguments.what), printer);
 
     let bar = Bar::new(printer);
     let mut show = |progress: &occlude::Progress| bar.show(progress);
@@ -41,7 +41,8 @@ pub(crate) fn run(arguments: &VerifyArguments, printer: &Printer) -> Result<Outc
     say_notes(&found.full, &input, printer);
     let compared = found.full.computed;
     if !found.is_complete() {
-        printer.warn(&format!("interrupted: {compared} of {} windows were compared", found.full.grid.len()));
+        printer
+            .warn(&format!("interrupted: {compared} of {} windows were compared", found.full.windows.len()));
     }
     if arguments.json {
         printer.line(&verification::value(&found).to_string());
@@ -80,7 +81,7 @@ fn lines(found: &Verification) -> Vec<String> {
             format!(
                 "{} of {} windows, {} against {}",
                 full.computed,
-                full.grid.len(),
+                full.windows.len(),
                 found.map.provenance.runtime,
                 full.provenance.runtime
             ),
@@ -135,7 +136,7 @@ fn place(one: &Difference, map: &Map, what: &str) -> Option<String> {
         return None;
     }
     let at = one.window.map_or("the untouched input".to_string(), |window| {
-        let grid = map.grid.describe(window);
+        let grid = map.windows.describe(window);
         // Where the input is the tensor itself, the grid has said the place.
         if map.geometry.is_identity() { grid } else { format!("{grid} at {}", talk::place(map, window)) }
     });
@@ -151,7 +152,8 @@ mod tests {
     fn found(off: f32, settings: &Settings) -> Verification {
         let spec = TensorSpec::new("x", &[1, 2, 2], Layout::ChannelsFirst);
         let sum = |off: f32| {
-            BatchScorer::new(spec.clone(), 8, "sum", move |x: &[f32], count: usize| {
+            BatchScorer::new(vec![spec.clone()], 8, "sum", move |x: &[&[f32]], count: usize| {
+                let x = x[0];
                 let sums = x.chunks(x.len() / count).map(|x| x.iter().sum::<f32>() + x[0] * off).collect();
                 Ok(Outputs { names: vec!["y".into()], shapes: vec![vec![1, 1]], values: vec![sums] })
             })
@@ -171,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_difference_is_exit_code_1_with_its_place() {
-        let settings = Settings { window: Some(vec![1]), ..Settings::default() };
+        let settings = Settings { window: Some(vec![vec![1]]), ..Settings::default() };
         let same = found(0.0, &settings);
         assert_eq!(outcome(&same), Outcome::Done);
         assert!(
@@ -189,7 +191,7 @@ mod tests {
 
     #[test]
     fn stopped_it_is_130_unless_a_difference_was_found() {
-        let settings = Settings { window: Some(vec![1]), ..Settings::default() };
+        let settings = Settings { window: Some(vec![vec![1]]), ..Settings::default() };
         for (off, expected) in [(0.0, Outcome::Interrupted), (0.01, Outcome::CheckFailed)] {
             let mut stopped = found(off, &settings);
             stopped.full.computed = 1;

@@ -51,7 +51,7 @@ pub(crate) fn dense(subject: &Subject) {
 
 pub(crate) fn map(subject: &Subject) {
     let theirs = ort(subject, 2);
-    let all: Vec<usize> = (0..subject.occluder.grid().len()).collect();
+    let all: Vec<usize> = (0..subject.occluder.windows().len()).collect();
     let once = time(theirs.as_ref(), subject, &sample(subject, 16));
     let windows = sample(subject, ((3.0 / once) as usize).clamp(16, 64).next_multiple_of(16));
     let (mut rows, mut checks) = (Vec::new(), Vec::new());
@@ -62,15 +62,15 @@ pub(crate) fn map(subject: &Subject) {
         let a = time(&fresh, subject, &all);
         rows.push((a, time(theirs.as_ref(), subject, &windows)));
         // The self-check of a run: three windows alone in full.
-        let mut input = vec![0.0; subject.occluder.input().len()];
-        subject.occluder.occlude_into(all.len() / 2, &mut input);
+        let mut input = vec![0.0; subject.spec.len()];
+        subject.occluder.occlude_into(all.len() / 2, 0, &mut input);
         let started = Instant::now();
         for _ in 0..3 {
-            fresh.baseline(&input).unwrap();
+            fresh.baseline(&[&input]).unwrap();
         }
         checks.push(started.elapsed().as_secs_f64());
         settle();
-        let (done, work) = (fresh.multiply_adds().unwrap(), fresh.work(subject.occluder.grid()));
+        let (done, work) = (fresh.multiply_adds().unwrap(), fresh.work(&subject.occluder));
         saved = 1.0 - done.done as f64 / (done.full_run as f64 * all.len() as f64);
         planned = work.secs / all.len() as f64;
         if a * all.len() as f64 > 30.0 {

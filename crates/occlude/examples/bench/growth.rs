@@ -65,7 +65,7 @@ pub(crate) fn approximate(subject: &Subject) {
             use npyz::WriterBuilder;
             let options = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut bytes);
             let mut writer = options.begin_nd().unwrap();
-            writer.extend(subject.occluder.input().iter().copied()).unwrap();
+            writer.extend(subject.occluder.untouched()[0].iter().copied()).unwrap();
             writer.finish().unwrap();
         }
         std::fs::write(&path, bytes).unwrap();

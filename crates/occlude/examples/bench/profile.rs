@@ -12,20 +12,20 @@ pub(crate) struct Hidden<'a>(&'a Occluder);
 
 impl Changes for Hidden<'_> {
     fn len(&self) -> usize {
-        self.0.grid().len()
+        self.0.windows().len()
     }
-    fn region(&self, window: usize) -> Vec<std::ops::Range<usize>> {
-        std::iter::once(0..1).chain(self.0.window_in_input(window)).collect()
+    fn region(&self, window: usize, input: usize) -> Option<Vec<std::ops::Range<usize>>> {
+        Some(std::iter::once(0..1).chain(self.0.region(window, input)?).collect())
     }
-    fn write(&self, window: usize, values: &mut [f32]) {
-        self.0.write_hidden(window, values);
+    fn write(&self, window: usize, input: usize, values: &mut [f32]) {
+        self.0.write_hidden(window, input, values);
     }
 }
 
 /// Where the time of an incremental run goes, one thread: the steps that take most, and all of them by kind.
 pub(crate) fn profile(subject: &Subject) {
     let runner = Runner::new(compile(subject));
-    let input = subject.occluder.input();
+    let input = subject.occluder.untouched()[0];
     let baseline = runner.baseline(Form::Delta, &|_, _, buffer| buffer.copy_from_slice(input)).unwrap();
     let schedule = Schedule::fit(runner.program(), Some(Form::Delta), 0, 1, 16 << 30).unwrap();
     let windows = sample(subject, 192);
@@ -56,7 +56,7 @@ pub(crate) fn profile(subject: &Subject) {
 pub(crate) fn full_profile(subject: &Subject) {
     let program = compile(subject);
     let schedule = Schedule::fit(&program, None, 0, 1, 16 << 30).unwrap();
-    let input = subject.occluder.input();
+    let input = subject.occluder.untouched()[0];
     let steps = program.profile(schedule.group, 7, &|_, _, buffer| buffer.copy_from_slice(input)).unwrap();
     let total: f64 = steps.iter().map(|s| s.secs).sum();
     let work: f64 = steps.iter().map(|s| s.multiply_adds).sum();
@@ -83,7 +83,7 @@ pub(crate) fn full_profile(subject: &Subject) {
 /// Seconds of every step beside its planned work, one line each: what the constants of the engine's time model are fitted to.
 pub(crate) fn features(subject: &Subject) {
     let runner = Runner::new(compile(subject));
-    let input = subject.occluder.input();
+    let input = subject.occluder.untouched()[0];
     let baseline = runner.baseline(Form::Delta, &|_, _, buffer| buffer.copy_from_slice(input)).unwrap();
     let schedule = Schedule::fit(runner.program(), Some(Form::Delta), 0, 1, 16 << 30).unwrap();
     let windows = sample(subject, 64);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use occlude::{
     Border, EngineChoice, EngineOptions, EngineScorer, FillValues, Grid, Layout, Occluder, OrtModel, Scorer,
-    TensorSpec,
+    TensorSpec, Windows,
 };
 use occlude_engine::Isa;
 use occlude_engine::exec::Program;
@@ -48,8 +48,12 @@ pub(crate) fn subject(name: &str) -> Option<Subject> {
     let rank = shape.len() - 2;
     let grid = Grid::new(&spec, &vec![16; rank], &vec![8; rank], Border::Shift, None).unwrap();
     let outputs = vec![file.outputs()[0].name.clone()];
-    let occluder =
-        Occluder::new(values, spec.clone(), grid, FillValues::PerChannel(vec![0.0; spec.channels()]));
+    let occluder = Occluder::new(
+        values,
+        spec.clone(),
+        Windows::Grid(grid),
+        FillValues::PerChannel(vec![0.0; spec.channels()]),
+    );
     Some(Subject { name: name.to_string(), model, spec, outputs, occluder })
 }
 
@@ -62,7 +66,7 @@ pub(crate) fn engine(subject: &Subject, choice: EngineChoice, threads: usize) ->
     };
     let graph = file.import(&options).unwrap();
     let options = EngineOptions { engine: choice, approximate: false, threads, memory_limit: 16 << 30 };
-    EngineScorer::new(graph, subject.spec.clone(), &subject.outputs, options).unwrap()
+    EngineScorer::new(graph, vec![subject.spec.clone()], &subject.outputs, options).unwrap()
 }
 
 pub(crate) fn ort(subject: &Subject, threads: usize) -> Arc<dyn Scorer + Send + Sync> {
@@ -72,13 +76,13 @@ pub(crate) fn ort(subject: &Subject, threads: usize) -> Arc<dyn Scorer + Send + 
             .unwrap();
     OrtModel::open(&subject.model, &library, Some(threads))
         .unwrap()
-        .scorer(&subject.spec, &subject.outputs)
+        .scorer(std::slice::from_ref(&subject.spec), &subject.outputs)
         .unwrap()
 }
 
 /// `count` windows spread evenly over the grid.
 pub(crate) fn sample(subject: &Subject, count: usize) -> Vec<usize> {
-    let total = subject.occluder.grid().len();
+    let total = subject.occluder.windows().len();
     (0..count.min(total)).map(|i| i * total / count.min(total)).collect()
 }
 

@@ -55,7 +55,7 @@ pub(super) fn measure(
     if !scorer.can_approximate() {
         return Ok(None);
     }
-    let windows = sample(occluder.grid().len());
+    let windows = sample(&occluder.windows().runs());
     let run = |share: f64| outputs(scorer, occluder, &windows, share as f32, cancelled);
     let Some(exact) = run(0.0)? else { return Ok(None) };
     let exact_scores = scores(&exact, measures);
@@ -107,10 +107,11 @@ pub(super) fn exact(
     Ok(outputs(scorer, occluder, windows, 0.0, &|| false)?.map(|outputs| scores(&outputs, measures)))
 }
 
-/// Windows spread over the whole grid, in steps that meet every row and column.
-fn sample(total: usize) -> Vec<usize> {
+/// Windows spread over all that are run, in steps that meet every row and column of a grid.
+fn sample(runs: &[usize]) -> Vec<usize> {
+    let total = runs.len();
     let count = (total / SAMPLE_EVERY).max(LEAST_SAMPLE).min(total);
-    (0..count).map(|i| (2 * i + 1) * total / (2 * count)).collect()
+    (0..count).map(|i| runs[(2 * i + 1) * total / (2 * count)]).collect()
 }
 
 /// The model's outputs behind each window (ascending); `None` if stopped.
@@ -177,10 +178,12 @@ mod tests {
 
     #[test]
     fn a_sample_is_spread_and_large_enough() {
+        let sample = |total: usize| super::sample(&(0..total).collect::<Vec<_>>());
         assert_eq!(sample(5), [0, 1, 2, 3, 4]);
         assert_eq!(sample(100).len(), 32);
         let large = sample(1600);
         assert_eq!(sample(6400).len(), 100);
+        assert_eq!(super::sample(&[3, 8]), [3, 8]);
         assert!(large.windows(2).all(|pair| pair[0] < pair[1]) && large[31] < 1600);
     }
 

@@ -1,6 +1,6 @@
-//! The self-check: a few windows, spread over the grid, recomputed by an independent run of the occluded input alone.
+//! The self-check: a few windows, spread over all of them, recomputed by an independent run of the occluded input alone.
 //!
-//! At least one window, at most three and at most one in a hundred, on a diagonal of the grid, and such whose fill changes the input: elsewhere there is nothing to get wrong.
+//! At least one window, at most three and at most one in a hundred, on a diagonal of a grid, and such whose fill changes the input: elsewhere there is nothing to get wrong.
 //! The largest difference is recorded; beyond the tolerance the run fails: a wrong map is never handed out.
 
 use super::approximate;
@@ -45,11 +45,14 @@ pub(super) fn run(
     // An approximate map is not what is checked here, its error is measured apart; the same windows without anything dropped are.
     let is_exact = map.approximation.as_ref().is_none_or(|a| a.drop_below == 0.0);
     let exact = if is_exact { None } else { approximate::exact(scorer, occluder, &windows, measures)? };
-    let mut input = vec![0.0; occluder.input().len()];
+    let mut inputs: Vec<Vec<f32>> = occluder.inputs().iter().map(|i| vec![0.0; i.values.len()]).collect();
     let mut differences = Vec::new();
     for (place, &window) in windows.iter().enumerate() {
-        occluder.occlude_into(window, &mut input);
-        let outputs = scorer.baseline(&input)?;
+        for (number, input) in inputs.iter_mut().enumerate() {
+            occluder.occlude_into(window, number, input);
+        }
+        let slices: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+        let outputs = scorer.baseline(&slices)?;
         let slices = outputs.slices();
         for (target, measure) in measures.iter().enumerate() {
             let scored =
@@ -64,7 +67,7 @@ pub(super) fn run(
     if worst.share() > 1.0 {
         return Err(Error::number(format!(
             "self-check failed: {} recomputed alone gives the {} of {} a difference of {:.3e}, {:.3e} is allowed",
-            map.grid.describe(worst.window),
+            map.windows.describe(worst.window),
             map.targets[worst.target].unit,
             map.targets[worst.target].label,
             worst.value,
@@ -91,14 +94,16 @@ const TRIES: usize = 1000;
 
 /// Windows at even distances along a diagonal of the grid, away from its corners; of each place the nearest window that is computed and changes the input.
 fn spread(map: &Map, occluder: &Occluder) -> Vec<usize> {
-    let computed: Vec<usize> = (0..map.grid.len()).filter(|&w| !map.scores_of(0)[w].is_nan()).collect();
+    let computed: Vec<usize> =
+        map.windows.runs().into_iter().filter(|&w| !map.scores_of(0)[w].is_nan()).collect();
     let count = (computed.len() / 100).clamp(1, 3);
+    let shape = map.windows.shape();
     let mut chosen: Vec<usize> = Vec::with_capacity(count);
     for i in 0..count {
-        let wanted: Vec<usize> =
-            map.grid.shape().iter().map(|&length| (2 * i + 1) * length / (2 * count)).collect();
+        let wanted: Vec<usize> = shape.iter().map(|&length| (2 * i + 1) * length / (2 * count)).collect();
         let distance = |window: usize| -> usize {
-            let place = map.grid.unravel(window);
+            // Windows that are no grid lie on a line.
+            let place = map.windows.grid().map_or_else(|| vec![window], |grid| grid.unravel(window));
             place.iter().zip(&wanted).map(|(a, b)| a.abs_diff(*b).pow(2)).sum()
         };
         let mut near: Vec<usize> = computed.iter().copied().filter(|w| !chosen.contains(w)).collect();
@@ -111,16 +116,19 @@ fn spread(map: &Map, occluder: &Occluder) -> Vec<usize> {
 
 /// Whether the fill of a window differs from what was there.
 fn changes(occluder: &Occluder, window: usize) -> bool {
-    let ranges = occluder.window_in_input(window);
-    let mut hidden = vec![0.0; ranges.iter().map(std::ops::Range::len).product()];
-    occluder.write_hidden(window, &mut hidden);
-    let (mut at, mut differs) = (0, false);
-    for_each_run(&occluder.spec().shape, &ranges, |run| {
-        let before = &occluder.input()[run.clone()];
-        differs |= hidden[at..at + run.len()] != *before;
-        at += run.len();
-    });
-    differs
+    (0..occluder.inputs().len()).any(|number| {
+        let Some(ranges) = occluder.region(window, number) else { return false };
+        let input = &occluder.inputs()[number];
+        let mut hidden = vec![0.0; ranges.iter().map(std::ops::Range::len).product()];
+        occluder.write_hidden(window, number, &mut hidden);
+        let (mut at, mut differs) = (0, false);
+        for_each_run(&input.spec.shape, &ranges, |run| {
+            let before = &input.values[run.clone()];
+            differs |= hidden[at..at + run.len()] != *before;
+            at += run.len();
+        });
+        differs
+    })
 }
 
 #[cfg(test)]
@@ -134,7 +142,7 @@ mod tests {
         let map = map([side, side], [1, 1], [1, 1], values);
         let input = (0..side * side).map(|i| f32::from(u8::from(bright(i)))).collect();
         let occluder =
-            Occluder::new(input, map.input.clone(), map.grid.clone(), FillValues::PerChannel(vec![0.0]));
+            Occluder::new(input, map.input.clone(), map.windows.clone(), FillValues::PerChannel(vec![0.0]));
         spread(&map, &occluder)
     }
 

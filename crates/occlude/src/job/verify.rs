@@ -107,9 +107,10 @@ impl Job<'_> {
         input: &Input,
         watch: &mut Watch<'_>,
     ) -> Result<Verification> {
-        let occluder = self.occluder(input)?;
+        self.check_samples()?;
+        let occluder = self.occluder(input, 0)?;
         let begun = Instant::now();
-        let baseline = self.scorer.baseline(&input.values)?;
+        let baseline = self.scorer.baseline(&occluder.untouched())?;
         let mut secs = [begun.elapsed().as_secs_f64(), 0.0];
         check_baseline(&baseline)?;
         let mut map = self.empty_map(input, &occluder, &baseline)?;
@@ -117,16 +118,23 @@ impl Job<'_> {
         self.describe_targets(&measures, &baseline, &mut map)?;
 
         let begun = Instant::now();
-        let untouched = reference.baseline(&input.values)?;
+        let untouched = reference.baseline(&occluder.untouched())?;
         secs[1] = begun.elapsed().as_secs_f64();
         check_baseline(&untouched)?;
         let mut full = self.empty_map(input, &occluder, &untouched)?;
         self.describe_targets(&measures, &untouched, &mut full)?;
         full.provenance.runtime = reference.runtime();
 
-        let mut outputs = OutputDifferences::new(&untouched, map.grid.len());
+        let mut outputs = OutputDifferences::new(&untouched, map.windows.len());
         outputs.compare(None, &baseline.slices(), &untouched.slices());
         let mut both = Both { job: self, reference, measures: &measures, map, full, outputs, secs };
+        for (window, same) in both.map.windows.representatives().into_iter().enumerate() {
+            if same.is_none() {
+                self.take(window, &untouched.slices(), &measures, &mut both.full)?;
+                both.enter(window, &baseline.slices());
+                both.outputs.compare(Some(window), &baseline.slices(), &untouched.slices());
+            }
+        }
         both.run(&occluder, watch)?;
         Ok(both.finish())
     }
@@ -146,7 +154,10 @@ struct Both<'a> {
 
 impl Both<'_> {
     fn run(&mut self, occluder: &Occluder, watch: &mut Watch<'_>) -> Result<()> {
-        let order = self.map.grid.coarse_to_fine();
+        let hides_nothing: Vec<bool> =
+            self.map.windows.representatives().iter().map(Option::is_none).collect();
+        let order: Vec<usize> =
+            self.map.windows.coarse_to_fine().into_iter().filter(|&window| !hides_nothing[window]).collect();
         let begun = Instant::now();
         report(watch, 0, order.len(), begun);
         let values: usize = self.outputs.lengths.iter().sum();
@@ -190,7 +201,7 @@ impl Both<'_> {
 
     /// Enters a window of the verified run. A number that is none is a difference here, not an error.
     fn enter(&mut self, window: usize, outputs: &[&[f32]]) {
-        let (map, count) = (&mut self.map, self.full.grid.len());
+        let (map, count) = (&mut self.map, self.full.windows.len());
         for (target, measure) in self.measures.iter().enumerate() {
             let score = measure.read(outputs);
             map.scores[target * count + window] = score;

@@ -20,7 +20,8 @@ fn input() -> Input {
 
 /// Two outputs, the sum of the left half and of the right half.
 fn halves() -> impl Scorer {
-    BatchScorer::new(spec(), 4, "halves", |x: &[f32], count: usize| {
+    BatchScorer::new(vec![spec()], 4, "halves", |x: &[&[f32]], count: usize| {
+        let x = x[0];
         let half = |example: &[f32], right: bool| -> f32 {
             example.iter().enumerate().filter(|(i, _)| (i % 8 >= 4) == right).map(|(_, v)| v).sum()
         };
@@ -37,14 +38,14 @@ struct Wrong<S> {
 }
 
 impl<S: Scorer> Scorer for Wrong<S> {
-    fn input(&self) -> &TensorSpec {
-        self.scorer.input()
+    fn inputs(&self) -> &[TensorSpec] {
+        self.scorer.inputs()
     }
     fn runtime(&self) -> String {
         "wrong".into()
     }
-    fn baseline(&self, input: &[f32]) -> Result<Outputs> {
-        let mut outputs = self.scorer.baseline(input)?;
+    fn baseline(&self, inputs: &[&[f32]]) -> Result<Outputs> {
+        let mut outputs = self.scorer.baseline(inputs)?;
         if self.at.is_none() {
             outputs.values[0][1] = (self.change)(outputs.values[0][1]);
         }
@@ -62,7 +63,7 @@ impl<S: Scorer> Scorer for Wrong<S> {
 }
 
 fn verify(scorer: &dyn Scorer, watch: &mut Watch<'_>) -> Verification {
-    let settings = Settings { window: Some(vec![2]), target: Target::All, ..Settings::default() };
+    let settings = Settings { window: Some(vec![vec![2]]), target: Target::All, ..Settings::default() };
     let job = Job {
         scorer,
         meaning: Meaning { class_output: Some(0), ..Meaning::default() },
@@ -78,7 +79,7 @@ fn verify(scorer: &dyn Scorer, watch: &mut Watch<'_>) -> Verification {
 fn two_runs_of_one_model_are_the_same() {
     let found = verify(&halves(), &mut Watch::default());
     assert!(found.is_within() && found.is_complete());
-    assert_eq!((found.full.computed, found.full.grid.len()), (49, 49));
+    assert_eq!((found.full.computed, found.full.windows.len()), (49, 49));
     assert_eq!((found.of_map.max_abs_diff, found.of_map.window), (0.0, None));
     assert!(found.output_shares.iter().all(|share| *share == 0.0));
     assert_eq!(found.map.sensitivity, found.full.sensitivity);

@@ -19,9 +19,9 @@ pub enum Direction {
 /// One window of a ranking.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TopWindow {
-    /// Flat index on the grid.
+    /// Its number; on a grid the flat index.
     pub window: usize,
-    /// Index per axis of the grid.
+    /// Index per axis of the grid; see [`Windows::place`](crate::occlusion::Windows::place).
     pub place: Vec<usize>,
     /// Baseline minus occluded score.
     pub sensitivity: f32,
@@ -36,7 +36,7 @@ pub struct TopWindow {
 }
 
 impl Map {
-    /// The at most `count` computed windows that speak most strongly for or against a target, strongest first; ties in the order of the grid.
+    /// The at most `count` computed windows that speak most strongly for or against a target, strongest first; ties in the order of the windows.
     /// Windows with the other sign or zero are left out.
     ///
     /// # Panics
@@ -55,14 +55,14 @@ impl Map {
             .into_iter()
             .map(|window| TopWindow {
                 window,
-                place: self.grid.unravel(window),
+                place: self.windows.place(window),
                 sensitivity: sensitivity[window],
                 score: self.scores_of(target)[window],
                 most_probable: self
                     .most_probable
                     .as_ref()
                     .and_then(|m| usize::try_from(m.windows[window]).ok()),
-                window_in_input: self.grid.window_in_input(window),
+                window_in_input: self.windows.bounds(window),
                 window_in_source: self.window_in_source(window),
             })
             .collect()

@@ -14,12 +14,13 @@ use occlude_engine::plan;
 use super::{Model, Occlusion, occlusion_run};
 use crate::error::Result;
 use crate::input::Input;
-use crate::job::Job;
-use crate::occlusion::Grid;
+use crate::job::{Job, hide};
+use crate::occlusion::Windows;
 use crate::score::Activation;
 use crate::scorer::{EngineScorer, MemoryPlan, WorkPlan};
 use crate::settings::Runtime;
 use crate::target::is_vector;
+use crate::tensor::TensorSpec;
 
 /// An input or output.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,7 +69,7 @@ pub struct Facts {
     pub outputs: Vec<TensorFact>,
     /// Where the channels are taken to be.
     pub layout: crate::tensor::Layout,
-    /// Shape (batch axis left out) that the numbers below are for.
+    /// Shape of the first input (batch axis left out) that the numbers below are for.
     pub shape: Vec<usize>,
     /// Whether it is taken as a classifier, and why (or why not), in words.
     pub is_classifier: bool,
@@ -101,10 +102,13 @@ pub struct Facts {
 /// What a run would do.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunPlan {
-    /// The windows.
-    pub grid: Grid,
+    /// What is hidden.
+    #[serde(skip)]
+    pub places: Windows,
     /// Number of windows.
     pub windows: usize,
+    /// Those of them that need a run: of windows that hide the same elements the first, of windows that hide nothing none.
+    pub runs: usize,
     /// Multiply-adds of one full run.
     pub macs_per_full_run: u64,
     /// What an average window costs; `None` where ONNX Runtime would run it.
@@ -125,8 +129,9 @@ impl Model {
     /// # Errors
     /// What the importer and the engine say.
     pub fn facts(&self) -> Result<Facts> {
-        let spec = self.port.typical_spec(self.preprocess.fixed_size());
-        let graph = self.import(&spec)?;
+        let specs: Vec<TensorSpec> =
+            self.ports.iter().map(|port| port.typical_spec(self.preprocess.fixed_size())).collect();
+        let graph = self.import(&specs)?;
         let vector = graph.outputs.iter().copied().find(|id| is_vector(&graph.tensor(*id).model_shape()));
         let ending =
             vector.and_then(|id| occlusion_run::ending(&graph, id)).map(|(activation, _)| activation);
@@ -167,7 +172,7 @@ impl Model {
             plan::receptive_field(&graph).map(|field| (field.tensor, field.size, field.step));
         let parameters = parameters(&graph);
         let outputs: Vec<String> = self.about.outputs.iter().map(|o| o.name.clone()).collect();
-        let scorer = EngineScorer::new(graph, spec.clone(), &outputs, self.engine_options(&self.settings))?;
+        let scorer = EngineScorer::new(graph, specs.clone(), &outputs, self.engine_options(&self.settings))?;
         Ok(Facts {
             file: self.fact.name.clone(),
             sha256: self.fact.sha256.clone(),
@@ -177,8 +182,8 @@ impl Model {
             producer: self.about.producer.clone(),
             inputs: self.about.inputs.iter().map(tensor_fact).collect(),
             outputs: self.about.outputs.iter().map(tensor_fact).collect(),
-            layout: self.port.layout,
-            shape: spec.shape,
+            layout: self.port().layout,
+            shape: specs[0].shape.clone(),
             is_classifier,
             why,
             class_names: configuration.labels.len(),
@@ -202,25 +207,32 @@ impl Occlusion<'_> {
     /// # Errors
     /// Settings that do not fit the input; what the importer and the engine say.
     pub fn plan(&self, input: &Input) -> Result<RunPlan> {
-        let grid = Job::grid(self.settings(), input)?;
+        let input = &self.prepared(input)?;
+        let places = Job::windows(self.settings(), input)?;
+        let (runs, windows) = (places.runs().len(), places.len());
         let resolved = self.resolve(input)?;
         let model = self.model();
+        let specs = model.specs(input)?;
         let macs = resolved.graph.as_ref().map_or(0, |graph| plan::work(graph).iter().map(|n| n.macs).sum());
         let options = model.engine_options(self.settings());
         let mut notes = input.notes.clone();
         notes.extend(resolved.notes);
         let engine = match (self.settings().runtime, resolved.graph) {
             (Runtime::Builtin, Some(graph)) => {
-                Some(EngineScorer::new(graph, input.spec.clone(), &resolved.requests, options)?)
+                Some(EngineScorer::new(graph, specs.clone(), &resolved.requests, options)?)
             }
             _ => None,
         };
+        let read_image = self.image_reader(input);
+        let settings = self.settings();
+        let occluder = hide::occluder(settings, &specs, input, settings.seed, Some(&read_image))?;
         Ok(RunPlan {
-            windows: grid.len(),
+            windows,
+            runs,
             macs_per_full_run: macs,
-            memory: engine.as_ref().map(|engine| engine.memory(Some(&grid))).transpose()?,
-            work: engine.as_ref().map(|engine| engine.work(&grid)),
-            grid,
+            memory: engine.as_ref().map(|engine| engine.memory(Some(&occluder))).transpose()?,
+            work: engine.as_ref().map(|engine| engine.work(&occluder)),
+            places,
             instruction_set: engine.as_ref().map(EngineScorer::instruction_set),
             threads: options.threads,
             notes,

@@ -3,6 +3,7 @@
 //! In: settings, an input. Out: a map. Settles which tensors the scorer must return: the vector of classes (or what lies behind its last Softmax, where logits
 //! are asked for) and the inner tensors among the targets.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,11 +15,12 @@ use super::Model;
 use crate::error::{Error, Result};
 use crate::input::{self, Input};
 use crate::job::{Job, Meaning, Watch};
-use crate::map::Map;
+use crate::map::{Definition, Map};
 use crate::occlusion::{Border, Fill};
 use crate::score::{Activation, ScoreKind};
-use crate::settings::{EngineChoice, Runtime, Settings};
+use crate::settings::{Channels, EngineChoice, Preset, Runtime, Settings};
 use crate::target::{REDUCTIONS, Target, is_vector};
+use crate::tensor::shape_text;
 
 /// Sizes of a window or steps of a stride: one number for all spatial axes, or one per axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,14 +67,39 @@ impl<'m> Occlusion<'m> {
         self.settings = settings.clone();
         self
     }
+    /// Takes over a named definition: border rule, channels, window, stride, fill, score, and how the scores become the map. What is set after it replaces its choices.
+    pub fn preset(mut self, preset: Preset) -> Self {
+        self.settings.take_preset(preset);
+        self
+    }
+    /// How the scores become the map.
+    pub fn definition(mut self, definition: Definition) -> Self {
+        self.settings.definition = definition;
+        self
+    }
+    /// Windows of several sizes in one map.
+    pub fn windows(mut self, sizes: impl IntoIterator<Item = Sizes>) -> Self {
+        self.settings.window = Some(sizes.into_iter().map(|sizes| sizes.0).collect());
+        self
+    }
+    /// What windows do with channels, where their size does not say it.
+    pub fn channels(mut self, channels: Channels) -> Self {
+        self.settings.channels = channels;
+        self
+    }
+    /// Noise fills that every window is averaged over.
+    pub fn samples(mut self, samples: usize) -> Self {
+        self.settings.samples = samples.max(1);
+        self
+    }
     /// Size of the hidden window in elements of the input tensor.
     pub fn window(mut self, sizes: impl Into<Sizes>) -> Self {
-        self.settings.window = Some(sizes.into().0);
+        self.settings.window = Some(vec![sizes.into().0]);
         self
     }
     /// Step between windows.
     pub fn stride(mut self, steps: impl Into<Sizes>) -> Self {
-        self.settings.stride = Some(steps.into().0);
+        self.settings.stride = Some(vec![steps.into().0]);
         self
     }
     /// What happens where the stride does not fit.
@@ -130,11 +157,13 @@ impl<'m> Occlusion<'m> {
     /// See [`Job::run`].
     pub fn run_watched(&self, input: &Input, watch: &mut Watch<'_>) -> Result<Map> {
         // Settings that do not fit are said before the model is compiled.
-        Job::grid(&self.settings, input)?;
+        let input = &self.prepared(input)?;
+        Job::windows(&self.settings, input)?;
         let started = Instant::now();
+        let specs = self.model.specs(input)?;
         let mut resolved = self.resolve(input)?;
         let graph = resolved.graph.take();
-        let scorer = self.model.scorer(&input.spec, graph, &resolved.requests, &self.settings)?;
+        let scorer = self.model.scorer(&specs, graph, &resolved.requests, &self.settings)?;
         let load_secs = self.model.load_secs + started.elapsed().as_secs_f64();
         let read_image = self.image_reader(input);
         let job = Job {
@@ -148,6 +177,47 @@ impl<'m> Occlusion<'m> {
         let mut map = job.run(input, watch)?;
         map.notes.extend(resolved.notes);
         Ok(map)
+    }
+
+    /// The input as the model sees it: padded, where the settings want that.
+    pub(super) fn prepared<'i>(&self, input: &'i Input) -> Result<Cow<'i, Input>> {
+        if !self.settings.padded {
+            return Ok(Cow::Borrowed(input));
+        }
+        let Fill::Value(fill) = &self.settings.fill else {
+            return Err(Error::argument(format!(
+                "an input is padded with numbers, the fill is {}",
+                self.settings.fill
+            ))
+            .with_hint("give the fill as one number, or one per channel"));
+        };
+        let channels = input.spec.channels();
+        let values = if fill.len() == 1 { vec![fill[0]; channels] } else { fill.clone() };
+        if values.len() != channels {
+            return Err(Error::argument(format!(
+                "fill has {} values, the input has {channels} channels",
+                values.len()
+            )));
+        }
+        let windows = self.settings.windows_for(&input.spec)?;
+        let spatial = input.spec.spatial().len();
+        let around: Vec<usize> = match &windows[..] {
+            [window] => window[window.len() - spatial..].iter().map(|w| w / 2).collect(),
+            _ => {
+                return Err(Error::argument("an input is padded for windows of one size, several are given"));
+            }
+        };
+        let padded = input.padded(&around, &values);
+        let port = self.model.port_of(&padded.spec.name)?;
+        port.spec(&padded.spec.shape).map_err(|_| {
+            Error::argument(format!(
+                "padded by half a window the input is {}, the model takes {}",
+                shape_text(&padded.spec.shape),
+                port.shape_text()
+            ))
+            .with_hint("this definition feeds the padded picture to the model, so it needs a model of open size; --padded no leaves the padding out")
+        })?;
+        Ok(Cow::Owned(padded))
     }
 
     /// Reads the picture of the fill `image:FILE` as this input was read.
@@ -169,7 +239,7 @@ impl<'m> Occlusion<'m> {
     /// Which tensors are needed, and what they mean.
     pub(super) fn resolve(&self, input: &Input) -> Result<Resolved> {
         let mut notes = Vec::new();
-        let graph = match (self.model.import(&input.spec), self.settings.runtime) {
+        let graph = match (self.model.import(&self.model.specs(input)?), self.settings.runtime) {
             (Ok(graph), _) => Some(graph),
             (Err(error), Runtime::Builtin) => return Err(error),
             (Err(error), Runtime::Ort) => {

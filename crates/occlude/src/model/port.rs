@@ -1,8 +1,8 @@
-//! What a model wants as its input: one port, its open dimensions, and where its channels are.
+//! What a model wants as its inputs: their open dimensions, and where the channels are.
 //!
-//! In: the model file's ports and the layout that was said, if any. Out: an [`InputPort`]; a layout that had to be guessed is said in a note.
+//! In: the model file's ports and the layout that was said, if any. Out: an [`InputPort`] each; a layout that had to be guessed is said in a note.
 
-use occlude_engine::onnx::{Dim, ModelFile};
+use occlude_engine::onnx::{Dim, ModelFile, PortInfo};
 
 use crate::error::{Error, Result};
 use crate::input::InputPort;
@@ -11,16 +11,19 @@ use crate::tensor::{Layout, TensorSpec, shape_text};
 /// The most channels that a channels-last input is guessed to have.
 const FEW_CHANNELS: usize = 4;
 
-pub(super) fn of(file: &ModelFile, layout: Option<Layout>, notes: &mut Vec<String>) -> Result<InputPort> {
-    let [info] = file.inputs() else {
-        let names: Vec<&str> = file.inputs().iter().map(|i| i.name.as_str()).collect();
-        return Err(Error::unsupported(format!(
-            "the model has {} inputs ({}), expected one",
-            names.len(),
-            names.join(", ")
-        ))
-        .with_hint("make the others constant when the model is exported"));
-    };
+/// One port per input of the model.
+pub(super) fn all(
+    file: &ModelFile,
+    layout: Option<Layout>,
+    notes: &mut Vec<String>,
+) -> Result<Vec<InputPort>> {
+    if file.inputs().is_empty() {
+        return Err(Error::unsupported("the model has no input: there is nothing to hide"));
+    }
+    file.inputs().iter().map(|info| of(info, layout, notes)).collect()
+}
+
+fn of(info: &PortInfo, layout: Option<Layout>, notes: &mut Vec<String>) -> Result<InputPort> {
     let Some(all) = &info.dims else {
         return Err(Error::model(format!("the model's input \"{}\" has no shape", info.name))
             .with_hint("export the model with the shape of its input, at least the number of axes"));

@@ -36,16 +36,18 @@ impl Occlusion<'_> {
             )
             .with_hint("leave out --approximate; `map` measures and reports the error of approximate maps"));
         }
-        Job::grid(settings, input)?;
+        let input = &self.prepared(input)?;
+        Job::windows(settings, input)?;
+        let specs = self.model().specs(input)?;
         let resolved = self.resolve(input)?;
         let graph = match resolved.graph {
             Some(graph) => graph,
-            None => self.model().import(&input.spec)?,
+            None => self.model().import(&specs)?,
         };
         // The weights of an earlier run go before these come.
         *self.model().last.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let options = self.model().engine_options(settings);
-        let scorer = EngineScorer::new(graph, input.spec.clone(), &resolved.requests, options)?;
+        let scorer = EngineScorer::new(graph, specs, &resolved.requests, options)?;
         let read_image = self.image_reader(input);
         let job = Job {
             scorer: &scorer,

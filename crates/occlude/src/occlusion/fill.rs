@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::grid::{AxisRole, Grid};
 use super::noise::standard_normal;
 use crate::error::{Error, Result};
 use crate::tensor::TensorSpec;
@@ -26,6 +25,10 @@ pub enum Fill {
     Mean,
     /// Mean of each channel over the window itself.
     PatchMean,
+    /// Mean of the whole input, all channels together: MONAI's `mean_img`.
+    OverallMean,
+    /// Mean of the window, all channels together: MONAI's `mean_patch` as it is documented.
+    OverallPatchMean,
     /// The input blurred by a Gaussian with sigma = half the window along each spatial axis (cut off at 4 sigma, borders mirrored as
     /// `scipy.ndimage.gaussian_filter` does by default).
     Blur,
@@ -44,8 +47,8 @@ pub type ReadImage<'a> = dyn Fn(&Path) -> Result<Vec<f32>> + 'a;
 
 /// What a fill needs to know beside the input tensor.
 pub struct FillContext<'a> {
-    /// The windows; blur needs their nominal size.
-    pub grid: &'a Grid,
+    /// The nominal size of the windows in elements, one per spatial axis; blur needs it.
+    pub window: &'a [usize],
     /// For `noise`.
     pub seed: u64,
     /// Turns a source colour (0 to 255) into one tensor value per channel; `None` where the input never was a picture.
@@ -63,6 +66,8 @@ pub enum FillValues {
     Tensor(Vec<f32>),
     /// Mean of each channel over the window.
     PatchMean,
+    /// Mean over the window, all channels together.
+    OverallPatchMean,
 }
 
 impl Fill {
@@ -96,6 +101,11 @@ impl Fill {
                 moments(input, spec).into_iter().map(|(mean, _)| mean as f32).collect(),
             ),
             Fill::PatchMean => FillValues::PatchMean,
+            Fill::OverallMean => {
+                let sum: f64 = input.iter().copied().map(f64::from).sum();
+                FillValues::PerChannel(vec![(sum / input.len().max(1) as f64) as f32; channels])
+            }
+            Fill::OverallPatchMean => FillValues::OverallPatchMean,
             Fill::Min => {
                 let mut least = vec![f32::INFINITY; channels];
                 for_each_element(spec, |element, channel, _| {
@@ -114,7 +124,7 @@ impl Fill {
                 });
                 FillValues::Tensor(values)
             }
-            Fill::Blur => FillValues::Tensor(blur(input, spec, context.grid)),
+            Fill::Blur => FillValues::Tensor(blur(input, spec, context.window)),
             Fill::Image(path) => {
                 match context.read_image {
                     Some(read) => FillValues::Tensor(read(path)?),
@@ -137,6 +147,8 @@ impl fmt::Display for Fill {
             Fill::Rgb(rgb) => write!(f, "rgb:{}", list(rgb)),
             Fill::Mean => f.write_str("mean"),
             Fill::PatchMean => f.write_str("patch-mean"),
+            Fill::OverallMean => f.write_str("overall-mean"),
+            Fill::OverallPatchMean => f.write_str("overall-patch-mean"),
             Fill::Blur => f.write_str("blur"),
             Fill::Noise => f.write_str("noise"),
             Fill::Min => f.write_str("min"),
@@ -194,12 +206,15 @@ fn background(input: &[f32], spec: &TensorSpec) -> Vec<f32> {
     counts.iter().map(most).collect()
 }
 
-fn blur(input: &[f32], spec: &TensorSpec, grid: &Grid) -> Vec<f32> {
+fn blur(input: &[f32], spec: &TensorSpec, window: &[usize]) -> Vec<f32> {
     let mut values = input.to_vec();
     let strides = spec.strides();
-    for axis in grid.axes.iter().filter(|axis| axis.role != AxisRole::Channel) {
-        let weights = gaussian(axis.window as f64 / 2.0);
-        let (stride, length) = (strides[axis.tensor_axis], axis.length);
+    for (axis, &window) in spec.spatial_axes().into_iter().zip(window) {
+        if window == 0 {
+            continue;
+        }
+        let weights = gaussian(window as f64 / 2.0);
+        let (stride, length) = (strides[axis], spec.shape[axis]);
         let mut line = vec![0.0f64; length];
         for start in (0..values.len()).filter(|i| i / stride % length == 0) {
             for (i, slot) in line.iter_mut().enumerate() {
@@ -238,16 +253,10 @@ fn mirror(i: isize, length: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::occlusion::Border;
     use crate::tensor::Layout;
 
     fn resolve(fill: &Fill, input: &[f32], spec: &TensorSpec, window: &[usize]) -> Result<FillValues> {
-        let grid = Grid::new(spec, window, window, Border::Clip, None)?;
-        fill.resolve(
-            input,
-            spec,
-            &FillContext { grid: &grid, seed: 7, rgb_to_tensor: None, read_image: None },
-        )
+        fill.resolve(input, spec, &FillContext { window, seed: 7, rgb_to_tensor: None, read_image: None })
     }
 
     #[test]
@@ -264,6 +273,7 @@ mod tests {
             (Fill::Value(vec![2.5]), [2.5, 2.5]),
             (Fill::Value(vec![1.0, 2.0]), [1.0, 2.0]),
             (Fill::Mean, [2.5, -3.0]),
+            (Fill::OverallMean, [-0.25, -0.25]),
             (Fill::Min, [1.0, -8.0]),
             // Ties go to the smaller value: -3 and 0 both occur twice.
             (Fill::Background, [1.0, -3.0]),

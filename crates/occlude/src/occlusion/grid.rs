@@ -7,23 +7,9 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use super::lay::{Axis, Border};
 use crate::error::{Error, Result};
 use crate::tensor::TensorSpec;
-
-/// What happens where the stride does not fit the axis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Border {
-    /// Starts at 0, s, 2s, ...; a last window is moved in to end at the border, so that every element is covered (if the stride is at most the window).
-    #[default]
-    Shift,
-    /// Starts at 0, s, 2s, ... until the border is reached; the last window is cut off there. Captum's rule.
-    Clip,
-    /// Only whole windows at 0, s, 2s, ...; what is left at the border is not covered.
-    Drop,
-    /// One window centred on each of 0, s, 2s, ...: `[c - w/2, c - w/2 + w)` with `w/2` rounded down, cut off at both borders. Zeiler and Fergus' way.
-    Center,
-}
 
 /// What an axis of the grid steps over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -52,52 +38,11 @@ pub struct GridAxis {
     pub starts: Vec<usize>,
     /// One past the last element of each window.
     pub ends: Vec<usize>,
+    /// The elements asked for: the whole axis, or the region of interest along it.
+    pub region: Range<usize>,
 }
 
 impl GridAxis {
-    /// Lays windows along an axis of `length` elements; `1 <= window <= length` and `1 <= stride`. `roi` keeps the windows whose
-    /// centre (middle of the nominal window, before it is cut off) lies in the half-open range; it never alters a window.
-    fn lay(
-        length: usize,
-        window: usize,
-        stride: usize,
-        border: Border,
-        roi: Option<&Range<usize>>,
-    ) -> (Vec<usize>, Vec<usize>) {
-        let mut starts: Vec<isize> = Vec::new();
-        let (length_i, window_i) = (length as isize, window as isize);
-        match border {
-            Border::Center => starts.extend((0..length_i).step_by(stride).map(|c| c - window_i / 2)),
-            Border::Drop | Border::Shift | Border::Clip => {
-                starts.extend((0..=length_i - window_i).step_by(stride));
-                let covered = starts.last().map_or(0, |s| s + window_i);
-                if covered < length_i {
-                    match border {
-                        Border::Shift => starts.push(length_i - window_i),
-                        Border::Clip => {
-                            let next = starts.last().map_or(0, |s| s + stride as isize);
-                            if next < length_i {
-                                starts.push(next);
-                            }
-                        }
-                        Border::Drop | Border::Center => {}
-                    }
-                }
-            }
-        }
-        // Twice the centre, so that even windows have whole numbers.
-        let inside = |start: isize| {
-            roi.is_none_or(|r| {
-                (2 * r.start as isize..2 * r.end as isize).contains(&centre_twice(start, window, border))
-            })
-        };
-        starts
-            .into_iter()
-            .filter(|&start| inside(start))
-            .map(|start| (start.max(0) as usize, (start + window_i).min(length_i) as usize))
-            .filter(|(start, end)| start < end)
-            .unzip()
-    }
     /// Number of windows along it.
     pub fn len(&self) -> usize {
         self.starts.len()
@@ -105,14 +50,6 @@ impl GridAxis {
     /// Whether no window lies on it.
     pub fn is_empty(&self) -> bool {
         self.starts.is_empty()
-    }
-}
-
-/// Twice the centre of a window; the rule `center` means the element it was centred on (its middle).
-fn centre_twice(start: isize, window: usize, border: Border) -> isize {
-    match border {
-        Border::Center => 2 * (start + window as isize / 2) + 1,
-        _ => 2 * start + window as isize,
     }
 }
 
@@ -128,10 +65,12 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// Lays the windows. `window` and `stride` have one entry per spatial axis, or one more in front for the channel axis; `roi` one range per spatial axis.
+    /// Lays the windows. `window` and `stride` have one entry per spatial axis, or one more in front for the channel axis; `roi` has one range per spatial axis, or one more in front
+    /// where windows have their own size along the channels.
     ///
     /// # Errors
-    /// Argument: wrong number of sizes, a window of 0 or larger than the input, a stride of 0, a region outside the input or without any window.
+    /// Argument: wrong number of sizes, a window of 0, or larger than the input where the rule does not cut it off, a stride of 0 or one that the rule refuses, a region outside the input or
+    /// without any window.
     pub fn new(
         spec: &TensorSpec,
         window: &[usize],
@@ -158,19 +97,18 @@ impl Grid {
             ))
             .with_hint(format!("give one size for all axes, {spatial_rank} sizes as in {whole}, or one more in front for the channels")));
         }
-        if let Some(roi) = roi {
-            check_roi(roi, &spec.spatial())?;
-        }
+        let lengths: Vec<usize> = roles.iter().map(|(_, axis)| spec.shape[*axis]).collect();
+        let regions = regions(roi, &lengths, spatial_rank)?;
         let mut axes = Vec::with_capacity(roles.len());
         for (place, (role, tensor_axis)) in roles.into_iter().enumerate() {
             let length = spec.shape[tensor_axis];
             let (window, stride) = (window[place], stride[place]);
             let name = axis_name(role, spatial_rank);
-            if window == 0 {
+            if window == 0 && !border.may_be_empty() {
                 return Err(Error::argument(format!("window of 0 elements along the {name} axis"))
                     .with_hint("the smallest window is 1"));
             }
-            if window > length {
+            if window > length && !border.may_exceed() {
                 return Err(Error::argument(format!(
                     "window {window} is larger than the input, which has {length} elements along the {name} axis"
                 ))
@@ -180,20 +118,21 @@ impl Grid {
                 return Err(Error::argument(format!("stride of 0 elements along the {name} axis"))
                     .with_hint("the smallest stride is 1"));
             }
-            let range = match role {
-                AxisRole::Spatial(i) => roi.map(|r| &r[i]),
-                AxisRole::Channel => None,
-            };
-            let (starts, ends) = GridAxis::lay(length, window, stride, border, range);
-            if starts.is_empty() {
-                let range = range.cloned().unwrap_or(0..length);
+            let region = regions[place].clone();
+            let axis = Axis { length, window, stride, region: region.clone() };
+            let ranges = axis.lay(border).map_err(|why| {
+                Error::argument(format!("border {} along the {name} axis: {why}", border.name()))
+                    .with_hint("choose a window and a stride that fit, or another border rule")
+            })?;
+            if ranges.is_empty() {
                 return Err(Error::argument(format!(
                     "no window has its centre in the region {}:{} of the {name} axis (window {window}, stride {stride})",
-                    range.start, range.end
+                    region.start, region.end
                 ))
                 .with_hint("make the region larger or the stride smaller"));
             }
-            axes.push(GridAxis { role, tensor_axis, length, window, stride, starts, ends });
+            let (starts, ends) = ranges.into_iter().map(|r| (r.start, r.end)).unzip();
+            axes.push(GridAxis { role, tensor_axis, length, window, stride, starts, ends, region });
         }
         Ok(Grid { axes, border, input_shape: spec.shape.clone() })
     }
@@ -218,6 +157,10 @@ impl Grid {
             rest /= axis.len();
         }
         index
+    }
+    /// The window at a place of the grid, one index per axis.
+    pub fn ravel(&self, place: &[usize]) -> usize {
+        self.axes.iter().zip(place).fold(0, |flat, (axis, i)| flat * axis.len() + i)
     }
     /// The box of a window in the input, one half-open range per axis of `input_shape`.
     pub fn window_in_input(&self, window: usize) -> Vec<Range<usize>> {
@@ -259,17 +202,26 @@ impl Grid {
     }
 }
 
-fn check_roi(roi: &[Range<usize>], spatial: &[usize]) -> Result<()> {
-    let whole = spatial.iter().map(|n| format!("0:{n}")).collect::<Vec<_>>().join(",");
-    if roi.len() != spatial.len() {
+/// One range of elements per axis of the grid: what was asked for, else the whole axis.
+fn regions(
+    roi: Option<&[Range<usize>]>,
+    lengths: &[usize],
+    spatial_rank: usize,
+) -> Result<Vec<Range<usize>>> {
+    let all: Vec<Range<usize>> = lengths.iter().map(|&n| 0..n).collect();
+    let Some(roi) = roi else { return Ok(all) };
+    let own_channels = lengths.len() - spatial_rank;
+    let whole = lengths[own_channels..].iter().map(|n| format!("0:{n}")).collect::<Vec<_>>().join(",");
+    let mut regions = all;
+    if roi.len() != spatial_rank && roi.len() != regions.len() {
         return Err(Error::argument(format!(
-            "the region has {} ranges, the input has {} spatial axes",
-            roi.len(),
-            spatial.len()
+            "the region has {} ranges, the input has {spatial_rank} spatial axes",
+            roi.len()
         ))
         .with_hint(format!("the whole input is {whole}")));
     }
-    for (range, &length) in roi.iter().zip(spatial) {
+    let first = regions.len() - roi.len();
+    for (range, &length) in roi.iter().zip(&lengths[first..]) {
         if range.start >= range.end || range.end > length {
             return Err(Error::argument(format!(
                 "region {}:{} is empty or outside the input (0:{length})",
@@ -278,7 +230,8 @@ fn check_roi(roi: &[Range<usize>], spatial: &[usize]) -> Result<()> {
             .with_hint(format!("the whole input is {whole}; ends are exclusive")));
         }
     }
-    Ok(())
+    regions[first..].clone_from_slice(roi);
+    Ok(regions)
 }
 
 /// `16x16`
@@ -303,34 +256,6 @@ mod tests {
     use super::*;
     use crate::tensor::Layout;
     use proptest::prelude::*;
-
-    fn lay(length: usize, window: usize, stride: usize, border: Border) -> Vec<(usize, usize)> {
-        let (starts, ends) = GridAxis::lay(length, window, stride, border, None);
-        starts.into_iter().zip(ends).collect()
-    }
-
-    #[test]
-    fn borders_by_hand() {
-        assert_eq!(lay(10, 4, 3, Border::Shift), [(0, 4), (3, 7), (6, 10)]);
-        assert_eq!(lay(11, 4, 3, Border::Shift), [(0, 4), (3, 7), (6, 10), (7, 11)]);
-        assert_eq!(lay(11, 4, 3, Border::Clip), [(0, 4), (3, 7), (6, 10), (9, 11)]);
-        assert_eq!(lay(11, 4, 3, Border::Drop), [(0, 4), (3, 7), (6, 10)]);
-        assert_eq!(lay(8, 3, 3, Border::Center), [(0, 2), (2, 5), (5, 8)]);
-        assert_eq!(lay(8, 4, 4, Border::Center), [(0, 2), (2, 6)]);
-        assert_eq!(lay(5, 5, 9, Border::Clip), [(0, 5)]);
-        assert_eq!(lay(5, 2, 4, Border::Clip), [(0, 2), (4, 5)]);
-        // A stride larger than the window may leave less than a stride at the end: nothing starts there.
-        assert_eq!(lay(5, 2, 6, Border::Clip), [(0, 2)]);
-        assert_eq!(lay(224, 28, 14, Border::Shift).len(), 15);
-    }
-
-    #[test]
-    fn a_region_keeps_windows_by_their_centre() {
-        let (starts, _) = GridAxis::lay(12, 4, 2, Border::Shift, Some(&(4..8)));
-        assert_eq!(starts, [2, 4], "centres 4 and 6; the one at 8 is outside a half-open range");
-        let (starts, _) = GridAxis::lay(6, 3, 1, Border::Center, Some(&(0..2)));
-        assert_eq!(starts, [0, 0], "centred on elements 0 and 1");
-    }
 
     #[test]
     fn bad_arguments_say_what_fits() {
@@ -362,36 +287,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn windows_obey_their_border_rule(length in 1usize..60, window_raw in 1usize..60, stride in 1usize..20) {
-            let window = window_raw.min(length);
-            let covers = |windows: &[(usize, usize)]| {
-                (0..length).filter(|i| windows.iter().any(|(s, e)| (s..e).contains(&i))).count()
-            };
-            let shift = lay(length, window, stride, Border::Shift);
-            prop_assert!(shift.iter().all(|(s, e)| e - s == window && *e <= length));
-            prop_assert!(shift.windows(2).all(|w| w[0].0 < w[1].0));
-            if stride <= window { prop_assert_eq!(covers(&shift), length); }
-            let clip = lay(length, window, stride, Border::Clip);
-            // Captum: ceil((N - w) / s) + 1 windows, as long as strides do not jump over the end.
-            if stride <= window {
-                prop_assert_eq!(clip.len(), (length - window).div_ceil(stride) + 1);
-                prop_assert_eq!(covers(&clip), length);
-            }
-            prop_assert!(clip.iter().enumerate().all(|(i, (s, e))| *s == i * stride && *e == (s + window).min(length)));
-            let drop = lay(length, window, stride, Border::Drop);
-            prop_assert_eq!(drop.len(), (0..length).filter(|s| s % stride == 0 && s + window <= length).count());
-            let center = lay(length, window, stride, Border::Center);
-            prop_assert_eq!(center.len(), length.div_ceil(stride));
-            for (i, (s, e)) in center.iter().enumerate() {
-                for x in 0..length {
-                    let low = (i * stride) as isize - (window / 2) as isize;
-                    let inside = (low..low + window as isize).contains(&(x as isize));
-                    prop_assert_eq!(inside, (*s..*e).contains(&x));
-                }
-            }
-        }
-
         #[test]
         fn coarse_to_fine_is_a_permutation_and_begins_spread_out(a in 1usize..40, b in 1usize..40) {
             let spec = TensorSpec::new("x", &[1, a, b], Layout::ChannelsFirst);

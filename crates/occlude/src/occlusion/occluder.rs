@@ -1,125 +1,138 @@
-//! Occluded copies of one input: the only thing a scorer needs to know about windows and fills.
+//! Occluded copies of a model's inputs: the only thing a scorer needs to know about windows and fills.
 //!
-//! In: the input, the grid, the resolved fill. Out: the box of a window, and the input with that window hidden. Nothing is blended: every element of
-//! the box is assigned, and no element outside it is touched.
+//! In: the inputs, the windows, the resolved fills. Out: the box of a window in an input, and the input with that window hidden. Every element of
+//! the box is assigned, never blended, and no element outside it is touched. Of several inputs, windows may hide one or some; the others stay as they are.
 
 use std::ops::Range;
 
 use super::fill::FillValues;
-use super::grid::Grid;
+use super::windows::Windows;
 use crate::tensor::{TensorSpec, for_each_run};
 
-/// One input with its windows and its fill.
+/// One of a model's inputs.
+#[derive(Clone, Debug)]
+pub struct OccludedInput {
+    /// What it is.
+    pub spec: TensorSpec,
+    /// Row-major in the model's order.
+    pub values: Vec<f32>,
+    /// What is written where a window hides it (a tensor has the shape of `spec`); `None` for an input that is left alone.
+    pub fill: Option<FillValues>,
+}
+
+/// The inputs of a model with the windows that hide parts of them.
 #[derive(Clone, Debug)]
 pub struct Occluder {
-    input: Vec<f32>,
-    spec: TensorSpec,
-    grid: Grid,
-    fill: FillValues,
+    inputs: Vec<OccludedInput>,
+    /// The input that the windows were laid in.
+    lead: usize,
+    windows: Windows,
 }
 
 impl Occluder {
-    /// `input` and a fill that is a tensor have the shape of `spec`; the grid was laid for it.
-    pub fn new(input: Vec<f32>, spec: TensorSpec, grid: Grid, fill: FillValues) -> Self {
-        debug_assert_eq!(input.len(), spec.len());
-        Occluder { input, spec, grid, fill }
+    /// The occluder of a model with one input. `input` and a fill that is a tensor have the shape of `spec`; the windows were laid for it.
+    pub fn new(input: Vec<f32>, spec: TensorSpec, windows: Windows, fill: FillValues) -> Self {
+        Occluder::of_inputs(vec![OccludedInput { spec, values: input, fill: Some(fill) }], 0, windows)
     }
-    /// The untouched input, row-major in the model's order.
-    pub fn input(&self) -> &[f32] {
-        &self.input
+    /// The occluder of a model with these inputs, in the scorer's order. Windows were laid in input number `lead`; the others that have a fill have the same spatial shape and are hidden at
+    /// the same places, all channels together.
+    pub fn of_inputs(inputs: Vec<OccludedInput>, lead: usize, windows: Windows) -> Self {
+        debug_assert!(inputs.iter().all(|input| input.values.len() == input.spec.len()));
+        Occluder { inputs, lead, windows }
     }
-    /// What the input is.
-    pub fn spec(&self) -> &TensorSpec {
-        &self.spec
+    /// The untouched inputs.
+    pub fn inputs(&self) -> &[OccludedInput] {
+        &self.inputs
+    }
+    /// The values of the untouched inputs.
+    pub fn untouched(&self) -> Vec<&[f32]> {
+        self.inputs.iter().map(|input| input.values.as_slice()).collect()
     }
     /// The windows.
-    pub fn grid(&self) -> &Grid {
-        &self.grid
+    pub fn windows(&self) -> &Windows {
+        &self.windows
     }
-    /// The box of a window: one half-open range per axis of the input's shape.
-    pub fn window_in_input(&self, window: usize) -> Vec<Range<usize>> {
-        self.grid.window_in_input(window)
+    /// The box of a window in an input: one half-open range per axis of its shape; `None` where the window leaves it alone.
+    pub fn region(&self, window: usize, input: usize) -> Option<Vec<Range<usize>>> {
+        self.inputs[input].fill.as_ref()?;
+        let bounds = self.windows.bounds(window);
+        if input == self.lead {
+            return Some(bounds);
+        }
+        let (lead, spec) = (&self.inputs[self.lead].spec, &self.inputs[input].spec);
+        let mut ranges: Vec<Range<usize>> = spec.shape.iter().map(|&n| 0..n).collect();
+        for (from, to) in lead.spatial_axes().into_iter().zip(spec.spatial_axes()) {
+            ranges[to] = bounds[from].clone();
+        }
+        Some(ranges)
     }
-    /// Writes the whole input with this window hidden.
+    /// Writes a whole input with this window hidden.
     ///
     /// # Panics
     /// If `out` does not have the input's length.
-    pub fn occlude_into(&self, window: usize, out: &mut [f32]) {
-        out.copy_from_slice(&self.input);
-        self.paint(window, out);
-    }
-    /// Writes only the hidden elements, into a copy of the input.
-    pub fn paint(&self, window: usize, out: &mut [f32]) {
-        let ranges = self.window_in_input(window);
-        match &self.fill {
-            FillValues::Tensor(values) => {
-                for_each_run(&self.spec.shape, &ranges, |run| out[run.clone()].copy_from_slice(&values[run]));
-            }
-            FillValues::PerChannel(values) => self.paint_channels(&ranges, values, out),
-            FillValues::PatchMean => self.paint_channels(&ranges, &self.patch_mean(&ranges), out),
-        }
+    pub fn occlude_into(&self, window: usize, input: usize, out: &mut [f32]) {
+        out.copy_from_slice(&self.inputs[input].values);
+        let Some(ranges) = self.region(window, input) else { return };
+        let mut hidden = vec![0.0; ranges.iter().map(Range::len).product()];
+        self.write_hidden(window, input, &mut hidden);
+        let mut at = 0;
+        for_each_run(&self.inputs[input].spec.shape, &ranges, |run| {
+            let length = run.len();
+            out[run].copy_from_slice(&hidden[at..at + length]);
+            at += length;
+        });
     }
     /// Writes what stands in a window's box, row-major within it; `out` has the box's length.
-    pub fn write_hidden(&self, window: usize, out: &mut [f32]) {
-        let ranges = self.window_in_input(window);
-        let values = match &self.fill {
-            FillValues::Tensor(values) => {
+    pub fn write_hidden(&self, window: usize, input: usize, out: &mut [f32]) {
+        let Some(ranges) = self.region(window, input) else { return };
+        let input = &self.inputs[input];
+        let values = match &input.fill {
+            None => return,
+            Some(FillValues::Tensor(values)) => {
                 let mut at = 0;
-                for_each_run(&self.spec.shape, &ranges, |run| {
+                for_each_run(&input.spec.shape, &ranges, |run| {
                     out[at..at + run.len()].copy_from_slice(&values[run.clone()]);
                     at += run.len();
                 });
                 return;
             }
-            FillValues::PerChannel(values) => values.clone(),
-            FillValues::PatchMean => self.patch_mean(&ranges),
+            Some(FillValues::PerChannel(values)) => values.clone(),
+            Some(FillValues::PatchMean) => patch_mean(input, &ranges),
+            Some(FillValues::OverallPatchMean) => {
+                let hidden = input.spec.channel_axis.map_or(0..1, |axis| ranges[axis].clone());
+                // Channels of a box have as many elements each.
+                let sum: f64 =
+                    patch_mean(input, &ranges)[hidden.clone()].iter().copied().map(f64::from).sum();
+                vec![(sum / hidden.len().max(1) as f64) as f32; input.spec.channels()]
+            }
         };
         let mut at = 0;
-        for_each_run(&self.spec.shape, &ranges, |run| {
+        for_each_run(&input.spec.shape, &ranges, |run| {
             for element in run {
-                out[at] = values[self.spec.channel_of(element)];
+                out[at] = values[input.spec.channel_of(element)];
                 at += 1;
             }
         });
     }
-    /// Puts the input back where a window was painted.
-    pub fn restore(&self, window: usize, out: &mut [f32]) {
-        let ranges = self.window_in_input(window);
-        for_each_run(&self.spec.shape, &ranges, |run| out[run.clone()].copy_from_slice(&self.input[run]));
-    }
+}
 
-    fn paint_channels(&self, ranges: &[Range<usize>], values: &[f32], out: &mut [f32]) {
-        self.for_each_channel(ranges, |channel, run| out[run].fill(values[channel]));
-    }
-
-    fn patch_mean(&self, ranges: &[Range<usize>]) -> Vec<f32> {
-        let mut sums = vec![(0.0f64, 0usize); self.spec.channels()];
-        self.for_each_channel(ranges, |channel, run| {
-            sums[channel].0 += self.input[run.clone()].iter().copied().map(f64::from).sum::<f64>();
-            sums[channel].1 += run.len();
-        });
-        sums.into_iter().map(|(sum, count)| (sum / count.max(1) as f64) as f32).collect()
-    }
-
-    /// Runs of a box, each within one channel.
-    fn for_each_channel(&self, ranges: &[Range<usize>], mut visit: impl FnMut(usize, Range<usize>)) {
-        match self.spec.channel_axis {
-            None => for_each_run(&self.spec.shape, ranges, |run| visit(0, run)),
-            Some(axis) => {
-                let mut one = ranges.to_vec();
-                for channel in ranges[axis].clone() {
-                    one[axis] = channel..channel + 1;
-                    for_each_run(&self.spec.shape, &one, |run| visit(channel, run));
-                }
-            }
+/// The mean of each channel over a box; 0 for channels that are not in it.
+fn patch_mean(input: &OccludedInput, ranges: &[Range<usize>]) -> Vec<f32> {
+    let mut sums = vec![(0.0f64, 0usize); input.spec.channels()];
+    for_each_run(&input.spec.shape, ranges, |run| {
+        for element in run {
+            let sum = &mut sums[input.spec.channel_of(element)];
+            sum.0 += f64::from(input.values[element]);
+            sum.1 += 1;
         }
-    }
+    });
+    sums.into_iter().map(|(sum, count)| (sum / count.max(1) as f64) as f32).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::occlusion::{Border, Fill};
+    use crate::occlusion::{Border, Fill, Grid};
     use crate::tensor::Layout;
     use proptest::prelude::*;
 
@@ -128,66 +141,70 @@ mod tests {
         let input: Vec<f32> = (0..spec.len()).map(|i| ((i * 37) % 101) as f32 / 7.0).collect();
         let stride: Vec<usize> = window.iter().map(|w| w.div_ceil(2)).collect();
         let grid = Grid::new(&spec, window, &stride, Border::Center, None).expect("fits");
+        let sizes = &window[window.len() - spec.spatial().len()..];
         let context =
-            super::super::fill::FillContext { grid: &grid, seed: 1, rgb_to_tensor: None, read_image: None };
+            super::super::fill::FillContext { window: sizes, seed: 1, rgb_to_tensor: None, read_image: None };
         let values = fill.resolve(&input, &spec, &context).expect("resolves");
-        Occluder::new(input, spec, grid, values)
+        Occluder::new(input, spec, Windows::Grid(grid), values)
     }
 
     #[test]
     fn nan_in_the_hidden_part_does_not_leak() {
         let spec = TensorSpec::new("x", &[1, 1, 4], Layout::ChannelsFirst);
         let grid = Grid::new(&spec, &[1, 2], &[1, 2], Border::Shift, None).expect("fits");
-        let occluder =
-            Occluder::new(vec![f32::NAN, 1.0, 2.0, 3.0], spec, grid, FillValues::PerChannel(vec![9.0]));
+        let occluder = Occluder::new(
+            vec![f32::NAN, 1.0, 2.0, 3.0],
+            spec,
+            Windows::Grid(grid),
+            FillValues::PerChannel(vec![9.0]),
+        );
         let mut out = [0.0; 4];
-        occluder.occlude_into(0, &mut out);
+        occluder.occlude_into(0, 0, &mut out);
         assert_eq!(out, [9.0, 9.0, 2.0, 3.0]);
     }
 
     proptest! {
         #[test]
         fn only_the_box_changes_and_by_the_definition(
-            c in 1usize..4, h in 1usize..7, w in 1usize..7, wc in 0usize..4, wh in 1usize..7, ww in 1usize..7, which in 0usize..5, first in any::<bool>(),
+            c in 1usize..4, h in 1usize..7, w in 1usize..7, wc in 0usize..4, wh in 1usize..7, ww in 1usize..7, which in 0usize..6, first in any::<bool>(),
         ) {
-            let fill = [Fill::Value((0..c).map(|i| i as f32 - 50.0).collect()), Fill::PatchMean, Fill::Noise, Fill::Mean, Fill::Blur][which].clone();
+            let fill = [Fill::Value((0..c).map(|i| i as f32 - 50.0).collect()), Fill::PatchMean, Fill::OverallPatchMean, Fill::Noise, Fill::Mean, Fill::Blur][which].clone();
             let (shape, layout) = if first { (vec![c, h, w], Layout::ChannelsFirst) } else { (vec![h, w, c], Layout::ChannelsLast) };
             let mut window = vec![wh.min(h), ww.min(w)];
             if wc > 0 { window.insert(0, wc.min(c)); }
             let occluder = occluder(&shape, layout, &window, &fill);
-            let mut copy = occluder.input().to_vec();
-            for index in 0..occluder.grid().len() {
-                let mut out = vec![f32::NAN; copy.len()];
-                occluder.occlude_into(index, &mut out);
-                let ranges = occluder.window_in_input(index);
+            let (input, spec) = (&occluder.inputs()[0].values, &occluder.inputs()[0].spec);
+            for index in 0..occluder.windows().len() {
+                let mut out = vec![f32::NAN; input.len()];
+                occluder.occlude_into(index, 0, &mut out);
+                let ranges = occluder.region(index, 0).expect("hidden");
+                let members = |keep: &dyn Fn(usize) -> bool| {
+                    let inside: Vec<f64> = (0..input.len())
+                        .filter(|&e| keep(e) && spec.unravel(e).iter().zip(&ranges).all(|(i, r)| r.contains(i)))
+                        .map(|e| f64::from(input[e]))
+                        .collect();
+                    inside.iter().sum::<f64>() / inside.len() as f64
+                };
                 for (element, &value) in out.iter().enumerate() {
-                    let at = occluder.spec().unravel(element);
-                    let inside = at.iter().zip(&ranges).all(|(i, r)| r.contains(i));
+                    let inside = spec.unravel(element).iter().zip(&ranges).all(|(i, r)| r.contains(i));
+                    let channel = spec.channel_of(element);
                     if !inside {
-                        prop_assert_eq!(value, occluder.input()[element]);
+                        prop_assert_eq!(value, input[element]);
                     } else if which == 0 {
-                        prop_assert_eq!(value, occluder.spec().channel_of(element) as f32 - 50.0);
+                        prop_assert_eq!(value, channel as f32 - 50.0);
                     } else if which == 1 {
-                        let members: Vec<f64> = (0..out.len())
-                            .filter(|&e| occluder.spec().channel_of(e) == occluder.spec().channel_of(element))
-                            .filter(|&e| occluder.spec().unravel(e).iter().zip(&ranges).all(|(i, r)| r.contains(i)))
-                            .map(|e| f64::from(occluder.input()[e]))
-                            .collect();
-                        let mean = members.iter().sum::<f64>() / members.len() as f64;
-                        prop_assert!((f64::from(value) - mean).abs() < 1e-5);
+                        prop_assert!((f64::from(value) - members(&|e| spec.channel_of(e) == channel)).abs() < 1e-5);
+                    } else if which == 2 {
+                        prop_assert!((f64::from(value) - members(&|_| true)).abs() < 1e-5);
                     } else {
                         prop_assert!(value.is_finite());
                     }
                 }
                 let mut hidden = vec![f32::NAN; ranges.iter().map(|r| r.len()).product()];
-                occluder.write_hidden(index, &mut hidden);
+                occluder.write_hidden(index, 0, &mut hidden);
                 let mut in_box = Vec::new();
-                for_each_run(&occluder.spec().shape, &ranges, |run| in_box.extend_from_slice(&out[run]));
+                for_each_run(&spec.shape, &ranges, |run| in_box.extend_from_slice(&out[run]));
                 prop_assert_eq!(hidden, in_box);
-                occluder.paint(index, &mut copy);
-                prop_assert_eq!(&copy, &out);
-                occluder.restore(index, &mut copy);
-                prop_assert_eq!(&copy[..], occluder.input());
             }
         }
     }

@@ -18,7 +18,7 @@ use super::words;
 use crate::colour;
 use crate::error::{Error, Result};
 use crate::input::Picture;
-use crate::map::Map;
+use crate::map::{Cells, Map, View};
 use crate::occlusion::AxisRole;
 
 const PAGE: &str = include_str!("../../../../report/page.html");
@@ -70,21 +70,24 @@ pub fn render(map: &Map, picture: &Picture) -> Result<Vec<u8>> {
 /// File: the picture cannot be encoded.
 pub fn feed(map: &Map, picture: &Picture) -> Result<Value> {
     let said = map.most_probable.as_ref();
+    let view = map.drawn();
     let in_source = !map.geometry.is_identity();
     Ok(json!({
         "schema": "occlude.page/1",
         "input": map.provenance.input.name,
         "setup": words::setup(map),
         "sign": words::sign_sentence(map),
-        "map_caption": format!("The map, {}", words::windows(map)),
+        "map_caption": format!("The map, {}{}", words::windows(map), words::joined(map)),
         "source_unit": in_source.then_some(map.geometry.unit),
         "predicted": said.map(|said| json!({ "index": said.baseline, "label": map.labels.short(said.baseline) })),
-        "axes": axes(map),
-        "targets": (0..map.targets.len()).map(|t| target(map, t)).collect::<Vec<_>>(),
-        "most_probable": said.map(|said| BASE64.encode(said.windows.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>())),
-        "classes": classes(map),
+        "axes": axes(&view),
+        "cells": if view.cells == Cells::Windows { "windows" } else { "elements" },
+        "targets": (0..map.targets.len()).map(|t| target(&view, t)).collect::<Vec<_>>(),
+        "most_probable": view.most_probable.as_ref().map(|classes| BASE64.encode(classes.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>())),
+        "classes": classes(&view),
         "complete": map.is_complete(),
         "computed": map.computed,
+        "windows": map.windows.len(),
         "ramp": colour::ramp().iter().map(|[r, g, b]| format!("{r:02x}{g:02x}{b:02x}")).collect::<Vec<_>>(),
         "picture": picture_object(map, picture)?,
         "command": map.provenance.command,
@@ -94,7 +97,8 @@ pub fn feed(map: &Map, picture: &Picture) -> Result<Value> {
 }
 
 /// The grid's axes: name, role, length in elements, the windows' edges, and the way to source pixels.
-fn axes(map: &Map) -> Vec<Value> {
+fn axes(view: &View) -> Vec<Value> {
+    let map = view.map;
     let in_source = !map.geometry.is_identity();
     let object = |axis: &crate::occlusion::GridAxis| {
         let mut object = json!({
@@ -110,13 +114,23 @@ fn axes(map: &Map) -> Vec<Value> {
         }
         object
     };
-    map.grid.axes.iter().map(object).collect()
+    view.grid.axes.iter().map(object).collect()
 }
 
 /// One target with its scores. Sensitivities are sent only where they are not, bit for bit, baseline minus score.
-fn target(map: &Map, t: usize) -> Value {
-    let target = &map.targets[t];
-    let (scores, sensitivity) = (map.scores_of(t), map.sensitivity_of(t));
+fn target(view: &View, t: usize) -> Value {
+    let (map, target) = (view.map, &view.map.targets[t]);
+    if view.cells == Cells::Elements {
+        // Elements have no score of their own.
+        return json!({
+            "label": target.label,
+            "index": target.class,
+            "unit": target.unit,
+            "baseline": target.baseline,
+            "sensitivity": floats(view.of(t)),
+        });
+    }
+    let (scores, sensitivity) = (map.scores_of(t), view.of(t));
     let differs = |(score, value): (&f32, &f32)| {
         let computed = target.baseline - score;
         computed.to_bits() != value.to_bits() && !(computed.is_nan() && value.is_nan())
@@ -135,9 +149,11 @@ fn target(map: &Map, t: usize) -> Value {
 }
 
 /// Names of the classes that appear as the most probable one.
-fn classes(map: &Map) -> JsonMap<String, Value> {
+fn classes(view: &View) -> JsonMap<String, Value> {
+    let map = view.map;
     let Some(said) = &map.most_probable else { return JsonMap::new() };
-    let mut seen: Vec<usize> = said.windows.iter().filter_map(|&class| usize::try_from(class).ok()).collect();
+    let drawn = view.most_probable.as_deref().unwrap_or_default();
+    let mut seen: Vec<usize> = drawn.iter().filter_map(|&class| usize::try_from(class).ok()).collect();
     seen.push(said.baseline);
     seen.sort_unstable();
     seen.dedup();

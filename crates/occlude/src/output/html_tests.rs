@@ -87,7 +87,7 @@ fn a_map_of_five_targets_with_a_photograph_is_below_a_megabyte() {
     let cells = 53 * 53;
     let values = (0..5 * cells).map(|i| ((i * 7919) % 1000) as f32 / 997.0 - 0.4).collect();
     let mut made = map([224, 224], [16, 16], [4, 4], values);
-    assert_eq!(made.grid.len(), cells);
+    assert_eq!(made.windows.len(), cells);
     made.most_probable = Some(MostProbable { baseline: 3, windows: vec![3; cells] });
     let page = html(&made, &picture(224, 224, true));
     assert!(page.len() < 1_000_000, "{} bytes", page.len());

@@ -1,6 +1,6 @@
 //! The `.json` output, schema `occlude.map/1`: every number of the map and how it was made, for other programs.
 //!
-//! Arrays are nested in the order of their axes; a window that was not computed is `null`. Numbers are written so that reading them as f32
+//! Arrays are nested in the order of their axes; a window that was not computed is `null`. Where the definition is not the sensitivities on the grid, `map` of a target holds what it says. Numbers are written so that reading them as f32
 //! gives the same bits.
 
 use serde_json::{Value, json};
@@ -14,13 +14,15 @@ const TOP: usize = 10;
 
 /// The map as JSON.
 pub fn value(map: &Map) -> Value {
-    let shape = map.grid.shape();
+    let shape = map.windows.shape();
+    let view = map.view();
+    let is_plain = map.definition.is_plain() && map.windows.grid().is_some();
     let targets: Vec<Value> = map
         .targets
         .iter()
         .enumerate()
         .map(|(t, target)| {
-            json!({
+            let mut object = json!({
                 "label": target.label,
                 "class": target.class,
                 "spec": target.spec,
@@ -31,7 +33,15 @@ pub fn value(map: &Map) -> Value {
                 "scores": nested(map.scores_of(t), &shape, number),
                 "top_for": map.top_windows(t, Direction::For, TOP),
                 "top_against": map.top_windows(t, Direction::Against, TOP),
-            })
+            });
+            if !is_plain {
+                object["map"] = nested(view.of(t), &view.grid.shape(), number);
+            }
+            if let Some(spread) = &map.noise_spread {
+                let of_target = &spread[t * map.windows.len()..(t + 1) * map.windows.len()];
+                object["spread"] = nested(of_target, &shape, number);
+            }
+            object
         })
         .collect();
     let most_probable = map.most_probable.as_ref().map(|m| {
@@ -44,16 +54,23 @@ pub fn value(map: &Map) -> Value {
         let class = |c: i32| if c < 0 { Value::Null } else { json!(c) };
         json!({ "baseline": m.baseline, "windows": nested(&m.windows, &shape, class), "labels": labels })
     });
+    let grid = map.windows.grid().map(|g| json!({ "shape": shape, "border": g.border, "axes": g.axes }));
+    let boxes =
+        map.windows.grid().is_none().then(|| {
+            (0..map.windows.len()).map(|window| json!(map.windows.bounds(window))).collect::<Vec<_>>()
+        });
     json!({
         "schema": SCHEMA,
         "complete": map.is_complete(),
-        "windows": map.grid.len(),
+        "windows": map.windows.len(),
         "computed": map.computed,
         "score": map.score,
         "sign": "baseline minus occluded score: positive = evidence for the target was hidden",
         "input": map.input,
         "geometry": map.geometry,
-        "grid": { "shape": shape, "border": map.grid.border, "axes": map.grid.axes },
+        "grid": grid,
+        "boxes": boxes,
+        "definition": map.definition,
         "targets": targets,
         "most_probable": most_probable,
         "check": map.check,

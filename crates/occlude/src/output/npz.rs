@@ -1,9 +1,11 @@
 //! The `.npz` output: the map with all arrays that belong to it, as NumPy loads them with `np.load`.
 //!
-//! Keys (`T` targets; the first axis of `map`, `scores` and `attribution` is left out for one target): `map` f32 `[T, grid...]`; `attribution` f32 `[T, spatial axes of the
-//! input...]`; `most_probable` i32 `[grid...]`, -1 = not computed (absent without classes); `scores` f32 `[T, grid...]`; `baseline` f32 `[T]`;
-//! `starts_0` .. `starts_n` and `ends_0` .. `ends_n` i64, first element and end (exclusive) of the windows per axis of the grid, cut off at the border as they were run;
-//! `window` i64, one size per axis of the grid; `complete` bool.
+//! Keys (`T` targets, whose axis is left out for one target; `windows...` is the shape of the grid, or the number of windows where they are none): `map` f32, as its definition says: `[T, windows...]`,
+//! or `[T, elements...]` where windows are joined; `sensitivity` f32 `[T, windows...]` where that is something else; `attribution` f32 `[T, spatial axes of the input...]`; `most_probable` i32
+//! `[windows...]`, -1 = not computed (absent without classes); `map_most_probable` i32 `[elements...]`, the class with the greatest number of the map, where all classes are targets; `scores` f32
+//! `[T, windows...]`; `spread` f32 `[T, windows...]`, their standard deviation over several noise fills; `baseline` f32 `[T]`; `starts_0` .. `starts_n` and `ends_0` .. `ends_n` i64, first element and end
+//! (exclusive) of the windows per axis of the grid, cut off at the border as they were run; `window` i64, one size per axis of the grid; `boxes` i64 `[windows, axes of the input, 2]` instead of these where
+//! windows are no grid; `complete` bool.
 //! A zip archive of stored entries with a fixed date: the same map gives the same bytes.
 
 use std::io::{Cursor, Write};
@@ -12,25 +14,34 @@ use npyz::AutoSerialize;
 use npyz::zip::write::FileOptions;
 use npyz::zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::npy_array;
+use super::shape_of_windows;
 use crate::error::{Error, Result};
 use crate::input::npy;
-use crate::map::Map;
+use crate::map::{Cells, Map};
 
 pub(super) fn encode(map: &Map) -> Result<Vec<u8>> {
     let mut archive = Archive::new();
-    let (shape, values) = npy_array(map);
-    archive.add("map", &shape, values)?;
+    let (view, shape) = (map.view(), shape_of_windows(map));
+    archive.add("map", &view.shape(), &view.values)?;
+    if !map.definition.is_plain() || map.windows.grid().is_none() {
+        archive.add("sensitivity", &shape, &map.sensitivity)?;
+    }
     let attribution = map.attribution();
     let first = usize::from(map.targets.len() == 1);
     archive.add("attribution", &attribution.shape[first..], &attribution.values)?;
     if let Some(most_probable) = &map.most_probable {
-        archive.add("most_probable", &map.grid.shape(), &most_probable.windows)?;
+        archive.add("most_probable", &map.windows.shape(), &most_probable.windows)?;
+    }
+    if let (Cells::Elements, Some(classes)) = (view.cells, &view.most_probable) {
+        archive.add("map_most_probable", &view.grid.shape(), classes)?;
     }
     archive.add("scores", &shape, &map.scores)?;
+    if let Some(spread) = &map.noise_spread {
+        archive.add("spread", &shape, spread)?;
+    }
     let baseline: Vec<f32> = map.targets.iter().map(|t| t.baseline).collect();
     archive.add("baseline", &[baseline.len()], &baseline)?;
-    archive.add_grid(map)?;
+    archive.add_windows(map)?;
     archive.finish()
 }
 
@@ -42,13 +53,21 @@ impl Archive {
     }
 
     /// Where the windows are, and whether all of them were computed.
-    pub(super) fn add_grid(&mut self, map: &Map) -> Result<()> {
+    pub(super) fn add_windows(&mut self, map: &Map) -> Result<()> {
         let whole = |values: &[usize]| values.iter().map(|&v| v as i64).collect::<Vec<i64>>();
-        for (i, axis) in map.grid.axes.iter().enumerate() {
+        let Some(grid) = map.windows.grid() else {
+            let boxes: Vec<i64> = (0..map.windows.len())
+                .flat_map(|window| map.windows.bounds(window))
+                .flat_map(|range| [range.start as i64, range.end as i64])
+                .collect();
+            self.add("boxes", &[map.windows.len(), map.input.shape.len(), 2], &boxes)?;
+            return self.add("complete", &[], &[map.is_complete()]);
+        };
+        for (i, axis) in grid.axes.iter().enumerate() {
             self.add(&format!("starts_{i}"), &[axis.len()], &whole(&axis.starts))?;
             self.add(&format!("ends_{i}"), &[axis.len()], &whole(&axis.ends))?;
         }
-        let window: Vec<i64> = map.grid.axes.iter().map(|a| a.window as i64).collect();
+        let window: Vec<i64> = grid.axes.iter().map(|a| a.window as i64).collect();
         self.add("window", &[window.len()], &window)?;
         self.add("complete", &[], &[map.is_complete()])
     }

@@ -19,7 +19,7 @@ use super::words;
 use crate::colour::{self, Scale};
 use crate::error::{Error, Result};
 use crate::input::Picture;
-use crate::map::{Direction, Map, TopWindow};
+use crate::map::{Cells, Direction, Map, TopWindow, View};
 use canvas::{Area, Canvas, Colour};
 use plane::Plane;
 use text::Faces;
@@ -64,6 +64,7 @@ enum Kind {
 /// A figure in the making: what is drawn so far, and how far down.
 struct Figure<'a> {
     map: &'a Map,
+    view: View<'a>,
     picture: Option<RgbImage>,
     photographic: bool,
     faces: Faces,
@@ -89,6 +90,7 @@ impl<'a> Figure<'a> {
         };
         let mut figure = Figure {
             map,
+            view: map.drawn(),
             picture: pixels,
             photographic: picture.photographic,
             faces: Faces::load()?,
@@ -157,16 +159,17 @@ impl<'a> Figure<'a> {
 
     /// One target: picture, overlay and cells in a row (below each other if they are very wide), one bar for all.
     fn single(&mut self) {
-        let values = self.map.sensitivity_of(0);
+        let view = self.view.clone();
+        let values = view.of(0);
         let scale = Scale::about_zero(values.iter().copied());
-        let planes = Plane::through(self.map, strongest(values));
+        let planes = Plane::through(&view, strongest(values));
         let panels: Vec<(Kind, &Plane)> = if self.picture.is_some() && planes.len() == 1 {
             [Kind::Picture, Kind::Overlay, Kind::Cells].into_iter().map(|kind| (kind, &planes[0])).collect()
         } else {
             planes.iter().map(|plane| (Kind::Cells, plane)).collect()
         };
         let room = WIDTH - 2 * MARGIN - BAR_ROOM;
-        let wide = planes.iter().any(|plane| aspect(plane.extent(self.map)) > 2.5);
+        let wide = planes.iter().any(|plane| aspect(plane.extent(&self.view)) > 2.5);
         let columns = if wide { 1 } else { panels.len() as i32 };
         let width = ((room - GAP * (columns - 1)) / columns.max(1)).min(if wide { room } else { 720 });
         let top = self.y + 34;
@@ -176,7 +179,7 @@ impl<'a> Figure<'a> {
                 self.y = if bottom == top { self.y } else { bottom + 10 };
                 x = MARGIN;
             }
-            let area = fitting(x, self.y + 34, width, plane.extent(self.map));
+            let area = fitting(x, self.y + 34, width, plane.extent(&self.view));
             let caption = self.caption(kind, plane);
             let fitted = self.faces.regular.fit(&caption, 19.0, width as f32);
             self.canvas.text(&self.faces.regular, 19.0, x, area.y - 12, SOFT, &fitted);
@@ -191,15 +194,15 @@ impl<'a> Figure<'a> {
 
     /// Several targets: the picture, then a panel each with its own scale.
     fn multiples(&mut self, shown: usize) {
-        let first = Plane::through(self.map, strongest(self.map.sensitivity_of(0)));
+        let first = Plane::through(&self.view, strongest(self.view.of(0)));
         let Some(first) = first.into_iter().next() else { return };
         let count = shown + usize::from(self.picture.is_some());
-        let wide = aspect(first.extent(self.map)) > 2.5;
+        let wide = aspect(first.extent(&self.view)) > 2.5;
         let most = if wide { 2 } else { 4 };
         let columns = if count <= most { count } else { count.div_ceil(count.div_ceil(most)) } as i32;
         let width =
             ((WIDTH - 2 * MARGIN - GAP * (columns - 1)) / columns).min(if wide { WIDTH } else { 560 });
-        let size = fitting(0, 0, width, first.extent(self.map));
+        let size = fitting(0, 0, width, first.extent(&self.view));
         let mut place = 0;
         let mut slot = |y: i32| {
             let (column, row) = (place % columns, place / columns);
@@ -221,9 +224,10 @@ impl<'a> Figure<'a> {
         let mut bottom = self.y;
         for t in 0..shown {
             let area = slot(self.y);
-            let values = self.map.sensitivity_of(t);
+            let view = self.view.clone();
+            let values = view.of(t);
             let scale = Scale::about_zero(values.iter().copied());
-            let Some(plane) = Plane::through(self.map, strongest(values)).into_iter().next() else {
+            let Some(plane) = Plane::through(&view, strongest(values)).into_iter().next() else {
                 continue;
             };
             let target = &self.map.targets[t];
@@ -248,7 +252,7 @@ impl<'a> Figure<'a> {
     fn signals(&mut self, shown: usize) {
         let left = MARGIN + 104;
         let width = WIDTH - MARGIN - left;
-        let Some(plane) = Plane::through(self.map, 0).into_iter().next() else { return };
+        let Some(plane) = Plane::through(&self.view, 0).into_iter().next() else { return };
         if self.picture.is_some() {
             let area = Area::new(left, self.y + 34, width, 44);
             let caption = self.caption(Kind::Picture, &plane);
@@ -258,10 +262,12 @@ impl<'a> Figure<'a> {
         }
         for t in 0..shown {
             let target = &self.map.targets[t];
-            let values = self.map.sensitivity_of(t);
+            let view = self.view.clone();
+            let values = view.of(t);
             let scale = Scale::about_zero(values.iter().copied());
-            let plane = Plane { fixed: self.map.grid.unravel(strongest(values)), ..plane.clone() };
-            let mut caption = format!("fall of the {} when a window is hidden", target.unit);
+            let plane = Plane { fixed: view.grid.unravel(strongest(values)), ..plane.clone() };
+            let mut caption =
+                format!("fall of the {} when a window is hidden{}", target.unit, words::joined(self.map));
             if shown > 1 {
                 caption = format!(
                     "{}, {} {}: {caption}",
@@ -280,7 +286,7 @@ impl<'a> Figure<'a> {
                 self.canvas.text(&self.faces.regular, 19.0, left, self.y, SOFT, &fitted);
             }
             let area = Area::new(left, self.y + 12, width, if shown == 1 { 380 } else { 190 });
-            signal::bars(&mut self.canvas, area, &self.faces, (self.map, &plane, values), &scale);
+            signal::bars(&mut self.canvas, area, &self.faces, (&view, &plane, values), &scale);
             self.panels.push((Kind::Cells, t, area));
             self.y = area.bottom() + 34;
         }
@@ -296,9 +302,9 @@ impl<'a> Figure<'a> {
                 }
             }
             (Kind::Overlay, Some(picture)) => {
-                panel::overlay(&mut self.canvas, area, picture, (self.map, plane, values), scale);
+                panel::overlay(&mut self.canvas, area, picture, (&self.view, plane, values), scale);
             }
-            _ => panel::cells(&mut self.canvas, area, self.map, plane, values, scale),
+            _ => panel::cells(&mut self.canvas, area, &self.view, plane, values, scale),
         }
         let around = Area::new(area.x - 1, area.y - 1, area.width + 2, area.height + 2);
         self.canvas.frame(around, 1, LINE);
@@ -309,7 +315,7 @@ impl<'a> Figure<'a> {
     fn frames(&mut self, area: Area, plane: &Plane) {
         for (direction, colour) in ends() {
             if let Some(top) = self.map.top_windows(0, direction, 1).first()
-                && let Some(edges) = plane.window(self.map, top.window)
+                && let Some(edges) = plane.part(&self.view, &top.window_in_input)
             {
                 panel::frame(&mut self.canvas, panel::part_of(area, edges), colour);
             }
@@ -323,14 +329,14 @@ impl<'a> Figure<'a> {
             Kind::Overlay => "The map over it".to_owned(),
             Kind::Cells => match self.cut(plane) {
                 Some(cut) => cut,
-                None => format!("The map, {}", words::windows(self.map)),
+                None => format!("The map, {}{}", words::windows(self.map), words::joined(self.map)),
             },
         }
     }
 
     /// Which place of the axes that are not seen this plane is at: `z 24–40, through the strongest window`.
     fn cut(&self, plane: &Plane) -> Option<String> {
-        let axes = &self.map.grid.axes;
+        let axes = &self.view.grid.axes;
         let unseen = (0..axes.len())
             .filter(|&axis| Some(axis) != plane.row && axis != plane.col && axes[axis].len() > 1);
         let places: Vec<String> = unseen
@@ -339,7 +345,8 @@ impl<'a> Figure<'a> {
                 format!("{} {range}", words::axis_letter(self.map, &axes[axis]))
             })
             .collect();
-        (!places.is_empty()).then(|| format!("{}, through the strongest window", places.join(", ")))
+        let what = if self.view.cells == Cells::Windows { "window" } else { "element" };
+        (!places.is_empty()).then(|| format!("{}, through the strongest {what}", places.join(", ")))
     }
 
     fn footer(&mut self, shown: usize) {

@@ -5,7 +5,7 @@ use super::*;
 use crate::input::Geometry;
 use crate::map::MapTarget;
 use crate::map::tests_support::map;
-use crate::occlusion::{Border, Grid};
+use crate::occlusion::{Border, Grid, Windows};
 use crate::tensor::{Layout, TensorSpec};
 
 fn picture(width: usize, height: usize) -> Picture {
@@ -28,12 +28,12 @@ fn middles(
     map: &Map,
 ) -> Vec<Colour> {
     let (_, _, area) = *figure_panels.iter().find(|panel| (panel.0, panel.1) == (kind, t)).unwrap();
-    let plane = &Plane::through(map, strongest(map.sensitivity_of(t)))[0];
+    let plane = &Plane::through(&map.view(), strongest(map.sensitivity_of(t)))[0];
     let middle = |edges| {
         let part = panel::part_of(area, edges);
         image.get_pixel((part.x + part.width / 2) as u32, (part.y + part.height / 2) as u32).0
     };
-    plane.cells(map).iter().map(|cell| middle(cell.edges)).collect()
+    plane.cells(&map.view()).iter().map(|cell| middle(cell.edges)).collect()
 }
 
 fn drawn(map: &Map, picture: &Picture) -> (RgbImage, Vec<(Kind, usize, Area)>) {
@@ -73,7 +73,7 @@ fn windows_that_were_not_computed_are_hatched_and_the_figure_says_so() {
     let part = map([4, 4], [2, 2], [2, 2], values);
     let (image, panels) = drawn(&part, &no_picture());
     let (_, _, area) = panels[0];
-    let cells = Plane::through(&part, 0)[0].cells(&part);
+    let cells = Plane::through(&part.view(), 0)[0].cells(&part.view());
     for (cell, computed) in cells.iter().zip([true, false, false, true]) {
         let at = panel::part_of(area, cell.edges);
         let colours: std::collections::BTreeSet<Colour> = (0..16)
@@ -125,7 +125,7 @@ fn over(shape: &[usize], window: &[usize], stride: &[usize]) -> Map {
         sensitivity,
         targets,
         input,
-        grid,
+        windows: Windows::Grid(grid),
         ..base
     }
 }

@@ -4,8 +4,8 @@
 
 use serde_json::{Value, json};
 
-use super::npy_shape;
 use super::npz::Archive;
+use super::shape_of_windows;
 use crate::error::Result;
 use crate::job::{Difference, Verification};
 use crate::map::Map;
@@ -21,9 +21,9 @@ pub fn value(found: &Verification) -> Value {
         "schema": SCHEMA,
         "within": found.is_within(),
         "complete": found.is_complete(),
-        "windows": full.grid.len(),
+        "windows": full.windows.len(),
         "compared": full.computed,
-        "grid": full.grid.shape(),
+        "grid": full.windows.shape(),
         "targets": full.targets.iter().map(|t| json!({
             "label": t.label, "class": t.class, "spec": t.spec, "unit": t.unit, "baseline": t.baseline,
         })).collect::<Vec<_>>(),
@@ -44,8 +44,8 @@ pub fn value(found: &Verification) -> Value {
 fn difference(one: &Difference, map: &Map) -> Value {
     let mut value = json!(one);
     if let (Some(all), Some(window)) = (value.as_object_mut(), one.window) {
-        all.insert("place".into(), json!(map.grid.unravel(window)));
-        all.insert("window_in_input".into(), json!(map.grid.window_in_input(window)));
+        all.insert("place".into(), json!(map.windows.place(window)));
+        all.insert("window_in_input".into(), json!(map.windows.bounds(window)));
         all.insert("window_in_source".into(), json!(map.window_in_source(window)));
     }
     value
@@ -59,14 +59,14 @@ fn difference(one: &Difference, map: &Map) -> Value {
 /// File: the archive cannot be made.
 pub fn npz(found: &Verification) -> Result<Vec<u8>> {
     let mut archive = Archive::new();
-    let shape = npy_shape(&found.full);
+    let shape = shape_of_windows(&found.full);
     let (map, full) = (&found.map.sensitivity, &found.full.sensitivity);
     let difference: Vec<f32> = map.iter().zip(full).map(|(a, b)| a - b).collect();
     archive.add("map", &shape, map)?;
     archive.add("full", &shape, full)?;
     archive.add("difference", &shape, &difference)?;
-    archive.add("output_difference", &found.full.grid.shape(), &found.output_shares)?;
-    archive.add_grid(&found.full)?;
+    archive.add("output_difference", &found.full.windows.shape(), &found.output_shares)?;
+    archive.add_windows(&found.full)?;
     archive.finish()
 }
 

@@ -3,8 +3,11 @@
 //! In: a [`Map`]. Out: plain text in one wording for both. Numbers are rounded for reading (four significant digits); exact
 //! ones are in the page's data and in the other outputs. Not here: colours, places on the figure, markup.
 
+use std::ops::Range;
+
+use crate::map::definition::{Aggregate, Normalize, Upsample};
 use crate::map::{Map, MapTarget};
-use crate::occlusion::{AxisRole, GridAxis};
+use crate::occlusion::{AxisRole, Grid, GridAxis};
 
 /// A number to read: four significant digits, a true minus sign, never `-0`.
 pub(super) fn number(value: f32) -> String {
@@ -62,8 +65,12 @@ pub(super) fn axis_letter(map: &Map, axis: &GridAxis) -> &'static str {
 
 /// Where window `index` of an axis lies, edge to edge: `24–40` are the elements 24 to 39; a channel goes by its number.
 pub(super) fn range_in_input(axis: &GridAxis, index: usize) -> String {
-    let (start, end) = (axis.starts[index], axis.ends[index]);
-    match axis.role {
+    range_text(axis.role, &(axis.starts[index]..axis.ends[index]))
+}
+
+fn range_text(role: AxisRole, range: &Range<usize>) -> String {
+    let (start, end) = (range.start, range.end);
+    match role {
         AxisRole::Channel if end - start == 1 => start.to_string(),
         AxisRole::Channel => format!("{start}–{}", end - 1),
         AxisRole::Spatial(_) => format!("{start}–{end}"),
@@ -72,17 +79,18 @@ pub(super) fn range_in_input(axis: &GridAxis, index: usize) -> String {
 
 /// Where a window is: `x 96–112, y 72–88 px` of the source picture, or elements where the source is the tensor itself.
 pub(super) fn place(map: &Map, window: usize) -> String {
-    let index = map.grid.unravel(window);
+    let bounds = map.windows.bounds(window);
     let in_source = !map.geometry.is_identity();
     let mut parts: Vec<String> = Vec::new();
-    for (place, axis) in map.grid.axes.iter().enumerate() {
+    for axis in &map.windows.grids()[0].axes {
+        let range = &bounds[axis.tensor_axis];
         let range = match axis.role {
             AxisRole::Spatial(i) if in_source => {
                 let source = &map.geometry.axes[i];
                 let edge = |e: usize| pixel(source.offset + source.scale * e as f64);
-                format!("{}–{}", edge(axis.starts[index[place]]), edge(axis.ends[index[place]]))
+                format!("{}–{}", edge(range.start), edge(range.end))
             }
-            _ => range_in_input(axis, index[place]),
+            _ => range_text(axis.role, range),
         };
         parts.push(format!("{} {range}", axis_letter(map, axis)));
     }
@@ -118,7 +126,9 @@ pub(super) fn predicted(map: &Map, target: &MapTarget) -> String {
 /// Model, input, window, stride and fill in one line; the separator is ` · `.
 pub(super) fn setup(map: &Map) -> String {
     let sizes = |size: fn(&GridAxis) -> usize| {
-        map.grid.axes.iter().map(|axis| size(axis).to_string()).collect::<Vec<_>>().join("×")
+        let of_grid =
+            |grid: &Grid| grid.axes.iter().map(|axis| size(axis).to_string()).collect::<Vec<_>>().join("×");
+        map.windows.grids().iter().map(of_grid).collect::<Vec<_>>().join(", ")
     };
     let mut parts = Vec::new();
     for name in [&map.provenance.model.name, &map.provenance.input.name] {
@@ -128,9 +138,11 @@ pub(super) fn setup(map: &Map) -> String {
     }
     parts.push(format!("window {}", sizes(|axis| axis.window)));
     parts.push(format!("stride {}", sizes(|axis| axis.stride)));
-    for wanted in ["fill", "border", "roi"] {
+    for wanted in ["preset", "fill", "border", "roi"] {
         let used = map.provenance.arguments.iter().find(|(name, _)| name == wanted);
-        if let Some((name, value)) = used.filter(|(name, value)| name != "roi" || value != "all") {
+        let is_default =
+            |name: &str, value: &str| (name, value) == ("roi", "all") || (name, value) == ("preset", "none");
+        if let Some((name, value)) = used.filter(|(name, value)| !is_default(name, value)) {
             parts.push(format!("{name} {value}"));
         }
     }
@@ -139,13 +151,38 @@ pub(super) fn setup(map: &Map) -> String {
 
 /// How many windows there are: `15 × 15 windows`, `39 windows`.
 pub(super) fn windows(map: &Map) -> String {
-    let shape = map.grid.shape();
+    let shape = map.windows.shape();
+    if map.windows.grids().len() > 1 {
+        return format!("{} windows of {} sizes", map.windows.len(), map.windows.grids().len());
+    }
     format!("{} windows", shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × "))
+}
+
+/// How windows are joined and scaled to what is drawn, as an ending: `, mean over the windows that cover an element`; empty for the windows as they are.
+pub(super) fn joined(map: &Map) -> String {
+    let how = &map.definition;
+    let joined = match how.aggregate {
+        _ if how.upsample == Upsample::Nearest => ", enlarged to the elements (nearest)",
+        _ if how.upsample == Upsample::Linear => ", enlarged to the elements (linear)",
+        _ if how.upsample == Upsample::Cubic => ", enlarged to the elements (cubic)",
+        Aggregate::Cells if map.windows.grid().is_some() => "",
+        Aggregate::Cells | Aggregate::Mean => ", mean over the windows that cover an element",
+        Aggregate::Sum => ", sum over the windows that cover an element",
+        Aggregate::Share => ", shared out over the elements of each window",
+        Aggregate::Gaussian => ", mean over the windows that cover an element, weighted by a Gaussian",
+        Aggregate::Biased => ", sum over the windows that cover an element over one more than their number",
+    };
+    let scaled = match how.normalize {
+        Normalize::None => "",
+        Normalize::MaxAbs => ", divided by the largest magnitude",
+        Normalize::Abs => ", without sign",
+    };
+    format!("{joined}{scaled}")
 }
 
 /// That the map is incomplete, if it is.
 pub(super) fn incomplete(map: &Map) -> Option<String> {
-    let (done, all) = (map.computed, map.grid.len());
+    let (done, all) = (map.computed, map.windows.len());
     (!map.is_complete())
         .then(|| format!("Incomplete: {done} of {all} windows were computed. The others are hatched."))
 }

@@ -16,7 +16,7 @@ use occlude_engine::graph::{Graph, TensorId};
 
 use super::{MultiplyAdds, Outputs, Scorer, Sink};
 use crate::error::{Error, Result};
-use crate::occlusion::{Grid, Occluder};
+use crate::occlusion::Occluder;
 use crate::settings::EngineChoice;
 use crate::tensor::TensorSpec;
 
@@ -64,15 +64,15 @@ pub struct WorkPlan {
     pub secs_in_full: f64,
 }
 
-/// The untouched input that was run last, with what was kept of it.
+/// The untouched inputs that were run last, with what was kept of them.
 struct Kept {
-    input: Vec<f32>,
+    inputs: Vec<Vec<f32>>,
     baseline: Arc<Baseline>,
 }
 
 /// Scores windows with the engine.
 pub struct EngineScorer {
-    spec: TensorSpec,
+    specs: Vec<TensorSpec>,
     names: Vec<String>,
     shapes: Vec<Vec<usize>>,
     runner: Runner,
@@ -86,29 +86,30 @@ pub struct EngineScorer {
 impl std::fmt::Debug for EngineScorer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EngineScorer")
-            .field("spec", &self.spec)
+            .field("specs", &self.specs)
             .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }
 
 impl EngineScorer {
-    /// Compiles a graph for inputs of this spec; `outputs` are the names of outputs or inner tensors to return.
+    /// Compiles a graph for inputs of these specs, in the graph's order; `outputs` are the names of outputs or inner tensors to return.
     ///
     /// # Errors
-    /// Argument: a name that no tensor has. Limit: memory that does not hold one window. Unsupported: more than one input, and what the engine says.
+    /// Argument: a name that no tensor has. Limit: memory that does not hold one window. Unsupported: another number of inputs, and what the engine says.
     pub fn new(
         mut graph: Graph,
-        spec: TensorSpec,
+        specs: Vec<TensorSpec>,
         outputs: &[String],
         options: EngineOptions,
     ) -> Result<Self> {
-        if graph.inputs.len() != 1 {
+        if graph.inputs.len() != specs.len() {
             let names: Vec<&str> = graph.inputs.iter().map(|id| graph.tensor(*id).name.as_str()).collect();
             return Err(Error::unsupported(format!(
-                "the model has {} inputs ({}), expected one",
+                "the model has {} inputs ({}), {} are given",
                 names.len(),
-                names.join(", ")
+                names.join(", "),
+                specs.len()
             )));
         }
         graph.outputs = outputs.iter().map(|name| tensor_of(&graph, name)).collect::<Result<_>>()?;
@@ -117,7 +118,7 @@ impl EngineScorer {
         let limit = usize::try_from(options.memory_limit).unwrap_or(usize::MAX);
         let schedule = Schedule::fit(&program, form_of(options), 0, options.threads, limit)?;
         Ok(EngineScorer {
-            spec,
+            specs,
             names: outputs.to_vec(),
             shapes,
             runner: Runner::new(program),
@@ -132,10 +133,10 @@ impl EngineScorer {
     ///
     /// # Errors
     /// Limit: memory that does not hold one window with these weights.
-    pub fn memory(&self, grid: Option<&Grid>) -> Result<MemoryPlan> {
+    pub fn memory(&self, occluder: Option<&Occluder>) -> Result<MemoryPlan> {
         let (program, form) = (self.runner.program(), form_of(self.options));
-        let tiles = match (form, grid) {
-            (Some(form), Some(grid)) => self.runner.work(form, &Windows(grid), &[]).weight_bytes,
+        let tiles = match (form, occluder) {
+            (Some(form), Some(occluder)) => self.runner.work(form, &Hidden(occluder), &[]).weight_bytes,
             _ => 0,
         };
         let schedule = self.schedule_beside(tiles)?;
@@ -148,12 +149,14 @@ impl EngineScorer {
         })
     }
 
-    /// What windows cost, from their boxes alone; up to `SAMPLE` of them, spread over the grid, stand for all.
-    pub fn work(&self, grid: &Grid) -> WorkPlan {
-        let total = grid.len();
+    /// What windows cost, from their boxes alone; up to `SAMPLE` of them, spread over all, stand for all. Windows that hide the same elements are run once.
+    pub fn work(&self, occluder: &Occluder) -> WorkPlan {
+        let runs = occluder.windows().runs();
+        let total = runs.len();
         let count = total.min(SAMPLE);
-        let windows: Vec<usize> = (0..count).map(|i| (2 * i + 1) * total / (2 * count)).collect();
-        let work = self.runner.work(form_of(self.options).unwrap_or(Form::Gather), &Windows(grid), &windows);
+        let windows: Vec<usize> = (0..count).map(|i| runs[(2 * i + 1) * total / (2 * count)]).collect();
+        let work =
+            self.runner.work(form_of(self.options).unwrap_or(Form::Gather), &Hidden(occluder), &windows);
         let rate = occlude_engine::plan::peak_rate(self.runner.program().isa());
         let secs =
             |windows: f64| (windows + work.full.peak_multiply_adds()) / (rate * self.options.threads as f64);
@@ -184,16 +187,18 @@ impl EngineScorer {
         self.runner.program().isa().name()
     }
 
-    /// The kept baseline of this input, run now if it is another one than last time.
-    fn baseline_of(&self, input: &[f32], form: Form) -> Result<Arc<Baseline>> {
+    /// The kept baseline of these inputs, run now if they are other ones than last time.
+    fn baseline_of(&self, inputs: &[&[f32]], form: Form) -> Result<Arc<Baseline>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kept) = kept.as_ref().filter(|kept| same_bits(&kept.input, input)) {
+        if let Some(kept) = kept.as_ref().filter(|kept| same_bits(&kept.inputs, inputs)) {
             return Ok(Arc::clone(&kept.baseline));
         }
         // Two baselines are never held at once.
         *kept = None;
-        let baseline = Arc::new(self.runner.baseline(form, &|_, _, buffer| buffer.copy_from_slice(input))?);
-        *kept = Some(Kept { input: input.to_vec(), baseline: Arc::clone(&baseline) });
+        let write = |_: usize, input: usize, buffer: &mut [f32]| buffer.copy_from_slice(inputs[input]);
+        let baseline = Arc::new(self.runner.baseline(form, &write)?);
+        let inputs = inputs.iter().map(|values| values.to_vec()).collect();
+        *kept = Some(Kept { inputs, baseline: Arc::clone(&baseline) });
         Ok(baseline)
     }
 
@@ -202,9 +207,11 @@ impl EngineScorer {
     }
 }
 
-/// NaN equals itself here: the question is whether it is the same input.
-fn same_bits(a: &[f32], b: &[f32]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+/// NaN equals itself here: the question is whether they are the same inputs.
+fn same_bits(a: &[Vec<f32>], b: &[&[f32]]) -> bool {
+    let same =
+        |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
 }
 
 fn form_of(options: EngineOptions) -> Option<Form> {
@@ -250,7 +257,7 @@ impl EngineScorer {
         let Some(form) = form_of(self.options) else { return Ok(()) };
         let hidden = Hidden(occluder);
         let schedule = self.schedule_beside(self.runner.work(form, &hidden, &[]).weight_bytes)?;
-        let baseline = self.baseline_of(occluder.input(), form)?;
+        let baseline = self.baseline_of(&occluder.untouched(), form)?;
         let done = self.runner.run_truncated(&baseline, &hidden, windows, drop_below, schedule, sink)?;
         self.done.fetch_add(done, Ordering::Relaxed);
         Ok(())
@@ -262,19 +269,20 @@ struct Hidden<'a>(&'a Occluder);
 
 impl Changes for Hidden<'_> {
     fn len(&self) -> usize {
-        Windows(self.0.grid()).len()
+        self.0.windows().len()
     }
-    fn region(&self, window: usize) -> Vec<Range<usize>> {
-        Windows(self.0.grid()).region(window)
+    fn region(&self, window: usize, input: usize) -> Option<Vec<Range<usize>>> {
+        let region = self.0.region(window, input)?;
+        Some(std::iter::once(0..1).chain(region).collect())
     }
-    fn write(&self, window: usize, values: &mut [f32]) {
-        self.0.write_hidden(window, values);
+    fn write(&self, window: usize, input: usize, values: &mut [f32]) {
+        self.0.write_hidden(window, input, values);
     }
 }
 
 impl Scorer for EngineScorer {
-    fn input(&self) -> &TensorSpec {
-        &self.spec
+    fn inputs(&self) -> &[TensorSpec] {
+        &self.specs
     }
     fn runtime(&self) -> String {
         let engine = match self.options.engine {
@@ -284,15 +292,15 @@ impl Scorer for EngineScorer {
         };
         format!("builtin, {engine}, {}", self.instruction_set())
     }
-    fn baseline(&self, input: &[f32]) -> Result<Outputs> {
+    fn baseline(&self, inputs: &[&[f32]]) -> Result<Outputs> {
         let is_first = self.kept.lock().unwrap_or_else(PoisonError::into_inner).is_none();
         let values = match form_of(self.options) {
             // The first input is the one whose windows come next; later ones are the self-check's, and run alone in full.
             Some(form) if is_first => {
-                let baseline = self.baseline_of(input, form)?;
+                let baseline = self.baseline_of(inputs, form)?;
                 baseline.outputs(self.runner.program()).into_iter().map(<[f32]>::to_vec).collect()
             }
-            _ => self.runner.run_one(&|_, _, buffer| buffer.copy_from_slice(input))?,
+            _ => self.runner.run_one(&|_, input, buffer| buffer.copy_from_slice(inputs[input]))?,
         };
         Ok(self.outputs(values))
     }
@@ -300,8 +308,9 @@ impl Scorer for EngineScorer {
         match form_of(self.options) {
             Some(_) => self.score_changes(occluder, windows, 0.0, sink)?,
             None => {
-                let write =
-                    |window: usize, _: usize, buffer: &mut [f32]| occluder.occlude_into(window, buffer);
+                let write = |window: usize, input: usize, buffer: &mut [f32]| {
+                    occluder.occlude_into(window, input, buffer);
+                };
                 self.runner.run(windows, self.schedule, &write, sink)?;
             }
         }
@@ -327,17 +336,4 @@ impl Scorer for EngineScorer {
         let full = self.runner.program().full_multiply_adds();
         Some(MultiplyAdds { done: self.done.load(Ordering::Relaxed), full_run: full })
     }
-}
-
-/// The places of windows, without what stands in them.
-struct Windows<'a>(&'a Grid);
-
-impl Changes for Windows<'_> {
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-    fn region(&self, window: usize) -> Vec<Range<usize>> {
-        std::iter::once(0..1).chain(self.0.window_in_input(window)).collect()
-    }
-    fn write(&self, _: usize, _: &mut [f32]) {}
 }

@@ -41,25 +41,26 @@ impl OrtModel {
         Ok(OrtModel { path: model.to_path_buf(), library: library.to_path_buf(), threads })
     }
 
-    /// A scorer for inputs of this spec that returns these tensors (outputs or inner tensors by name).
+    /// A scorer for inputs of these specs, in the model's order, that returns these tensors (outputs or inner tensors by name).
     ///
     /// # Errors
-    /// Model or Unsupported: what ONNX Runtime says; an input that is no float; more than one input.
-    pub fn scorer(&self, spec: &TensorSpec, requests: &[String]) -> Result<Arc<dyn Scorer + Send + Sync>> {
+    /// Model or Unsupported: what ONNX Runtime says; an input that is no float; another number of inputs.
+    pub fn scorer(&self, specs: &[TensorSpec], requests: &[String]) -> Result<Arc<dyn Scorer + Send + Sync>> {
         let session = self.session(requests)?;
-        if session.inputs().len() != 1 {
+        if session.inputs().len() != specs.len() {
             let names: Vec<&str> = session.inputs().iter().map(|i| i.name()).collect();
             return Err(Error::unsupported(format!(
-                "the model has {} inputs ({}), expected one",
+                "the model has {} inputs ({}), {} are given",
                 names.len(),
-                names.join(", ")
+                names.join(", "),
+                specs.len()
             )));
         }
-        let runs = Runs::new(session, self.path.clone(), requests.to_vec(), spec.shape.clone())?;
+        let runs = Runs::new(session, self.path.clone(), requests.to_vec(), specs)?;
         let batch = runs.fixed_batch().unwrap_or(BATCH);
         let runtime = format!("onnxruntime {}, full", version(&self.library));
-        let run = move |inputs: &[f32], count: usize| runs.run(inputs, count);
-        Ok(Arc::new(BatchScorer::new(spec.clone(), batch, runtime, run)))
+        let run = move |inputs: &[&[f32]], count: usize| runs.run(inputs, count);
+        Ok(Arc::new(BatchScorer::new(specs.to_vec(), batch, runtime, run)))
     }
 
     fn session(&self, requests: &[String]) -> Result<Session> {

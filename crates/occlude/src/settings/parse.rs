@@ -24,6 +24,11 @@ pub(super) fn sizes(name: &str, value: &str) -> Result<Vec<usize>> {
         })
 }
 
+/// `16`, or several separated by commas: `16,32x24`
+pub(super) fn several_sizes(name: &str, value: &str) -> Result<Vec<Vec<usize>>> {
+    value.split(',').map(|part| sizes(name, part)).collect()
+}
+
 pub(super) fn whole(name: &str, value: &str) -> Result<u64> {
     value.parse().map_err(|_| Error::argument(format!("{name} \"{value}\" is not a whole number from 0")))
 }
@@ -81,11 +86,22 @@ pub(super) fn fill(value: &str) -> Result<Fill> {
         ("noise", 4),
         ("min", 5),
         ("background", 6),
+        ("overall-mean", 7),
+        ("overall-patch-mean", 8),
     ];
-    let fills =
-        [Fill::Zero, Fill::Mean, Fill::PatchMean, Fill::Blur, Fill::Noise, Fill::Min, Fill::Background];
+    let fills = [
+        Fill::Zero,
+        Fill::Mean,
+        Fill::PatchMean,
+        Fill::Blur,
+        Fill::Noise,
+        Fill::Min,
+        Fill::Background,
+        Fill::OverallMean,
+        Fill::OverallPatchMean,
+    ];
     choice("fill", &low, &named).map(|i| fills[i].clone()).map_err(|e| {
-        let names = "zero, mean, patch-mean, blur, noise, min, background, a number or one per channel (0.5,0.5,0.5), rgb:r,g,b, image:FILE";
+        let names = "zero, mean, patch-mean, overall-mean, overall-patch-mean, blur, noise, min, background, a number or one per channel (0.5,0.5,0.5), rgb:r,g,b, image:FILE";
         let near = e.hint().and_then(|h| h.split_once("? ")).map_or(String::new(), |(near, _)| format!("{near}? "));
         Error::argument(format!("fill \"{value}\" is not known")).with_hint(format!("{near}fill is one of {names}"))
     })

@@ -5,7 +5,9 @@
 use std::path::Path;
 
 use occlude::occlusion::{axis_name, sizes_text};
-use occlude::{AxisRole, Direction, Grid, Input, Map, MapTarget, Model, ScoreKind, Settings, Written};
+use occlude::{
+    AxisRole, Direction, Grid, Input, Map, MapTarget, Model, ScoreKind, Settings, Windows, Written,
+};
 use serde_json::json;
 
 use crate::Printer;
@@ -38,28 +40,32 @@ pub(in crate::commands) fn input(path: &Path, input: &Input, printer: &Printer) 
 
 /// What will be hidden; defaults are said with the flags that change them.
 pub(in crate::commands) fn plan(
-    grid: &Grid,
+    hidden: &Windows,
     input: &Input,
     settings: &Settings,
     given: &[(&'static str, &str)],
     printer: &Printer,
 ) {
-    let sizes =
-        |of: fn(&occlude::GridAxis) -> usize| sizes_text(&grid.axes.iter().map(of).collect::<Vec<_>>());
+    let sizes = |of: fn(&occlude::GridAxis) -> usize| {
+        let of_grid = |grid: &Grid| sizes_text(&grid.axes.iter().map(of).collect::<Vec<_>>());
+        hidden.grids().iter().map(of_grid).collect::<Vec<_>>().join(", ")
+    };
     // The score does not matter for the text of the fill.
-    let arguments = settings.arguments(&input.spec.spatial(), ScoreKind::Raw);
+    let arguments = settings.arguments(&input.spec, ScoreKind::Raw);
     let fill = arguments.iter().find(|(name, _)| name == "fill").map_or("", |(_, value)| value.as_str());
+    let preset = settings.preset.map_or(String::new(), |preset| format!("{} · ", preset.name()));
+    let has_preset = settings.preset.is_some();
     let silent: Vec<String> = ["window", "stride", "fill"]
         .iter()
-        .filter(|name| !given.iter().any(|(given, _)| given == *name))
+        .filter(|name| !has_preset && !given.iter().any(|(given, _)| given == *name))
         .map(|name| format!("--{name}"))
         .collect();
     let change = if silent.is_empty() { String::new() } else { format!(" ({} to change)", silent.join(" ")) };
     printer.say(
         "plan",
         &format!(
-            "{} ({}) · window {}, stride {} · fill {fill}{change}",
-            windows(grid.len()),
+            "{preset}{} ({}) · window {}, stride {} · fill {fill}{change}",
+            windows(hidden.len()),
             sizes(|a| a.starts.len()),
             sizes(|a| a.window),
             sizes(|a| a.stride)
@@ -73,7 +79,7 @@ pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
         printer.warn(&format!(
             "interrupted: {} of {} windows; the map is marked incomplete",
             map.computed,
-            map.grid.len()
+            map.windows.len()
         ));
     }
     let times = &map.provenance.timings;
@@ -83,7 +89,7 @@ pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
         &format!(
             "{} of {} · {} ({rate:.0}/s, {})",
             map.computed,
-            map.grid.len(),
+            map.windows.len(),
             seconds(times.windows_secs),
             map.provenance.runtime
         ),
@@ -168,11 +174,14 @@ fn target_text(target: &MapTarget) -> String {
 pub(in crate::commands) fn place(map: &Map, window: usize) -> String {
     let range = |r: &std::ops::Range<f64>| format!("{:.0}-{:.0}", r.start, r.end);
     let (ranges, rank) = (map.window_in_source(window), map.input.spatial().len());
-    let index = map.grid.unravel(window);
-    let channels = map.grid.axes.iter().zip(index).find(|(axis, _)| axis.role == AxisRole::Channel);
-    let channels = channels.map_or(String::new(), |(axis, i)| match (axis.starts[i], axis.ends[i]) {
-        (start, end) if end - start == 1 => format!("channel {start} of "),
-        (start, end) => format!("channels {start}-{} of ", end - 1),
+    let axes = &map.windows.grids()[0].axes;
+    let channels = axes.iter().find(|axis| axis.role == AxisRole::Channel);
+    let bounds = map.windows.bounds(window);
+    let channels = channels.map_or(String::new(), |axis| {
+        match (bounds[axis.tensor_axis].start, bounds[axis.tensor_axis].end) {
+            (start, end) if end - start == 1 => format!("channel {start} of "),
+            (start, end) => format!("channels {start}-{} of ", end - 1),
+        }
     });
     let place = match &ranges[..] {
         [y, x] => format!("x {} y {} {}", range(x), range(y), map.geometry.unit),
@@ -208,7 +217,7 @@ pub(super) fn summary(map: &Map, path: &Path) -> serde_json::Value {
         "schema": "occlude.map-summary/1",
         "input": path.display().to_string(),
         "complete": map.is_complete(),
-        "windows": map.grid.len(),
+        "windows": map.windows.len(),
         "computed": map.computed,
         "targets": map.targets.iter().enumerate().map(target).collect::<Vec<_>>(),
         "check": map.check,

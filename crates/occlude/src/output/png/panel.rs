@@ -11,6 +11,7 @@ use super::plane::Plane;
 use super::text::Faces;
 use super::{INK, SOFT};
 use crate::colour::{self, Scale};
+use crate::map::View;
 use crate::output::words;
 
 /// Paper and ink of what was not computed.
@@ -30,15 +31,15 @@ pub(super) fn part_of(area: Area, edges: [f64; 4]) -> Area {
 pub(super) fn cells(
     canvas: &mut Canvas,
     area: Area,
-    map: &crate::map::Map,
+    view: &View,
     plane: &Plane,
     values: &[f32],
     scale: &Scale,
 ) {
     canvas.fill(area, super::GROUND);
-    for cell in plane.cells(map) {
+    for cell in plane.cells(view) {
         let part = part_of(area, cell.edges);
-        match scale.colour(values[cell.window]) {
+        match scale.colour(values[cell.cell]) {
             Some(colour) => canvas.fill(part, colour),
             None => canvas.hatch(part, MISSING[0], MISSING[1]),
         }
@@ -50,13 +51,13 @@ pub(super) fn overlay(
     canvas: &mut Canvas,
     area: Area,
     picture: &RgbImage,
-    (map, plane, values): (&crate::map::Map, &Plane, &[f32]),
+    (view, plane, values): (&View, &Plane, &[f32]),
     scale: &Scale,
 ) {
     canvas.picture(picture, area, greyed);
-    for cell in plane.cells(map) {
+    for cell in plane.cells(view) {
         let part = part_of(area, cell.edges);
-        let value = values[cell.window];
+        let value = values[cell.cell];
         match scale.colour(value) {
             Some(colour) => {
                 let strength = (1.7 * scale.position(value).abs() - 0.08).clamp(0.0, 1.0);

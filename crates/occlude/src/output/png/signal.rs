@@ -9,7 +9,7 @@ use super::plane::Plane;
 use super::text::Faces;
 use super::{GROUND, INK, LINE, SOFT};
 use crate::colour::Scale;
-use crate::map::Map;
+use crate::map::View;
 use crate::output::words;
 
 /// Draws bars, zero line, scale to the left and positions below.
@@ -17,7 +17,7 @@ pub(super) fn bars(
     canvas: &mut Canvas,
     area: Area,
     faces: &Faces,
-    (map, plane, values): (&Map, &Plane, &[f32]),
+    (view, plane, values): (&View, &Plane, &[f32]),
     scale: &Scale,
 ) {
     canvas.fill(area, GROUND);
@@ -30,9 +30,9 @@ pub(super) fn bars(
         canvas.fill(Area::new(area.x, y, area.width, 1), LINE);
         canvas.text_left_of(&faces.regular, 19.0, area.x - 10, y + 7, INK, &words::tick(mark));
     }
-    for cell in plane.cells(map) {
+    for cell in plane.cells(view) {
         let column = part_of(area, cell.edges);
-        let value = values[cell.window];
+        let value = values[cell.cell];
         match scale.colour(value) {
             Some(colour) => {
                 let y = height_at(scale.position(value));
@@ -46,7 +46,7 @@ pub(super) fn bars(
         }
     }
     canvas.fill(Area::new(area.x, zero, area.width, 1), INK);
-    let (length, _) = plane.extent(map);
+    let (length, _) = plane.extent(view);
     let step = position_step(length);
     for position in (0..=length).step_by(step) {
         let x = area.x + (position as f64 / length as f64 * f64::from(area.width)).round() as i32;

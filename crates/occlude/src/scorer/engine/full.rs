@@ -51,18 +51,19 @@ impl EngineScorer {
 }
 
 impl Scorer for FullRuns<'_> {
-    fn input(&self) -> &TensorSpec {
-        &self.scorer.spec
+    fn inputs(&self) -> &[TensorSpec] {
+        &self.scorer.specs
     }
     fn runtime(&self) -> String {
         format!("builtin, full, {}", self.scorer.instruction_set())
     }
-    fn baseline(&self, input: &[f32]) -> Result<Outputs> {
-        let values = self.scorer.runner.run_one(&|_, _, buffer| buffer.copy_from_slice(input))?;
+    fn baseline(&self, inputs: &[&[f32]]) -> Result<Outputs> {
+        let values = self.scorer.runner.run_one(&|_, input, buffer| buffer.copy_from_slice(inputs[input]))?;
         Ok(self.scorer.outputs(values))
     }
     fn score(&self, occluder: &Occluder, windows: &[usize], sink: &mut Sink<'_>) -> Result<()> {
-        let write = |window: usize, _: usize, buffer: &mut [f32]| occluder.occlude_into(window, buffer);
+        let write =
+            |window: usize, input: usize, buffer: &mut [f32]| occluder.occlude_into(window, input, buffer);
         Ok(self.scorer.runner.run(windows, self.schedule, &write, sink)?)
     }
 }

@@ -14,44 +14,60 @@ use half::{bf16, f16};
 use super::super::Outputs;
 use super::first_line;
 use crate::error::{Error, Result};
+use crate::tensor::TensorSpec;
+
+/// One input of the session.
+struct Port {
+    name: String,
+    /// Shape of one example without the batch axis.
+    shape: Vec<usize>,
+    element: TensorElementType,
+}
 
 /// A session with what is asked of it.
 pub(super) struct Runs {
     session: Mutex<Session>,
     model: PathBuf,
     requests: Vec<String>,
-    shape: Vec<usize>,
-    element: TensorElementType,
+    ports: Vec<Port>,
     fixed: Option<usize>,
     /// Batches have failed: one example at a time.
     loops: AtomicBool,
 }
 
 impl Runs {
-    /// `shape` is that of one example without the batch axis.
+    /// The inputs' specs in the session's order.
     pub(super) fn new(
         session: Session,
         model: PathBuf,
         requests: Vec<String>,
-        shape: Vec<usize>,
+        specs: &[TensorSpec],
     ) -> Result<Runs> {
-        let (element, fixed) = match session.inputs().first().map(|input| input.dtype()) {
-            Some(ValueType::Tensor { ty, shape, .. }) if is_float(*ty) => {
-                (*ty, shape.first().and_then(|&d| usize::try_from(d).ok()).filter(|d| *d > 0))
+        let (mut ports, mut fixed) = (Vec::new(), None);
+        for (input, spec) in session.inputs().iter().zip(specs) {
+            match input.dtype() {
+                ValueType::Tensor { ty, shape, .. } if is_float(*ty) => {
+                    let batch = shape.first().and_then(|&d| usize::try_from(d).ok()).filter(|d| *d > 0);
+                    fixed = fixed.or(batch);
+                    ports.push(Port {
+                        name: input.name().to_string(),
+                        shape: spec.shape.clone(),
+                        element: *ty,
+                    });
+                }
+                other => {
+                    return Err(Error::unsupported(format!(
+                        "the model's input \"{}\" is {other}, expected a tensor of floats",
+                        input.name()
+                    )));
+                }
             }
-            other => {
-                let found = other.map_or("missing".to_string(), ToString::to_string);
-                return Err(Error::unsupported(format!(
-                    "the model's input is {found}, expected a tensor of floats"
-                )));
-            }
-        };
+        }
         Ok(Runs {
             session: Mutex::new(session),
             model,
             requests,
-            shape,
-            element,
+            ports,
             fixed,
             loops: AtomicBool::new(false),
         })
@@ -63,55 +79,40 @@ impl Runs {
     }
 
     /// Runs `count` examples.
-    pub(super) fn run(&self, inputs: &[f32], count: usize) -> Result<Outputs> {
+    pub(super) fn run(&self, inputs: &[&[f32]], count: usize) -> Result<Outputs> {
         let may_fail = self.fixed.is_none() && count > 1 && !self.loops.load(Ordering::Relaxed);
         let batch = self.fixed.unwrap_or(if may_fail { count } else { 1 });
-        match self.run_batches(inputs, batch) {
+        match self.run_batches(inputs, count, batch) {
             Err(_) if may_fail => {
                 self.loops.store(true, Ordering::Relaxed);
-                self.run_batches(inputs, 1)
+                self.run_batches(inputs, count, 1)
             }
             result => result,
         }
     }
 
-    fn run_batches(&self, inputs: &[f32], batch: usize) -> Result<Outputs> {
+    fn run_batches(&self, inputs: &[&[f32]], count: usize, batch: usize) -> Result<Outputs> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = |e: ::ort::Error| {
             Error::model(format!("ONNX Runtime could not run {}: {}", self.model.display(), first_line(&e)))
         };
-        let length: usize = self.shape.iter().product();
         let mut outputs = Outputs::default();
-        for group in inputs.chunks(batch * length) {
-            let used = group.len() / length;
-            let mut filled = group.to_vec();
-            while filled.len() < batch * length {
-                filled.extend_from_slice(&group[(used - 1) * length..]);
+        for first in (0..count).step_by(batch) {
+            let used = batch.min(count - first);
+            let mut given: Vec<(String, SessionInputValue)> = Vec::new();
+            for (port, values) in self.ports.iter().zip(inputs) {
+                let length: usize = port.shape.iter().product();
+                let mut filled = values[first * length..(first + used) * length].to_vec();
+                while filled.len() < batch * length {
+                    filled.extend_from_slice(&values[(first + used - 1) * length..(first + used) * length]);
+                }
+                let value = port.tensor(filled, batch).map_err(refused)?;
+                given.push((port.name.clone(), SessionInputValue::from(value)));
             }
-            let input = self.tensor(filled, batch).map_err(refused)?;
-            let results = session.run([SessionInputValue::from(input)]).map_err(refused)?;
+            let results = session.run(given).map_err(refused)?;
             self.append(&mut outputs, &results, batch, used)?;
         }
         Ok(outputs)
-    }
-
-    fn tensor(&self, values: Vec<f32>, batch: usize) -> ::ort::Result<DynValue> {
-        let mut shape = vec![batch];
-        shape.extend(&self.shape);
-        Ok(match self.element {
-            TensorElementType::Float16 => {
-                Tensor::from_array((shape, values.into_iter().map(f16::from_f32).collect::<Vec<_>>()))?
-                    .into_dyn()
-            }
-            TensorElementType::Bfloat16 => {
-                Tensor::from_array((shape, values.into_iter().map(bf16::from_f32).collect::<Vec<_>>()))?
-                    .into_dyn()
-            }
-            TensorElementType::Float64 => {
-                Tensor::from_array((shape, values.into_iter().map(f64::from).collect::<Vec<_>>()))?.into_dyn()
-            }
-            _ => Tensor::from_array((shape, values))?.into_dyn(),
-        })
     }
 
     fn append(
@@ -148,6 +149,27 @@ impl Runs {
             outputs.values[place].extend_from_slice(&values[..one * used]);
         }
         Ok(())
+    }
+}
+
+impl Port {
+    fn tensor(&self, values: Vec<f32>, batch: usize) -> ::ort::Result<DynValue> {
+        let mut shape = vec![batch];
+        shape.extend(&self.shape);
+        Ok(match self.element {
+            TensorElementType::Float16 => {
+                Tensor::from_array((shape, values.into_iter().map(f16::from_f32).collect::<Vec<_>>()))?
+                    .into_dyn()
+            }
+            TensorElementType::Bfloat16 => {
+                Tensor::from_array((shape, values.into_iter().map(bf16::from_f32).collect::<Vec<_>>()))?
+                    .into_dyn()
+            }
+            TensorElementType::Float64 => {
+                Tensor::from_array((shape, values.into_iter().map(f64::from).collect::<Vec<_>>()))?.into_dyn()
+            }
+            _ => Tensor::from_array((shape, values))?.into_dyn(),
+        })
     }
 }
 

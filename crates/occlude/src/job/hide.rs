@@ -1,0 +1,121 @@
+//! From settings and an input to what a run hides: the windows, and the occluder that writes them.
+//!
+//! In: [`Settings`], an [`Input`] with the other inputs of the model beside it. Out: [`Windows`] and an [`Occluder`] in the order of the model's inputs. No model is run here.
+
+use crate::error::{Error, Result};
+use crate::input::Input;
+use crate::occlusion::{FillContext, FillValues, Grid, OccludedInput, Occluder, ReadImage, Windows};
+use crate::settings::Settings;
+use crate::tensor::{TensorSpec, shape_text};
+
+/// The windows that these settings lay over an input.
+///
+/// # Errors
+/// Argument: sizes, steps or a region that do not fit the input.
+pub(crate) fn windows(settings: &Settings, input: &Input) -> Result<Windows> {
+    let sizes = settings.windows_for(&input.spec)?;
+    let strides = settings.strides_for(&sizes, &input.spec)?;
+    let mut grids: Vec<Grid> = sizes
+        .iter()
+        .zip(&strides)
+        .map(|(window, stride)| {
+            Grid::new(&input.spec, window, stride, settings.border, settings.roi.as_deref())
+        })
+        .collect::<Result<_>>()?;
+    let roles = |grid: &Grid| grid.axes.iter().map(|axis| axis.role).collect::<Vec<_>>();
+    if grids.iter().any(|grid| roles(grid) != roles(&grids[0])) {
+        return Err(Error::argument("some windows have their own size along the channels, others do not")
+            .with_hint("give all of them one, or none: 1x16x16,1x32x32"));
+    }
+    Ok(match grids.len() {
+        1 => Windows::Grid(grids.remove(0)),
+        _ => Windows::Scales(grids),
+    })
+}
+
+/// The occluder of these inputs, in the order of `specs`; `seed` draws the noise.
+///
+/// # Errors
+/// Argument: an input that the model does not have or that is missing, settings that do not fit. File: a fill that is a picture which cannot be read.
+pub(crate) fn occluder(
+    settings: &Settings,
+    specs: &[TensorSpec],
+    input: &Input,
+    seed: u64,
+    read_image: Option<&ReadImage<'_>>,
+) -> Result<Occluder> {
+    let windows = windows(settings, input)?;
+    let mut inputs = Vec::with_capacity(specs.len());
+    let mut lead = None;
+    for spec in specs {
+        let (values, is_hidden) = if spec.name == input.spec.name {
+            lead = Some(inputs.len());
+            (&input.values, true)
+        } else {
+            let beside =
+                input.beside.iter().find(|beside| beside.spec.name == spec.name).ok_or_else(|| {
+                    Error::argument(format!("the model's input {spec} is not given"))
+                        .with_hint(format!("--with {}=FILE gives it", spec.name))
+                })?;
+            (&beside.values, beside.is_hidden)
+        };
+        if values.len() != spec.len() {
+            return Err(Error::argument(format!(
+                "the input \"{}\" has {} values, the model was prepared for {spec}",
+                spec.name,
+                values.len()
+            )));
+        }
+        if is_hidden && spec.spatial() != input.spec.spatial() {
+            return Err(Error::argument(format!(
+                "windows cannot hide {spec} together with {}: their places are {} and {}",
+                input.spec,
+                shape_text(&spec.spatial()),
+                shape_text(&input.spec.spatial())
+            ))
+            .with_hint("inputs of different sizes are hidden one at a time"));
+        }
+        let fill = is_hidden.then(|| fill(settings, input, spec, values, &windows, seed, read_image));
+        inputs.push(OccludedInput { spec: spec.clone(), values: values.clone(), fill: fill.transpose()? });
+    }
+    let lead = lead.filter(|&lead| specs[lead] == input.spec).ok_or_else(|| {
+        let wanted: Vec<String> = specs.iter().map(TensorSpec::to_string).collect();
+        Error::argument(format!(
+            "the input is {}, the model was prepared for {}",
+            input.spec,
+            wanted.join(" and ")
+        ))
+    })?;
+    let has_own_channels = windows.grids()[0].axes.len() > input.spec.spatial().len();
+    if has_own_channels && inputs.iter().filter(|input| input.fill.is_some()).count() > 1 {
+        return Err(Error::argument(
+            "windows that hide some channels only cannot hide several inputs together",
+        )
+        .with_hint("leave out the size along the channels, or hide one input at a time"));
+    }
+    Ok(Occluder::of_inputs(inputs, lead, windows))
+}
+
+fn fill(
+    settings: &Settings,
+    input: &Input,
+    spec: &TensorSpec,
+    values: &[f32],
+    windows: &Windows,
+    seed: u64,
+    read_image: Option<&ReadImage<'_>>,
+) -> Result<FillValues> {
+    let colour = |rgb: [f32; 3]| input.tensor_colour(rgb).unwrap_or_default();
+    let is_lead = spec.name == input.spec.name;
+    let is_picture = is_lead && input.preprocess.is_some();
+    let rank = spec.spatial().len();
+    let axes = &windows.grids()[0].axes;
+    let window: Vec<usize> = axes[axes.len() - rank..].iter().map(|axis| axis.window).collect();
+    let context = FillContext {
+        window: &window,
+        seed,
+        rgb_to_tensor: is_picture.then_some(&colour as &dyn Fn([f32; 3]) -> Vec<f32>),
+        read_image: read_image.filter(|_| is_lead),
+    };
+    settings.fill.resolve(values, spec, &context)
+}

@@ -1,0 +1,212 @@
+//! A map as its definition says it is to be read: the numbers that are drawn and written, and the cells that they stand on.
+//!
+//! In: a [`Map`]: scores per window. Out: a [`View`]: numbers on a grid of cells, which are the windows themselves or single elements of the input. The choices are in `definition`, the
+//! sums in `aggregate` and `upsample`. The map itself is never changed.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::Map;
+use super::aggregate::Spread;
+use super::definition::{Aggregate, Definition, Normalize, Uncovered, Upsample, Value};
+use super::upsample::upsample;
+use crate::occlusion::{Border, Grid, GridAxis, Windows};
+use crate::score::argmax;
+
+/// What a cell of a view is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cells {
+    /// A window, with its number.
+    Windows,
+    /// One element of the input (all its channels, where windows hide channels together).
+    Elements,
+}
+
+/// Numbers on cells.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    /// The map that is seen.
+    pub map: &'a Map,
+    /// Where the cells are.
+    pub grid: Cow<'a, Grid>,
+    /// What they are.
+    pub cells: Cells,
+    /// `[T, grid...]`; NaN = not computed or not covered.
+    pub values: Cow<'a, [f32]>,
+    /// The most probable class per cell, -1 = not computed; for windows as the model said, for elements the class with the greatest number where all classes are targets.
+    pub most_probable: Option<Cow<'a, [i32]>>,
+}
+
+impl Map {
+    /// The map as its definition says.
+    pub fn view(&self) -> View<'_> {
+        self.view_of(self.definition)
+    }
+
+    /// The map as it is drawn: as its definition says, but always of sensitivities, so that red is evidence for the target in every picture.
+    pub fn drawn(&self) -> View<'_> {
+        self.view_of(Definition { value: Value::Sensitivity, ..self.definition })
+    }
+
+    fn view_of(&self, how: Definition) -> View<'_> {
+        let plain = self
+            .windows
+            .grid()
+            .filter(|_| how.aggregate == Aggregate::Cells && how.upsample == Upsample::None);
+        if let Some(grid) = plain {
+            let values = if how.is_plain() {
+                Cow::Borrowed(&self.sensitivity[..])
+            } else {
+                Cow::Owned(self.normalized(how, self.values_of_windows(how.value)))
+            };
+            return View {
+                map: self,
+                grid: Cow::Borrowed(grid),
+                cells: Cells::Windows,
+                values,
+                most_probable: self.most_probable.as_ref().map(|m| Cow::Borrowed(&m.windows[..])),
+            };
+        }
+        let grid = elements(&self.windows);
+        let values =
+            if how.upsample == Upsample::None { self.spread(how, &grid) } else { self.enlarged(how, &grid) };
+        let values = self.normalized(how, values);
+        let most_probable = self.most_probable_of(&values, grid.len()).map(Cow::Owned);
+        View {
+            map: self,
+            grid: Cow::Owned(grid),
+            cells: Cells::Elements,
+            values: Cow::Owned(values),
+            most_probable,
+        }
+    }
+
+    /// `[T, windows]`: what is written down for each window.
+    fn values_of_windows(&self, value: Value) -> Vec<f32> {
+        if value == Value::Sensitivity {
+            return self.sensitivity.clone();
+        }
+        let count = self.windows.len();
+        let of = |(i, &score): (usize, &f32)| value.of(self.targets[i / count.max(1)].baseline, score);
+        self.scores.iter().enumerate().map(of).collect()
+    }
+
+    /// `[T, elements]`: windows joined where they cover an element.
+    fn spread(&self, how: Definition, grid: &Grid) -> Vec<f32> {
+        let values = self.values_of_windows(how.value);
+        let regions: Vec<Range<usize>> = grid.axes.iter().map(|axis| axis.region.clone()).collect();
+        // Several sizes have no common nominal window.
+        let nominal: usize = self.windows.grid().map_or(1, |g| g.axes.iter().map(|a| a.window).product());
+        // Windows that are no grid of their own have no cells to stay on.
+        let aggregate = if how.aggregate == Aggregate::Cells { Aggregate::Mean } else { how.aggregate };
+        let mut all = Vec::with_capacity(self.targets.len() * grid.len());
+        for of_target in values.chunks_exact(self.windows.len().max(1)) {
+            let mut spread = Spread::new(&regions);
+            for (window, &value) in of_target.iter().enumerate().filter(|(_, value)| !value.is_nan()) {
+                let bounds = self.windows.bounds(window);
+                let bounds: Vec<Range<usize>> =
+                    grid.axes.iter().map(|axis| bounds[axis.tensor_axis].clone()).collect();
+                if aggregate == Aggregate::Gaussian {
+                    let sizes: Vec<usize> = bounds.iter().map(Range::len).collect();
+                    spread.add_weighted(&bounds, f64::from(value), &importance(&sizes));
+                } else {
+                    spread.add(&bounds, f64::from(value));
+                }
+            }
+            all.extend(spread.finish(aggregate, nominal as f64));
+        }
+        all
+    }
+
+    /// `[T, elements]`: cells enlarged to the elements that were asked for.
+    fn enlarged(&self, how: Definition, grid: &Grid) -> Vec<f32> {
+        let (shape, wanted) = (self.windows.shape(), grid.shape());
+        let values = self.values_of_windows(how.value);
+        values
+            .chunks_exact(self.windows.len().max(1))
+            .flat_map(|of_target| upsample(of_target, &shape, &wanted, how.upsample))
+            .collect()
+    }
+
+    fn normalized(&self, how: Definition, mut values: Vec<f32>) -> Vec<f32> {
+        if how.uncovered == Uncovered::Zero && self.is_complete() {
+            values.iter_mut().filter(|v| v.is_nan()).for_each(|v| *v = 0.0);
+        }
+        let of_target = (values.len() / self.targets.len().max(1)).max(1);
+        for values in values.chunks_exact_mut(of_target) {
+            match how.normalize {
+                Normalize::None => {}
+                Normalize::Abs => values.iter_mut().for_each(|v| *v = v.abs()),
+                Normalize::MaxAbs => {
+                    let most = values.iter().filter(|v| !v.is_nan()).fold(0.0f32, |m, v| m.max(v.abs()));
+                    if most > 0.0 {
+                        values.iter_mut().for_each(|v| *v = (*v / most).clamp(-1.0, 1.0));
+                    }
+                }
+            }
+        }
+        values
+    }
+
+    /// The class with the greatest number per element, where every class is a target.
+    fn most_probable_of(&self, values: &[f32], count: usize) -> Option<Vec<i32>> {
+        self.most_probable.as_ref()?;
+        let is_all = self.targets.iter().enumerate().all(|(i, target)| target.class == Some(i));
+        if !is_all || self.targets.len() < 2 {
+            return None;
+        }
+        let class = |element: usize| {
+            let of: Vec<f32> = (0..self.targets.len()).map(|t| values[t * count + element]).collect();
+            if of.iter().any(|v| v.is_nan()) { -1 } else { argmax(&of) as i32 }
+        };
+        Some((0..count).map(class).collect())
+    }
+}
+
+impl View<'_> {
+    /// `[grid...]` of one target.
+    ///
+    /// # Panics
+    /// If there is no such target.
+    pub fn of(&self, target: usize) -> &[f32] {
+        &self.values[target * self.grid.len()..(target + 1) * self.grid.len()]
+    }
+    /// `[T, grid...]`, the first axis left out for one target.
+    pub fn shape(&self) -> Vec<usize> {
+        let mut shape = self.grid.shape();
+        if self.map.targets.len() != 1 {
+            shape.insert(0, self.map.targets.len());
+        }
+        shape
+    }
+}
+
+/// The elements that windows were asked to say something about, as a grid of windows of one element.
+fn elements(windows: &Windows) -> Grid {
+    let first = &windows.grids()[0];
+    let axis = |axis: &GridAxis| GridAxis {
+        window: 1,
+        stride: 1,
+        starts: axis.region.clone().collect(),
+        ends: axis.region.clone().map(|i| i + 1).collect(),
+        ..axis.clone()
+    };
+    Grid {
+        axes: first.axes.iter().map(axis).collect(),
+        border: Border::Drop,
+        input_shape: first.input_shape.clone(),
+    }
+}
+
+/// Gaussian weights of the elements of a window, row-major: sigma is an eighth of its size, nothing below 1/1000 (`compute_importance_map` of MONAI 1.6.1).
+fn importance(sizes: &[usize]) -> Vec<f32> {
+    let mut weights = vec![1.0f64];
+    for &size in sizes {
+        let (middle, sigma) = ((size as f64 - 1.0) / 2.0, 0.125 * size as f64);
+        let line: Vec<f64> =
+            (0..size).map(|i| (-(i as f64 - middle).powi(2) / (2.0 * sigma * sigma)).exp()).collect();
+        weights = weights.iter().flat_map(|w| line.iter().map(move |l| w * l)).collect();
+    }
+    let least = weights.iter().copied().fold(f64::INFINITY, f64::min).max(1e-3);
+    weights.into_iter().map(|w| w.max(least) as f32).collect()
+}
