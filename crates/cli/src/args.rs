@@ -178,7 +178,10 @@ pub(crate) struct WhatFlags {
     /// Step between windows, like window [default: half the window]
     #[arg(long, value_name = "STEP", allow_hyphen_values = true)]
     stride: Option<String>,
-    /// Where the stride does not fit: shift (last window moved in), clip, drop, center; and the peers' margin, cell, dense, overhang [default: shift]
+    /// What is hidden of each window: box, ellipse, gaussian (less towards the edge) [default: box]
+    #[arg(long, value_name = "SHAPE")]
+    shape: Option<String>,
+    /// Where the stride does not fit: shift (last window moved in), clip, drop, center; and the peers' lag, margin, cell, dense, overhang [default: shift]
     #[arg(long, value_name = "RULE")]
     border: Option<String>,
     /// What windows do with channels: joint (all at once), each (one at a time), axis (stepped over like places) [default: joint]
@@ -289,6 +292,7 @@ pub(crate) fn given_what(what: &WhatFlags) -> Vec<(&'static str, &str)> {
         ("preset", &what.preset),
         ("window", &what.window),
         ("stride", &what.stride),
+        ("shape", &what.shape),
         ("border", &what.border),
         ("channels", &what.channels),
         ("padded", &what.padded),

@@ -32,7 +32,7 @@ pub use map::{
 pub use model::{Facts, Model, NodeFact, Occlusion, RunPlan, Sizes, TensorFact};
 pub use model_folder::{Configuration, Labels, ModelFolder};
 pub use occlusion::{
-    AxisRole, Border, Fill, FillValues, Grid, GridAxis, OccludedInput, Occluder, ReadImage, Windows,
+    AxisRole, Border, Fill, FillValues, Grid, GridAxis, OccludedInput, Occluder, ReadImage, Shape, Windows,
 };
 pub use output::{Format, OutputPlan, Written};
 pub use score::{Activation, Readout, ScoreKind};

@@ -1,4 +1,4 @@
-//! What is hidden, where, and with what: windows (`lay` along one axis, joined in `grid`, all of a run in `windows`), what is written into them (`fill`), and occluded inputs (`occluder`).
+//! What is hidden, where, and with what: windows (`lay` along one axis, joined in `grid`, all of a run in `windows`, their `shape`), what is written into them (`fill`), and occluded inputs (`occluder`).
 //!
 //! In: the input as a tensor, settings. Out: boxes in the input tensor and occluded copies of it. No model is known here.
 
@@ -7,10 +7,13 @@ mod grid;
 mod lay;
 mod noise;
 mod occluder;
+mod shape;
 mod windows;
 
 pub use fill::{Fill, FillContext, FillValues, ReadImage};
 pub use grid::{AxisRole, Grid, GridAxis, axis_name, sizes_text};
 pub use lay::Border;
 pub use occluder::{OccludedInput, Occluder};
+pub use shape::Shape;
+pub(crate) use shape::importance;
 pub use windows::Windows;

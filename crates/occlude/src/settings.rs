@@ -11,7 +11,7 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::map::definition::name_of;
 use crate::map::{Aggregate, Definition, Normalize, Uncovered, Upsample, Value};
-use crate::occlusion::{Border, Fill, sizes_text};
+use crate::occlusion::{Border, Fill, Shape, sizes_text};
 use crate::score::ScoreKind;
 use crate::target::Target;
 use crate::tensor::{Layout, TensorSpec};
@@ -86,6 +86,8 @@ pub struct Settings {
     pub channels: Channels,
     /// The input is padded by half a window on every side, with the fill, before the model sees it: kazuto1011.
     pub padded: bool,
+    /// What is hidden of each window.
+    pub shape: Shape,
     /// What happens where the stride does not fit.
     pub border: Border,
     /// What replaces the hidden values.
@@ -132,6 +134,7 @@ impl Default for Settings {
             stride_rule: StrideRule::default(),
             channels: Channels::default(),
             padded: false,
+            shape: Shape::default(),
             border: Border::default(),
             fill: Fill::default(),
             target: Target::Top1,
@@ -155,7 +158,7 @@ impl Default for Settings {
 
 impl Settings {
     /// The contract table, in the order of help texts and provenance.
-    pub const TABLE: [Setting; 24] = [
+    pub const TABLE: [Setting; 25] = [
         row(
             "preset",
             "none",
@@ -167,10 +170,11 @@ impl Settings {
             "size of the hidden window in elements of the input tensor: 16, 16x24, or 3x16x16 to give the channel axis its own; several sizes for one map: 16,32",
         ),
         row("stride", "half the window", "step between windows, like window"),
+        row("shape", "box", "what is hidden of each window: box, ellipse, gaussian (less towards the edge)"),
         row(
             "border",
             "shift",
-            "shift: last window moved in so that all is covered; clip: cut off; drop: whole windows only; center: centred on every stride, cut off; and the peers' margin, cell, dense, overhang",
+            "shift: last window moved in so that all is covered; clip: cut off; drop: whole windows only; center: centred on every stride, cut off; and the peers' lag, margin, cell, dense, overhang",
         ),
         row(
             "channels",
@@ -261,6 +265,7 @@ impl Settings {
                 0 => return Err(Error::argument("samples is 0").with_hint("1 is one noise fill")),
                 n => self.samples = n as usize,
             },
+            "shape" => self.shape = parse::choice("shape", value, &Shape::ALL)?,
             "border" => self.border = parse::choice("border", value, &Border::ALL)?,
             "fill" => self.fill = parse::fill(value)?,
             "target" => self.target = Target::parse(value)?,
@@ -416,6 +421,7 @@ impl Settings {
             self.preset.map_or("none", Preset::name).to_string(),
             several(&windows),
             several(&strides),
+            name_of(&Shape::ALL, self.shape).to_string(),
             self.border.name().to_string(),
             name_of(&Channels::ALL, self.channels).to_string(),
             if self.padded { "yes" } else { "no" }.to_string(),
@@ -467,6 +473,7 @@ mod tests {
             ("preset", "captum"),
             ("window", "3x16x16"),
             ("stride", "8"),
+            ("shape", "ellipse"),
             ("border", "clip"),
             ("channels", "each"),
             ("padded", "yes"),

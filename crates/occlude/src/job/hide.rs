@@ -93,7 +93,7 @@ pub(crate) fn occluder(
         )
         .with_hint("leave out the size along the channels, or hide one input at a time"));
     }
-    Ok(Occluder::of_inputs(inputs, lead, windows))
+    Ok(Occluder::of_inputs(inputs, lead, windows, settings.shape))
 }
 
 fn fill(

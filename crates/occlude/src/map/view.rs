@@ -10,7 +10,7 @@ use super::Map;
 use super::aggregate::Spread;
 use super::definition::{Aggregate, Definition, Normalize, Uncovered, Upsample, Value};
 use super::upsample::upsample;
-use crate::occlusion::{Border, Grid, GridAxis, Windows};
+use crate::occlusion::{Border, Grid, GridAxis, Windows, importance};
 use crate::score::argmax;
 
 /// What a cell of a view is.
@@ -196,17 +196,4 @@ fn elements(windows: &Windows) -> Grid {
         border: Border::Drop,
         input_shape: first.input_shape.clone(),
     }
-}
-
-/// Gaussian weights of the elements of a window, row-major: sigma is an eighth of its size, nothing below 1/1000 (`compute_importance_map` of MONAI 1.6.1).
-fn importance(sizes: &[usize]) -> Vec<f32> {
-    let mut weights = vec![1.0f64];
-    for &size in sizes {
-        let (middle, sigma) = ((size as f64 - 1.0) / 2.0, 0.125 * size as f64);
-        let line: Vec<f64> =
-            (0..size).map(|i| (-(i as f64 - middle).powi(2) / (2.0 * sigma * sigma)).exp()).collect();
-        weights = weights.iter().flat_map(|w| line.iter().map(move |l| w * l)).collect();
-    }
-    let least = weights.iter().copied().fold(f64::INFINITY, f64::min).max(1e-3);
-    weights.into_iter().map(|w| w.max(least) as f32).collect()
 }

@@ -18,8 +18,10 @@ pub enum Border {
     Clip,
     /// Only whole windows at 0, s, 2s, ...; what is left at the border is not covered. Xplique, PAIR, DeepExplain.
     Drop,
-    /// One window centred on each of 0, s, 2s, ...: `[c - w/2, c - w/2 + w)` with `w/2` rounded down, cut off at both borders. Zeiler and Fergus' way, nolearn.
+    /// One window centred on each of 0, s, 2s, ...: `[c - w/2, c - w/2 + w)` with `w/2` rounded down, cut off at both borders. Zeiler and Fergus' way.
     Center,
+    /// Like `center`, but one element earlier: `[c - w/2 - 1, c - w/2 - 1 + w)`. nolearn, which means to centre odd windows.
+    Lag,
     /// Like `center`, on the first `floor(n / s)` (at least 1) positions counted from the region's start: `[c - m, c + m)` for a window of `2m`. MindSpore, MONAI 0.4.
     Margin,
     /// Centred on cells of the size of the stride, counted from the region's start: start `i s + floor((s - w) / 2)`, cut off at both borders. The stride divides the region, and
@@ -33,11 +35,12 @@ pub enum Border {
 
 impl Border {
     /// All of them with their names.
-    pub const ALL: [(&'static str, Border); 8] = [
+    pub const ALL: [(&'static str, Border); 9] = [
         ("shift", Border::Shift),
         ("clip", Border::Clip),
         ("drop", Border::Drop),
         ("center", Border::Center),
+        ("lag", Border::Lag),
         ("margin", Border::Margin),
         ("cell", Border::Cell),
         ("dense", Border::Dense),
@@ -49,7 +52,7 @@ impl Border {
     }
     /// Whether a window may be larger than the axis: rules that cut off at both borders.
     pub(super) fn may_exceed(self) -> bool {
-        matches!(self, Border::Center | Border::Margin | Border::Cell | Border::Overhang)
+        matches!(self, Border::Center | Border::Lag | Border::Margin | Border::Cell | Border::Overhang)
     }
     /// Whether a window of 0 elements, which hides nothing, has a meaning: MindSpore's `margin=0`.
     pub(super) fn may_be_empty(self) -> bool {
@@ -68,7 +71,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// Lays the windows; `1 <= stride`, the window as the rule allows. Every range lies inside the axis and holds at least one element (a window of 0: none).
+    /// Lays the windows; `1 <= stride`, the window as the rule allows. Every range lies inside the axis and holds at least one element, but for `margin` and `lag`, where it may hold none.
     ///
     /// # Errors
     /// In words, what the rule `cell` requires.
@@ -77,7 +80,9 @@ impl Axis {
             Border::Shift | Border::Clip | Border::Drop => {
                 self.centred_inside(border, from_zero(self, border))
             }
-            Border::Center | Border::Overhang => self.centred_inside(border, from_zero(self, border)),
+            Border::Center | Border::Lag | Border::Overhang => {
+                self.centred_inside(border, from_zero(self, border))
+            }
             Border::Margin => {
                 let count = (self.region.len() / self.stride).max(1);
                 let centre = |i: usize| (self.region.start + i * self.stride) as isize;
@@ -95,7 +100,9 @@ impl Axis {
             let end = start + self.window as isize;
             (start.max(0) as usize).min(self.length)..(end.max(0) as usize).min(self.length)
         };
-        let has_any = |range: &Range<usize>| range.start < range.end || self.window == 0;
+        // A window that lies outside hides nothing, but keeps its place where every position has one.
+        let has_any =
+            |range: &Range<usize>| range.start < range.end || matches!(border, Border::Margin | Border::Lag);
         Ok(starts.into_iter().map(cut).filter(has_any).collect())
     }
 
@@ -104,6 +111,7 @@ impl Axis {
         // Twice the centre, so that even windows have whole numbers; the rule `center` means the element it was centred on (its middle).
         let centre_twice = |start: isize| match border {
             Border::Center => 2 * (start + self.window as isize / 2) + 1,
+            Border::Lag => 2 * (start + self.window as isize / 2 + 1) + 1,
             _ => 2 * start + self.window as isize,
         };
         if self.region == (0..self.length) {
@@ -115,14 +123,14 @@ impl Axis {
 
     fn cells(&self) -> Result<Vec<isize>, String> {
         let (n, w, s) = (self.region.len(), self.window, self.stride);
-        if n % s != 0 {
+        if n > 1 && n % s != 0 {
             return Err(format!("stride {s} does not divide the {n} elements that are asked for"));
         }
         if w % 2 != s % 2 {
             return Err(format!("stride {s} and window {w} must both be odd or both be even"));
         }
         let first = self.region.start as isize + (s as isize - w as isize).div_euclid(2);
-        Ok((0..n / s).map(|i| first + (i * s) as isize).collect())
+        Ok((0..(n / s).max(1)).map(|i| first + (i * s) as isize).collect())
     }
 
     /// The region widened so that windows over its edges have their place, and at least one window fits.
@@ -143,6 +151,7 @@ fn from_zero(axis: &Axis, border: Border) -> Vec<isize> {
     let steps = |end: isize| (0..end).step_by(stride);
     match border {
         Border::Center => steps(length).map(|c| c - window / 2).collect(),
+        Border::Lag => steps(length).map(|c| c - window / 2 - 1).collect(),
         Border::Overhang => {
             let last = steps(length).last().unwrap_or(0);
             // Python's floor division: a window that ends before the border moves on.
@@ -216,6 +225,13 @@ mod tests {
         assert_eq!(within(4, 2, 2, Border::Dense, 1..3), [(1, 3)]);
         assert_eq!(within(64, 8, 3, Border::Dense, 0..2), [(0, 8)]);
         assert_eq!(within(64, 8, 3, Border::Dense, 62..64), [(56, 64)]);
+        // nolearn: padded by w // 2 + 1, the window from i on.
+        assert_eq!(lay(4, 3, 1, Border::Lag), [(0, 1), (0, 2), (0, 3), (1, 4)]);
+        assert_eq!(
+            lay(3, 1, 1, Border::Lag),
+            [(0, 0), (0, 1), (1, 2)],
+            "nothing is hidden at the first place"
+        );
         // xaitk: arange(0, N, s) moved back by half of the overhang.
         assert_eq!(lay(4, 3, 2, Border::Overhang), [(0, 3), (2, 4)]);
         assert_eq!(lay(6, 2, 3, Border::Overhang), [(1, 3), (4, 6)]);

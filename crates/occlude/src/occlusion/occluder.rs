@@ -1,11 +1,13 @@
 //! Occluded copies of a model's inputs: the only thing a scorer needs to know about windows and fills.
 //!
 //! In: the inputs, the windows, the resolved fills. Out: the box of a window in an input, and the input with that window hidden. Every element of
-//! the box is assigned, never blended, and no element outside it is touched. Of several inputs, windows may hide one or some; the others stay as they are.
+//! the box is assigned, and no element outside it is touched; only a shape with a soft edge blends, where it hides a part of an element. Of several inputs, windows may hide one or some; the others stay as they are.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::fill::FillValues;
+use super::shape::Shape;
 use super::windows::Windows;
 use crate::tensor::{TensorSpec, for_each_run};
 
@@ -27,18 +29,60 @@ pub struct Occluder {
     /// The input that the windows were laid in.
     lead: usize,
     windows: Windows,
+    /// How much of each element of a box is hidden, by input and the box's sizes; nothing for boxes that are hidden whole.
+    weights: BTreeMap<(usize, Vec<usize>), Vec<f32>>,
 }
 
 impl Occluder {
     /// The occluder of a model with one input. `input` and a fill that is a tensor have the shape of `spec`; the windows were laid for it.
     pub fn new(input: Vec<f32>, spec: TensorSpec, windows: Windows, fill: FillValues) -> Self {
-        Occluder::of_inputs(vec![OccludedInput { spec, values: input, fill: Some(fill) }], 0, windows)
+        Occluder::of_inputs(
+            vec![OccludedInput { spec, values: input, fill: Some(fill) }],
+            0,
+            windows,
+            Shape::Box,
+        )
     }
     /// The occluder of a model with these inputs, in the scorer's order. Windows were laid in input number `lead`; the others that have a fill have the same spatial shape and are hidden at
-    /// the same places, all channels together.
-    pub fn of_inputs(inputs: Vec<OccludedInput>, lead: usize, windows: Windows) -> Self {
+    /// the same places, all channels together. `shape` is what is hidden of each window.
+    pub fn of_inputs(inputs: Vec<OccludedInput>, lead: usize, windows: Windows, shape: Shape) -> Self {
         debug_assert!(inputs.iter().all(|input| input.values.len() == input.spec.len()));
-        Occluder { inputs, lead, windows }
+        let mut occluder = Occluder { inputs, lead, windows, weights: BTreeMap::new() };
+        if shape != Shape::Box {
+            occluder.prepare_weights(shape);
+        }
+        occluder
+    }
+
+    /// Windows have few sizes: the weights of each are made once.
+    fn prepare_weights(&mut self, shape: Shape) {
+        for input in 0..self.inputs.len() {
+            for window in 0..self.windows.len() {
+                let Some(ranges) = self.region(window, input) else { continue };
+                let sizes: Vec<usize> = ranges.iter().map(Range::len).collect();
+                if self.weights.contains_key(&(input, sizes.clone())) {
+                    continue;
+                }
+                let axes = self.inputs[input].spec.spatial_axes();
+                let places: Vec<usize> = axes.iter().map(|&axis| sizes[axis]).collect();
+                let Some(of_places) = shape.weights(&places) else { continue };
+                // From the box's own order to its places, the channel axis aside.
+                let of_element = |element: usize| {
+                    let (mut rest, mut place, mut stride) = (element, 0, 1);
+                    for axis in (0..sizes.len()).rev() {
+                        let index = rest % sizes[axis];
+                        rest /= sizes[axis];
+                        if axes.contains(&axis) {
+                            place += index * stride;
+                            stride *= sizes[axis];
+                        }
+                    }
+                    of_places[place]
+                };
+                let weights = (0..sizes.iter().product()).map(of_element).collect();
+                self.weights.insert((input, sizes), weights);
+            }
+        }
     }
     /// The untouched inputs.
     pub fn inputs(&self) -> &[OccludedInput] {
@@ -85,29 +129,49 @@ impl Occluder {
     /// Writes what stands in a window's box, row-major within it; `out` has the box's length.
     pub fn write_hidden(&self, window: usize, input: usize, out: &mut [f32]) {
         let Some(ranges) = self.region(window, input) else { return };
-        let input = &self.inputs[input];
+        self.write_fill(&ranges, &self.inputs[input], out);
+        if self.weights.is_empty() {
+            return;
+        }
+        let sizes: Vec<usize> = ranges.iter().map(Range::len).collect();
+        let Some(weights) = self.weights.get(&(input, sizes)) else { return };
+        let mut at = 0;
+        for_each_run(&self.inputs[input].spec.shape, &ranges, |run| {
+            for &kept in &self.inputs[input].values[run] {
+                let weight = weights[at];
+                // What is hidden whole is assigned, so that a NaN in it does not leak; what is not hidden stays as it is.
+                if weight == 0.0 {
+                    out[at] = kept;
+                } else if weight < 1.0 {
+                    out[at] = kept * (1.0 - weight) + out[at] * weight;
+                }
+                at += 1;
+            }
+        });
+    }
+
+    fn write_fill(&self, ranges: &[Range<usize>], input: &OccludedInput, out: &mut [f32]) {
         let values = match &input.fill {
             None => return,
             Some(FillValues::Tensor(values)) => {
                 let mut at = 0;
-                for_each_run(&input.spec.shape, &ranges, |run| {
+                for_each_run(&input.spec.shape, ranges, |run| {
                     out[at..at + run.len()].copy_from_slice(&values[run.clone()]);
                     at += run.len();
                 });
                 return;
             }
             Some(FillValues::PerChannel(values)) => values.clone(),
-            Some(FillValues::PatchMean) => patch_mean(input, &ranges),
+            Some(FillValues::PatchMean) => patch_mean(input, ranges),
             Some(FillValues::OverallPatchMean) => {
                 let hidden = input.spec.channel_axis.map_or(0..1, |axis| ranges[axis].clone());
                 // Channels of a box have as many elements each.
-                let sum: f64 =
-                    patch_mean(input, &ranges)[hidden.clone()].iter().copied().map(f64::from).sum();
+                let sum: f64 = patch_mean(input, ranges)[hidden.clone()].iter().copied().map(f64::from).sum();
                 vec![(sum / hidden.len().max(1) as f64) as f32; input.spec.channels()]
             }
         };
         let mut at = 0;
-        for_each_run(&input.spec.shape, &ranges, |run| {
+        for_each_run(&input.spec.shape, ranges, |run| {
             for element in run {
                 out[at] = values[input.spec.channel_of(element)];
                 at += 1;

@@ -5,7 +5,7 @@
 
 use super::{Channels, Settings};
 use crate::map::{Aggregate, Definition, Normalize, Uncovered, Upsample, Value};
-use crate::occlusion::{Border, Fill};
+use crate::occlusion::{Border, Fill, Shape};
 use crate::score::ScoreKind;
 
 /// A named definition.
@@ -237,7 +237,7 @@ impl Preset {
             }
             Preset::Nolearn => {
                 let definition = Definition { value: Value::Score, ..plain };
-                (Border::Center, WindowRule::Fixed(7), StrideRule::One, zero, definition)
+                (Border::Lag, WindowRule::Fixed(7), StrideRule::One, zero, definition)
             }
             Preset::Kazuto1011 => {
                 let definition = Definition { value: Value::Change, ..plain };
@@ -262,6 +262,7 @@ impl Preset {
             Preset::Monai09 => Channels::Each,
             _ => Channels::Joint,
         };
+        settings.shape = if self == Preset::Monai1 { Shape::Gaussian } else { Shape::Box };
         settings.padded = self == Preset::Kazuto1011;
         settings.score = Some(match self {
             Preset::Monai1 | Preset::ZeilerFergus => ScoreKind::Probability,
