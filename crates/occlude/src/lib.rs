@@ -14,6 +14,7 @@ mod model;
 mod model_folder;
 pub mod occlusion;
 pub mod output;
+pub mod peers;
 pub mod score;
 pub mod scorer;
 mod settings;

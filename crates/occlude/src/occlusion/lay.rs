@@ -153,7 +153,7 @@ fn from_zero(axis: &Axis, border: Border) -> Vec<isize> {
         Border::Center => steps(length).map(|c| c - window / 2).collect(),
         Border::Lag => steps(length).map(|c| c - window / 2 - 1).collect(),
         Border::Overhang => {
-            let last = steps(length).last().unwrap_or(0);
+            let last = steps(length).next_back().unwrap_or(0);
             // Python's floor division: a window that ends before the border moves on.
             let back = (window - (length - last)).div_euclid(2);
             steps(length).map(|start| start - back).collect()
