@@ -45,7 +45,7 @@ class Page {
     byId("page").hidden = false;
     document.title = `${this.feed.targets[0].label} · ${info.input} · occlude`;
     byId("setup").textContent = info.setup;
-    byId("top-title").textContent = `The strongest ${this.feed.cell}s`;
+
     byId("sign").textContent = info.sign;
     byId("scale-choice").hidden = this.feed.targets.length < 2 || !this.feed.oneUnit;
     byId("target-keys").hidden = this.feed.targets.length < 2;
@@ -271,6 +271,12 @@ class Page {
   table() {
     const { feed, target, state } = this;
     const order = feed.order(state.target);
+    if (!feed.hasScores) {
+      this.fillWindows(byId("top-for"), `Evidence for ${target.label}`, target.top_for);
+      this.fillWindows(byId("top-against"), `Evidence against ${target.label}`, target.top_against);
+      byId("summary").textContent = this.summary(order);
+      return;
+    }
     const up = order.filter((cell) => target.sensitivity[cell] > 0).slice(0, 8);
     const down = order.filter((cell) => target.sensitivity[cell] < 0).slice(-8).reverse();
     this.fillTable(byId("top-for"), `Evidence for ${target.label}`, up);
@@ -283,7 +289,9 @@ class Page {
     if (order.length === 0) return "No window has been computed yet.";
     const best = order[0];
     const score = target.unit;
-    if (!feed.hasScores) return `Each element of the input has its own number. The largest is ${showSigned(target.sensitivity[best])}, at ${placeText(feed, best, Boolean(feed.info.source_unit))}.`;
+    if (!feed.hasScores) {
+      return `Each element of the input has a number of its own. The largest is ${showSigned(target.sensitivity[best])}, at ${placeText(feed, best, Boolean(feed.info.source_unit))}.`;
+    }
     let text =
       target.sensitivity[best] > 0
         ? `Hiding ${placeText(feed, best, Boolean(feed.info.source_unit))} lowers the ${score} of ${target.label} the most, from ${show(target.baseline)} to ${show(target.occluded[best])}.`
@@ -295,20 +303,34 @@ class Page {
     return text;
   }
 
+  // The strongest windows of a map whose cells are elements: they have no cell of their own to go to.
+  fillWindows(table, caption, windows) {
+    const classes = windows.some(({ then }) => then !== null);
+    const head = ["hidden window", "score then", "difference", ...(classes ? ["the model then says"] : [])];
+    const header = element("tr", {}, ...head.map((text, i) => element("th", { scope: "col", textContent: text, className: i === 1 || i === 2 ? "number" : "" })));
+    const rows = windows.map(({ place, score, difference, then }) => {
+      const row = element("tr", {}, element("td", { textContent: place }), element("td", { className: "number", textContent: show(score) }));
+      row.append(element("td", { className: `number ${difference > 0 ? "for" : "against"}`, textContent: showSigned(difference) }));
+      if (classes) row.append(element("td", { textContent: then ?? "–" }));
+      return row;
+    });
+    if (rows.length === 0) rows.push(element("tr", {}, element("td", { colSpan: head.length, textContent: "none" })));
+    table.replaceChildren(element("caption", { textContent: caption }), element("thead", {}, header), element("tbody", {}, ...rows));
+  }
+
   fillTable(table, caption, cells) {
     const { feed, target } = this;
     const unit = Boolean(feed.info.source_unit);
     const classes = feed.mostProbable !== null;
-    const scores = feed.hasScores ? ["score then"] : [];
-    const head = [feed.hasScores ? "hidden window" : "element", ...scores, feed.hasScores ? "difference" : "value of the map", ...(classes ? ["the model then says"] : [])];
-    const header = element("tr", {}, ...head.map((text, i) => element("th", { scope: "col", textContent: text, className: i > 0 && i <= 1 + scores.length ? "number" : "" })));
+    const head = ["hidden window", "score then", "difference", ...(classes ? ["the model then says"] : [])];
+    const header = element("tr", {}, ...head.map((text, i) => element("th", { scope: "col", textContent: text, className: i === 1 || i === 2 ? "number" : "" })));
     const rows = cells.map((cell) => {
       const button = element("button", { type: "button", textContent: placeText(feed, cell, unit) });
       button.addEventListener("click", () => this.pin(cell));
       const value = target.sensitivity[cell];
       const row = element("tr", {}, element("td", {}, button));
       row.dataset.cell = String(cell);
-      if (feed.hasScores) row.append(element("td", { className: "number", textContent: show(target.occluded[cell]) }));
+      row.append(element("td", { className: "number", textContent: show(target.occluded[cell]) }));
       row.append(element("td", { className: `number ${value > 0 ? "for" : "against"}`, textContent: showSigned(value) }));
       if (classes) row.append(element("td", { textContent: feed.mostProbable[cell] >= 0 ? feed.className(feed.mostProbable[cell]) : "–" }));
       return row;

@@ -18,7 +18,7 @@ use super::words;
 use crate::colour;
 use crate::error::{Error, Result};
 use crate::input::Picture;
-use crate::map::{Cells, Map, View};
+use crate::map::{Cells, Direction, Map, TopWindow, View};
 use crate::occlusion::AxisRole;
 
 const PAGE: &str = include_str!("../../../../report/page.html");
@@ -31,6 +31,8 @@ const SCRIPTS: [&str; 3] = [
 
 /// Pixels of the embedded picture's longer side at most; larger ones are reduced for the page.
 const PICTURE_SIDE: u32 = 900;
+/// Windows listed for and against a target.
+const TOP: usize = 8;
 /// Up to this many pixels a picture is embedded without loss.
 const LOSSLESS_PIXELS: usize = 300 * 300;
 
@@ -77,7 +79,7 @@ pub fn feed(map: &Map, picture: &Picture) -> Result<Value> {
         "input": map.provenance.input.name,
         "setup": words::setup(map),
         "sign": words::sign_sentence(map),
-        "map_caption": format!("The map, {}{}", words::windows(map), words::joined(map)),
+        "map_caption": format!("The map, {}", words::windows(map)),
         "source_unit": in_source.then_some(map.geometry.unit),
         "predicted": said.map(|said| json!({ "index": said.baseline, "label": map.labels.short(said.baseline) })),
         "axes": axes(&view),
@@ -128,6 +130,8 @@ fn target(view: &View, t: usize) -> Value {
             "unit": target.unit,
             "baseline": target.baseline,
             "sensitivity": floats(view.of(t)),
+            "top_for": top(map, t, Direction::For),
+            "top_against": top(map, t, Direction::Against),
         });
     }
     let (scores, sensitivity) = (map.scores_of(t), view.of(t));
@@ -146,6 +150,19 @@ fn target(view: &View, t: usize) -> Value {
         object["sensitivity"] = json!(floats(sensitivity));
     }
     object
+}
+
+/// The strongest windows, for the tables of a page whose cells are elements.
+fn top(map: &Map, t: usize, direction: Direction) -> Vec<Value> {
+    let row = |window: &TopWindow| {
+        json!({
+            "place": words::place(map, window.window),
+            "score": window.score,
+            "difference": window.sensitivity,
+            "then": window.most_probable.map(|class| map.labels.short(class)),
+        })
+    };
+    map.top_windows(t, direction, TOP).iter().map(row).collect()
 }
 
 /// Names of the classes that appear as the most probable one.

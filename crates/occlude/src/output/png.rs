@@ -267,7 +267,7 @@ impl<'a> Figure<'a> {
             let scale = Scale::about_zero(values.iter().copied());
             let plane = Plane { fixed: view.grid.unravel(strongest(values)), ..plane.clone() };
             let mut caption =
-                format!("fall of the {} when a window is hidden{}", target.unit, words::joined(self.map));
+                format!("fall of the {} when a window is hidden", target.unit);
             if shown > 1 {
                 caption = format!(
                     "{}, {} {}: {caption}",
@@ -329,7 +329,7 @@ impl<'a> Figure<'a> {
             Kind::Overlay => "The map over it".to_owned(),
             Kind::Cells => match self.cut(plane) {
                 Some(cut) => cut,
-                None => format!("The map, {}{}", words::windows(self.map), words::joined(self.map)),
+                None => format!("The map, {}", words::windows(self.map)),
             },
         }
     }

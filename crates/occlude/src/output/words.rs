@@ -108,9 +108,10 @@ fn pixel(place: f64) -> String {
 pub(super) fn sign_sentence(map: &Map) -> String {
     let first = map.targets.first().map_or("score", |target| target.unit.as_str());
     let unit = if map.targets.iter().all(|target| target.unit == first) { first } else { "score" };
+    let joined = joined(map).map_or(String::new(), |joined| format!(" {joined}"));
     format!(
         "Red, positive: hiding this window lowers the {unit}, so it holds evidence for the target. \
-         Blue, negative: hiding it raises the {unit}, so it holds evidence against it."
+         Blue, negative: hiding it raises the {unit}, so it holds evidence against it.{joined}"
     )
 }
 
@@ -158,26 +159,27 @@ pub(super) fn windows(map: &Map) -> String {
     format!("{} windows", shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" × "))
 }
 
-/// How windows are joined and scaled to what is drawn, as an ending: `, mean over the windows that cover an element`; empty for the windows as they are.
-pub(super) fn joined(map: &Map) -> String {
+/// How windows are joined and scaled to what is drawn, as a sentence; `None` for the windows as they are.
+pub(super) fn joined(map: &Map) -> Option<String> {
     let how = &map.definition;
     let joined = match how.aggregate {
-        _ if how.upsample == Upsample::Nearest => ", enlarged to the elements (nearest)",
-        _ if how.upsample == Upsample::Linear => ", enlarged to the elements (linear)",
-        _ if how.upsample == Upsample::Cubic => ", enlarged to the elements (cubic)",
+        _ if how.upsample == Upsample::Nearest => "the number of the nearest window",
+        _ if how.upsample == Upsample::Linear => "interpolated linearly between the windows",
+        _ if how.upsample == Upsample::Cubic => "interpolated between the windows by cubic convolution",
         Aggregate::Cells if map.windows.grid().is_some() => "",
-        Aggregate::Cells | Aggregate::Mean => ", mean over the windows that cover an element",
-        Aggregate::Sum => ", sum over the windows that cover an element",
-        Aggregate::Share => ", shared out over the elements of each window",
-        Aggregate::Gaussian => ", mean over the windows that cover an element, weighted by a Gaussian",
-        Aggregate::Biased => ", sum over the windows that cover an element over one more than their number",
+        Aggregate::Cells | Aggregate::Mean => "the mean over the windows that cover it",
+        Aggregate::Sum => "the sum over the windows that cover it",
+        Aggregate::Share => "the mean over the windows that cover it, each shared out over its elements",
+        Aggregate::Gaussian => "the mean over the windows that cover it, weighted by a Gaussian",
+        Aggregate::Biased => "the sum over the windows that cover it, divided by one more than their number",
     };
     let scaled = match how.normalize {
         Normalize::None => "",
         Normalize::MaxAbs => ", divided by the largest magnitude",
         Normalize::Abs => ", without sign",
     };
-    format!("{joined}{scaled}")
+    let what = if joined.is_empty() { "Each window: the difference" } else { "Each element: " };
+    (!joined.is_empty() || !scaled.is_empty()).then(|| format!("{what}{joined}{scaled}."))
 }
 
 /// That the map is incomplete, if it is.
