@@ -98,6 +98,7 @@ function paintCells(canvas, view, values, scale, opacity, alpha) {
       const w = Math.round(right * width) - x;
       const h = Math.round(bottom * height) - y;
       const value = values[cell];
+      if (Number.isNaN(value) && view.feed.isUncovered) continue;
       context.globalAlpha = opacity * (Number.isNaN(value) ? 1 : alpha(scale.position(value)));
       if (Number.isNaN(value)) {
         paintMissing(context, x, y, w, h);

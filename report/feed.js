@@ -13,6 +13,8 @@ class Feed {
     // A cell is a window with a score of its own, or an element of the input that windows were joined for.
     this.hasScores = info.cells !== "elements";
     this.cell = this.hasScores ? "window" : "element";
+    // What has no number was never asked for: elements that no window covers.
+    this.isUncovered = !this.hasScores && info.complete;
     this.cells = info.axes.reduce((product, axis) => product * axis.starts.length, 1);
     this.targets = info.targets.map((target) => {
       const occluded = numbers(target.occluded, Float32Array, this.cells);

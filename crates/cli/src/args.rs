@@ -178,6 +178,12 @@ pub(crate) struct WhatFlags {
     /// Step between windows, like window [default: half the window]
     #[arg(long, value_name = "STEP", allow_hyphen_values = true)]
     stride: Option<String>,
+    /// Hide the regions of a label image one by one instead of windows: .npy of whole numbers, or PNG, as large as the picture or the model's input; 0 is the background
+    #[arg(long, value_name = "FILE")]
+    regions: Option<String>,
+    /// Names of the regions: a file of lines label,name, or JSON
+    #[arg(long, value_name = "FILE")]
+    region_names: Option<String>,
     /// What is hidden of each window: box, ellipse, gaussian (less towards the edge) [default: box]
     #[arg(long, value_name = "SHAPE")]
     shape: Option<String>,
@@ -292,6 +298,8 @@ pub(crate) fn given_what(what: &WhatFlags) -> Vec<(&'static str, &str)> {
         ("preset", &what.preset),
         ("window", &what.window),
         ("stride", &what.stride),
+        ("regions", &what.regions),
+        ("region-names", &what.region_names),
         ("shape", &what.shape),
         ("border", &what.border),
         ("channels", &what.channels),

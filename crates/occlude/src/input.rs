@@ -5,6 +5,7 @@
 mod claimed_size;
 mod geometry;
 mod image_file;
+mod labels;
 pub mod npy;
 mod picture;
 mod preprocess;
@@ -15,6 +16,7 @@ use std::path::Path;
 
 pub use geometry::{AxisMap, Geometry};
 pub use image_file::{MAX_PIXELS, MAX_SIDE};
+pub use labels::{read_labels, read_region_names};
 pub use picture::Picture;
 pub use preprocess::{
     ColourOrder, CropRounding, CropRule, IMAGENET_MEAN, IMAGENET_STD, Preprocess, ResizeRule,

@@ -211,6 +211,7 @@ impl Job<'_> {
         Ok(Map {
             input: input.spec.clone(),
             windows: occluder.windows().clone(),
+            shape: self.settings.shape,
             definition: self.settings.definition,
             noise_spread: None,
             score,
@@ -363,7 +364,7 @@ impl Job<'_> {
         let counted = self.scorer.multiply_adds()?;
         Some(Work {
             multiply_adds: counted.done - before,
-            multiply_adds_in_full: counted.full_run * map.computed as u64,
+            multiply_adds_in_full: counted.full_run * (map.computed * self.settings.samples) as u64,
         })
     }
 

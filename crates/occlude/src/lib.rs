@@ -33,7 +33,8 @@ pub use map::{
 pub use model::{Facts, Model, NodeFact, Occlusion, RunPlan, Sizes, TensorFact};
 pub use model_folder::{Configuration, Labels, ModelFolder};
 pub use occlusion::{
-    AxisRole, Border, Fill, FillValues, Grid, GridAxis, OccludedInput, Occluder, ReadImage, Shape, Windows,
+    AxisRole, Border, Fill, FillValues, Grid, GridAxis, OccludedInput, Occluder, ReadImage, Region, Regions,
+    Shape, Windows,
 };
 pub use output::{Format, OutputPlan, Written};
 pub use score::{Activation, Readout, ScoreKind};

@@ -10,13 +10,14 @@ mod top;
 mod upsample;
 mod view;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::input::Geometry;
 use crate::model_folder::Labels;
-use crate::occlusion::Windows;
+use crate::occlusion::{AxisRole, Shape, Windows};
 use crate::score::ScoreKind;
 use crate::tensor::TensorSpec;
 
@@ -147,6 +148,8 @@ pub struct Map {
     pub input: TensorSpec,
     /// What was hidden.
     pub windows: Windows,
+    /// What was hidden of each box.
+    pub shape: Shape,
     /// How the map is to be read: [`Map::view`].
     pub definition: Definition,
     /// What was measured of the classes.
@@ -211,6 +214,24 @@ impl Map {
     pub fn scores_of(&self, target: usize) -> &[f32] {
         &self.scores[target * self.windows.len()..(target + 1) * self.windows.len()]
     }
+    /// How much of each element of a window was hidden, row-major over the axes that windows are laid along; `None` where all of it was.
+    fn share(&self, window: usize) -> Option<Cow<'_, [f32]>> {
+        if let Some(share) = self.windows.share(window) {
+            return Some(Cow::Borrowed(share));
+        }
+        if self.shape == Shape::Box {
+            return None;
+        }
+        let bounds = self.windows.bounds(window);
+        let axes = self.windows.elements().axes;
+        let size = |role: fn(AxisRole) -> bool| -> Vec<usize> {
+            axes.iter().filter(|axis| role(axis.role)).map(|axis| bounds[axis.tensor_axis].len()).collect()
+        };
+        let of_places = self.shape.weights(&size(|role| role != AxisRole::Channel))?;
+        // Channels are hidden alike, and are the outermost axis.
+        let channels: usize = size(|role| role == AxisRole::Channel).iter().product();
+        Some(Cow::Owned(of_places.repeat(channels)))
+    }
     /// The box of a window in source units, one half-open range per spatial axis.
     pub fn window_in_source(&self, window: usize) -> Vec<std::ops::Range<f64>> {
         let ranges = self.windows.bounds(window);
@@ -273,6 +294,7 @@ pub(crate) mod tests_support {
                 })
                 .collect(),
             scores: sensitivity.iter().map(|s| 1.0 - s).collect(),
+            shape: Shape::Box,
             definition: Definition::default(),
             noise_spread: None,
             computed: sensitivity.iter().take(grid.len()).filter(|v| !v.is_nan()).count(),

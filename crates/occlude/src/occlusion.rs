@@ -1,4 +1,4 @@
-//! What is hidden, where, and with what: windows (`lay` along one axis, joined in `grid`, all of a run in `windows`, their `shape`), what is written into them (`fill`), and occluded inputs (`occluder`).
+//! What is hidden, where, and with what: windows (`lay` along one axis, joined in `grid`, their `shape`, `regions` of any form, all of a run in `windows`), what is written into them (`fill`), and occluded inputs (`occluder`).
 //!
 //! In: the input as a tensor, settings. Out: boxes in the input tensor and occluded copies of it. No model is known here.
 
@@ -7,6 +7,7 @@ mod grid;
 mod lay;
 mod noise;
 mod occluder;
+mod regions;
 mod shape;
 mod windows;
 
@@ -14,6 +15,7 @@ pub use fill::{Fill, FillContext, FillValues, ReadImage};
 pub use grid::{AxisRole, Grid, GridAxis, axis_name, sizes_text};
 pub use lay::Border;
 pub use occluder::{OccludedInput, Occluder};
+pub use regions::{BACKGROUND, Region, Regions};
 pub use shape::Shape;
 pub(crate) use shape::importance;
 pub use windows::Windows;

@@ -7,6 +7,7 @@ mod parse;
 mod preset;
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::map::definition::name_of;
@@ -86,6 +87,10 @@ pub struct Settings {
     pub channels: Channels,
     /// The input is padded by half a window on every side, with the fill, before the model sees it: kazuto1011.
     pub padded: bool,
+    /// A label image whose regions are hidden one by one, instead of windows.
+    pub regions: Option<PathBuf>,
+    /// Names for its labels.
+    pub region_names: Option<PathBuf>,
     /// What is hidden of each window.
     pub shape: Shape,
     /// What happens where the stride does not fit.
@@ -119,9 +124,9 @@ pub struct Settings {
     /// The error (RMSE, as a share of the map's range) that an approximate map may have; `None` for an exact one.
     pub approximate: Option<f64>,
     /// ONNX Runtime's library where the front knows it (`ORT_DYLIB_PATH`); no setting of the table.
-    pub ort_library: Option<std::path::PathBuf>,
+    pub ort_library: Option<PathBuf>,
     /// A Python environment to look for ONNX Runtime in (`VIRTUAL_ENV`); no setting of the table.
-    pub virtual_env: Option<std::path::PathBuf>,
+    pub virtual_env: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -134,6 +139,8 @@ impl Default for Settings {
             stride_rule: StrideRule::default(),
             channels: Channels::default(),
             padded: false,
+            regions: None,
+            region_names: None,
             shape: Shape::default(),
             border: Border::default(),
             fill: Fill::default(),
@@ -158,7 +165,7 @@ impl Default for Settings {
 
 impl Settings {
     /// The contract table, in the order of help texts and provenance.
-    pub const TABLE: [Setting; 25] = [
+    pub const TABLE: [Setting; 27] = [
         row(
             "preset",
             "none",
@@ -170,6 +177,12 @@ impl Settings {
             "size of the hidden window in elements of the input tensor: 16, 16x24, or 3x16x16 to give the channel axis its own; several sizes for one map: 16,32",
         ),
         row("stride", "half the window", "step between windows, like window"),
+        row(
+            "regions",
+            "none",
+            "a label image (.npy of whole numbers, or PNG) whose regions are hidden one by one instead of windows; 0 is the background",
+        ),
+        row("region-names", "none", "names of its labels: lines of label,name, or JSON"),
         row("shape", "box", "what is hidden of each window: box, ellipse, gaussian (less towards the edge)"),
         row(
             "border",
@@ -265,6 +278,8 @@ impl Settings {
                 0 => return Err(Error::argument("samples is 0").with_hint("1 is one noise fill")),
                 n => self.samples = n as usize,
             },
+            "regions" => self.regions = (value != "none").then(|| value.into()),
+            "region-names" => self.region_names = (value != "none").then(|| value.into()),
             "shape" => self.shape = parse::choice("shape", value, &Shape::ALL)?,
             "border" => self.border = parse::choice("border", value, &Border::ALL)?,
             "fill" => self.fill = parse::fill(value)?,
@@ -412,15 +427,23 @@ impl Settings {
 
     /// Every setting as text that [`Settings::set`] reads again, in the table's order; defaults that depend on the input are given as resolved for it.
     pub fn arguments(&self, spec: &TensorSpec, score: ScoreKind) -> Vec<(String, String)> {
-        let windows = self.windows_for(spec).unwrap_or_default();
+        let has_windows = self.regions.is_none();
+        let windows = if has_windows {
+            self.windows_for(spec).unwrap_or_default()
+        } else {
+            self.window.clone().unwrap_or_default()
+        };
         let strides = self.strides_for(&windows, spec).unwrap_or_default();
         let several = |all: &[Vec<usize>]| all.iter().map(|s| sizes_text(s)).collect::<Vec<_>>().join(",");
         let choose = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_string());
         let how = &self.definition;
+        let path = |path: &Option<PathBuf>| path.as_ref().map_or("none".into(), |p| p.display().to_string());
         let values = [
             self.preset.map_or("none", Preset::name).to_string(),
             several(&windows),
             several(&strides),
+            path(&self.regions),
+            path(&self.region_names),
             name_of(&Shape::ALL, self.shape).to_string(),
             self.border.name().to_string(),
             name_of(&Channels::ALL, self.channels).to_string(),
@@ -473,6 +496,8 @@ mod tests {
             ("preset", "captum"),
             ("window", "3x16x16"),
             ("stride", "8"),
+            ("regions", "organs.npy"),
+            ("region-names", "organs.csv"),
             ("shape", "ellipse"),
             ("border", "clip"),
             ("channels", "each"),

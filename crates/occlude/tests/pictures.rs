@@ -75,6 +75,7 @@ fn made(targets: usize) -> Map {
         sensitivity,
         geometry,
         windows: Windows::Grid(grid),
+        shape: occlude::Shape::Box,
         definition: Definition::default(),
         noise_spread: None,
         input,

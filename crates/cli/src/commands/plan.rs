@@ -30,6 +30,9 @@ pub(crate) fn run(arguments: &PlanArguments, printer: &Printer) -> Result<Outcom
 fn lines(plan: &RunPlan) -> Vec<String> {
     let row = |word: &str, text: String| format!("{word:<12}{text}");
     let mut lines: Vec<String> = plan.notes.iter().map(|note| row("note", note.clone())).collect();
+    if let occlude::Windows::Regions(regions) = &plan.places {
+        lines.push(row("regions", format!("{}", regions.parts.len())));
+    }
     for grid in plan.places.grids() {
         let axes = &grid.axes;
         let sizes =

@@ -2,9 +2,12 @@
 //!
 //! In: [`Settings`], an [`Input`] with the other inputs of the model beside it. Out: [`Windows`] and an [`Occluder`] in the order of the model's inputs. No model is run here.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use crate::error::{Error, Result};
-use crate::input::Input;
-use crate::occlusion::{FillContext, FillValues, Grid, OccludedInput, Occluder, ReadImage, Windows};
+use crate::input::{Input, read_labels, read_region_names};
+use crate::occlusion::{FillContext, FillValues, Grid, OccludedInput, Occluder, ReadImage, Regions, Windows};
 use crate::settings::Settings;
 use crate::tensor::{TensorSpec, shape_text};
 
@@ -13,6 +16,9 @@ use crate::tensor::{TensorSpec, shape_text};
 /// # Errors
 /// Argument: sizes, steps or a region that do not fit the input.
 pub(crate) fn windows(settings: &Settings, input: &Input) -> Result<Windows> {
+    if let Some(path) = &settings.regions {
+        return regions(path, settings, input);
+    }
     let sizes = settings.windows_for(&input.spec)?;
     let strides = settings.strides_for(&sizes, &input.spec)?;
     let mut grids: Vec<Grid> = sizes
@@ -31,6 +37,22 @@ pub(crate) fn windows(settings: &Settings, input: &Input) -> Result<Windows> {
         1 => Windows::Grid(grids.remove(0)),
         _ => Windows::Scales(grids),
     })
+}
+
+fn regions(path: &Path, settings: &Settings, input: &Input) -> Result<Windows> {
+    if settings.window.is_some() || settings.stride.is_some() || settings.roi.is_some() {
+        return Err(Error::argument(
+            "regions have their own form: window, stride and region of interest do not go with them",
+        )
+        .with_hint("leave them out, or leave out --regions"));
+    }
+    let names = match &settings.region_names {
+        Some(path) => read_region_names(path)?,
+        None => BTreeMap::new(),
+    };
+    let labels = read_labels(path, input)?;
+    let regions = Regions::new(&labels, &input.spec, &names).map_err(|e| e.in_context(path.display()))?;
+    Ok(Windows::Regions(regions))
 }
 
 /// The occluder of these inputs, in the order of `specs`; `seed` draws the noise.
@@ -86,7 +108,7 @@ pub(crate) fn occluder(
             wanted.join(" and ")
         ))
     })?;
-    let has_own_channels = windows.grids()[0].axes.len() > input.spec.spatial().len();
+    let has_own_channels = windows.elements().axes.len() > input.spec.spatial().len();
     if has_own_channels && inputs.iter().filter(|input| input.fill.is_some()).count() > 1 {
         return Err(Error::argument(
             "windows that hide some channels only cannot hide several inputs together",
@@ -108,9 +130,7 @@ fn fill(
     let colour = |rgb: [f32; 3]| input.tensor_colour(rgb).unwrap_or_default();
     let is_lead = spec.name == input.spec.name;
     let is_picture = is_lead && input.preprocess.is_some();
-    let rank = spec.spatial().len();
-    let axes = &windows.grids()[0].axes;
-    let window: Vec<usize> = axes[axes.len() - rank..].iter().map(|axis| axis.window).collect();
+    let window = windows.nominal(spec.spatial().len());
     let context = FillContext {
         window: &window,
         seed,

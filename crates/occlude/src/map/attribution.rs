@@ -18,7 +18,7 @@ pub struct Attribution {
 impl Map {
     /// Spreads the sensitivities to input elements: the mean over the computed windows that cover each element.
     pub fn attribution(&self) -> Attribution {
-        let axes = &self.windows.grids()[0].axes;
+        let axes = &self.windows.elements().axes;
         let whole: Vec<Range<usize>> = axes.iter().map(|axis| 0..axis.length).collect();
         let mut shape = vec![self.targets.len()];
         shape.extend(axes.iter().map(|axis| axis.length));
@@ -30,7 +30,10 @@ impl Map {
                     let bounds = self.windows.bounds(window);
                     let bounds: Vec<Range<usize>> =
                         axes.iter().map(|axis| bounds[axis.tensor_axis].clone()).collect();
-                    spread.add(&bounds, f64::from(value));
+                    match self.share(window) {
+                        Some(share) => spread.add_weighted(&bounds, f64::from(value), &share),
+                        None => spread.add(&bounds, f64::from(value)),
+                    }
                 }
             }
             values.extend(spread.finish(Aggregate::Mean, 1.0));

@@ -10,7 +10,7 @@ use super::Map;
 use super::aggregate::Spread;
 use super::definition::{Aggregate, Definition, Normalize, Uncovered, Upsample, Value};
 use super::upsample::upsample;
-use crate::occlusion::{Border, Grid, GridAxis, Windows, importance};
+use crate::occlusion::{Grid, importance};
 use crate::score::argmax;
 
 /// What a cell of a view is.
@@ -67,7 +67,7 @@ impl Map {
                 most_probable: self.most_probable.as_ref().map(|m| Cow::Borrowed(&m.windows[..])),
             };
         }
-        let grid = elements(&self.windows);
+        let grid = self.windows.elements();
         let values =
             if how.upsample == Upsample::None { self.spread(how, &grid) } else { self.enlarged(how, &grid) };
         let values = self.normalized(how, values);
@@ -106,9 +106,11 @@ impl Map {
                 let bounds = self.windows.bounds(window);
                 let bounds: Vec<Range<usize>> =
                     grid.axes.iter().map(|axis| bounds[axis.tensor_axis].clone()).collect();
-                if aggregate == Aggregate::Gaussian {
+                if aggregate == Aggregate::Gaussian && self.windows.share(window).is_none() {
                     let sizes: Vec<usize> = bounds.iter().map(Range::len).collect();
                     spread.add_weighted(&bounds, f64::from(value), &importance(&sizes));
+                } else if let Some(share) = self.share(window) {
+                    spread.add_weighted(&bounds, f64::from(value), &share);
                 } else {
                     spread.add(&bounds, f64::from(value));
                 }
@@ -178,22 +180,5 @@ impl View<'_> {
             shape.insert(0, self.map.targets.len());
         }
         shape
-    }
-}
-
-/// The elements that windows were asked to say something about, as a grid of windows of one element.
-fn elements(windows: &Windows) -> Grid {
-    let first = &windows.grids()[0];
-    let axis = |axis: &GridAxis| GridAxis {
-        window: 1,
-        stride: 1,
-        starts: axis.region.clone().collect(),
-        ends: axis.region.clone().map(|i| i + 1).collect(),
-        ..axis.clone()
-    };
-    Grid {
-        axes: first.axes.iter().map(axis).collect(),
-        border: Border::Drop,
-        input_shape: first.input_shape.clone(),
     }
 }

@@ -29,8 +29,8 @@ pub struct Occluder {
     /// The input that the windows were laid in.
     lead: usize,
     windows: Windows,
-    /// How much of each element of a box is hidden, by input and the box's sizes; nothing for boxes that are hidden whole.
-    weights: BTreeMap<(usize, Vec<usize>), Vec<f32>>,
+    /// The shape's weights by the sizes of a box's spatial axes; nothing for boxes that are hidden whole.
+    weights: BTreeMap<Vec<usize>, Vec<f32>>,
 }
 
 impl Occluder {
@@ -56,34 +56,19 @@ impl Occluder {
 
     /// Windows have few sizes: the weights of each are made once.
     fn prepare_weights(&mut self, shape: Shape) {
-        for input in 0..self.inputs.len() {
-            for window in 0..self.windows.len() {
-                let Some(ranges) = self.region(window, input) else { continue };
-                let sizes: Vec<usize> = ranges.iter().map(Range::len).collect();
-                if self.weights.contains_key(&(input, sizes.clone())) {
-                    continue;
-                }
-                let axes = self.inputs[input].spec.spatial_axes();
-                let places: Vec<usize> = axes.iter().map(|&axis| sizes[axis]).collect();
-                let Some(of_places) = shape.weights(&places) else { continue };
-                // From the box's own order to its places, the channel axis aside.
-                let of_element = |element: usize| {
-                    let (mut rest, mut place, mut stride) = (element, 0, 1);
-                    for axis in (0..sizes.len()).rev() {
-                        let index = rest % sizes[axis];
-                        rest /= sizes[axis];
-                        if axes.contains(&axis) {
-                            place += index * stride;
-                            stride *= sizes[axis];
-                        }
-                    }
-                    of_places[place]
-                };
-                let weights = (0..sizes.iter().product()).map(of_element).collect();
-                self.weights.insert((input, sizes), weights);
+        for window in 0..self.windows.len() {
+            let sizes = self.places_of(&self.windows.bounds(window), self.lead);
+            if let (false, Some(weights)) = (self.weights.contains_key(&sizes), shape.weights(&sizes)) {
+                self.weights.insert(sizes, weights);
             }
         }
     }
+
+    /// Sizes of a box of an input along its spatial axes.
+    fn places_of(&self, ranges: &[Range<usize>], input: usize) -> Vec<usize> {
+        self.inputs[input].spec.spatial_axes().into_iter().map(|axis| ranges[axis].len()).collect()
+    }
+
     /// The untouched inputs.
     pub fn inputs(&self) -> &[OccludedInput] {
         &self.inputs
@@ -130,15 +115,21 @@ impl Occluder {
     pub fn write_hidden(&self, window: usize, input: usize, out: &mut [f32]) {
         let Some(ranges) = self.region(window, input) else { return };
         self.write_fill(&ranges, &self.inputs[input], out);
-        if self.weights.is_empty() {
+        let sizes = self.places_of(&ranges, input);
+        let Some(weights) =
+            self.windows.share(window).or_else(|| self.weights.get(&sizes).map(Vec::as_slice))
+        else {
             return;
-        }
-        let sizes: Vec<usize> = ranges.iter().map(Range::len).collect();
-        let Some(weights) = self.weights.get(&(input, sizes)) else { return };
+        };
+        let spec = &self.inputs[input].spec;
+        let places = weights.len();
+        // Channels are the first axis of a box or its last.
+        let channels = spec.channel_axis.map_or(1, |axis| ranges[axis].len());
+        let is_last = spec.channel_axis.is_some_and(|axis| axis > 0);
         let mut at = 0;
-        for_each_run(&self.inputs[input].spec.shape, &ranges, |run| {
+        for_each_run(&spec.shape, &ranges, |run| {
             for &kept in &self.inputs[input].values[run] {
-                let weight = weights[at];
+                let weight = weights[if is_last { at / channels } else { at % places }];
                 // What is hidden whole is assigned, so that a NaN in it does not leak; what is not hidden stays as it is.
                 if weight == 0.0 {
                     out[at] = kept;

@@ -1,12 +1,14 @@
 //! The windows of a run: every part of the input that is hidden once, numbered from 0.
 //!
-//! In: one grid, or several of different window sizes. Out: the box of a window, the order in which windows are scored, and which windows hide the same elements. How a grid is laid is
-//! in `grid`; what is written into a window is in `occluder`.
+//! In: one grid, several of different window sizes, or regions of any form. Out: the box of a window, how much of its elements is hidden, the order in which windows are scored, and which windows
+//! hide the same elements. How a grid is laid is in `grid`, how regions are found in `regions`; what is written into a window is in `occluder`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::grid::Grid;
+use super::grid::{AxisRole, Grid, GridAxis};
+use super::lay::Border;
+use super::regions::Regions;
 
 /// What is hidden, one part at a time.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,12 +17,17 @@ pub enum Windows {
     Grid(Grid),
     /// Boxes of several sizes, a grid each, one after the other.
     Scales(Vec<Grid>),
+    /// Regions of a label image.
+    Regions(Regions),
 }
 
 impl Windows {
     /// Number of windows.
     pub fn len(&self) -> usize {
-        self.grids().iter().map(Grid::len).sum()
+        match self {
+            Windows::Regions(regions) => regions.parts.len(),
+            _ => self.grids().iter().map(Grid::len).sum(),
+        }
     }
     /// Whether there is no window.
     pub fn is_empty(&self) -> bool {
@@ -34,23 +41,92 @@ impl Windows {
     pub fn grid(&self) -> Option<&Grid> {
         match self {
             Windows::Grid(grid) => Some(grid),
-            Windows::Scales(_) => None,
+            _ => None,
         }
     }
-    /// The grids that windows lie on.
+    /// The grids that windows lie on, if they lie on any.
     pub fn grids(&self) -> &[Grid] {
         match self {
             Windows::Grid(grid) => std::slice::from_ref(grid),
             Windows::Scales(grids) => grids,
+            Windows::Regions(_) => &[],
         }
     }
     /// The box around a window, one half-open range of elements per axis of the input. A window that hides nothing has an empty range.
     pub fn bounds(&self, window: usize) -> Vec<Range<usize>> {
+        if let Windows::Regions(regions) = self {
+            let mut ranges: Vec<Range<usize>> = regions.spec.shape.iter().map(|&n| 0..n).collect();
+            for (axis, range) in regions.spec.spatial_axes().into_iter().zip(&regions.parts[window].bounds) {
+                ranges[axis] = range.clone();
+            }
+            return ranges;
+        }
         let (grid, window) = self.on_grid(window);
         grid.window_in_input(window)
     }
-    /// The place of a window: one index per axis of its grid, the number of the grid in front where there are several.
+    /// How much of each place of a window's box is hidden, row-major over the spatial axes, 0 to 1; `None` for boxes that are hidden whole.
+    pub fn share(&self, window: usize) -> Option<&[f32]> {
+        match self {
+            Windows::Regions(regions) => Some(&regions.parts[window].members),
+            _ => None,
+        }
+    }
+    /// What a window is called, where it has a name: `liver`, `region 3`.
+    pub fn title(&self, window: usize) -> Option<String> {
+        match self {
+            Windows::Regions(regions) => Some(regions.parts[window].title()),
+            _ => None,
+        }
+    }
+    /// The nominal size of windows, one per spatial axis of an input of this rank: the first grid's, or the mean size of regions' boxes.
+    pub fn nominal(&self, spatial_rank: usize) -> Vec<usize> {
+        match self {
+            Windows::Regions(regions) => {
+                let mean = |axis: usize| {
+                    let sum: usize = regions.parts.iter().map(|part| part.bounds[axis].len()).sum();
+                    sum / regions.parts.len().max(1)
+                };
+                (0..spatial_rank).map(mean).collect()
+            }
+            _ => {
+                let axes = &self.grids()[0].axes;
+                axes[axes.len() - spatial_rank..].iter().map(|axis| axis.window).collect()
+            }
+        }
+    }
+    /// The elements that windows were asked to say something about, as a grid of cells of one element: the channel axis only where windows have their own size along it.
+    pub fn elements(&self) -> Grid {
+        let of = |role, tensor_axis, length, region: Range<usize>| GridAxis {
+            role,
+            tensor_axis,
+            length,
+            window: 1,
+            stride: 1,
+            starts: region.clone().collect(),
+            ends: region.clone().map(|i| i + 1).collect(),
+            region,
+        };
+        let (axes, input_shape) = match self {
+            Windows::Regions(Regions { spec, .. }) => {
+                let axis = |(i, axis): (usize, usize)| {
+                    of(AxisRole::Spatial(i), axis, spec.shape[axis], 0..spec.shape[axis])
+                };
+                (spec.spatial_axes().into_iter().enumerate().map(axis).collect(), spec.shape.clone())
+            }
+            _ => {
+                let first = &self.grids()[0];
+                let axis =
+                    |axis: &GridAxis| of(axis.role, axis.tensor_axis, axis.length, axis.region.clone());
+                (first.axes.iter().map(axis).collect(), first.input_shape.clone())
+            }
+        };
+        Grid { axes, border: Border::Drop, input_shape }
+    }
+    /// The place of a window: one index per axis of its grid, the number of the grid in front where there are several; the number of a region.
     pub fn place(&self, window: usize) -> Vec<usize> {
+        if let Windows::Regions(_) = self {
+            return vec![window];
+        }
         let (grid, inside) = self.on_grid(window);
         let mut place = grid.unravel(inside);
         if let Windows::Scales(grids) = self {
@@ -60,11 +136,21 @@ impl Windows {
     }
     /// A window in words: `window [3, 5] of the grid (row 24:40, column 40:56 of the input)`.
     pub fn describe(&self, window: usize) -> String {
+        if let Windows::Regions(regions) = self {
+            let part = &regions.parts[window];
+            return format!("{} (label {}, {} places of the input)", part.title(), part.label, part.count);
+        }
         let (grid, inside) = self.on_grid(window);
         grid.describe(inside)
     }
     /// All windows, such that any beginning of the list covers the input evenly; of several sizes one after the other.
     pub fn coarse_to_fine(&self) -> Vec<usize> {
+        if let Windows::Regions(regions) = self {
+            // The largest first.
+            let mut order: Vec<usize> = (0..regions.parts.len()).collect();
+            order.sort_by_key(|&i| (std::cmp::Reverse(regions.parts[i].count), i));
+            return order;
+        }
         let mut first = 0;
         let mut order = Vec::with_capacity(self.len());
         for grid in self.grids() {
@@ -75,6 +161,9 @@ impl Windows {
     }
     /// Per window, the first window that hides the same elements (often itself); `None` for windows that hide nothing. Only those need a run.
     pub fn representatives(&self) -> Vec<Option<usize>> {
+        if let Windows::Regions(regions) = self {
+            return (0..regions.parts.len()).map(Some).collect();
+        }
         let mut first = 0;
         let mut all = Vec::with_capacity(self.len());
         for grid in self.grids() {

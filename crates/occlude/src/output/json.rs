@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::map::{Direction, Map};
+use crate::occlusion::Windows;
 
 /// Name and version of the schema.
 pub const SCHEMA: &str = "occlude.map/1";
@@ -70,6 +71,7 @@ pub fn value(map: &Map) -> Value {
         "geometry": map.geometry,
         "grid": grid,
         "boxes": boxes,
+        "regions": regions(map),
         "definition": map.definition,
         "targets": targets,
         "most_probable": most_probable,
@@ -87,6 +89,16 @@ pub fn value(map: &Map) -> Value {
             "timings": map.provenance.timings,
         },
     })
+}
+
+/// Labels, names and sizes of the regions, in the order of the windows; null where windows are boxes.
+fn regions(map: &Map) -> Value {
+    let Windows::Regions(regions) = &map.windows else { return Value::Null };
+    regions
+        .parts
+        .iter()
+        .map(|part| json!({ "label": part.label, "name": part.name, "places": part.count }))
+        .collect()
 }
 
 /// The bytes of the file: JSON on several lines, arrays of numbers on one line each, a line feed at the end.

@@ -5,7 +5,7 @@
 //! `[windows...]`, -1 = not computed (absent without classes); `map_most_probable` i32 `[elements...]`, the class with the greatest number of the map, where all classes are targets; `scores` f32
 //! `[T, windows...]`; `spread` f32 `[T, windows...]`, their standard deviation over several noise fills; `baseline` f32 `[T]`; `starts_0` .. `starts_n` and `ends_0` .. `ends_n` i64, first element and end
 //! (exclusive) of the windows per axis of the grid, cut off at the border as they were run; `window` i64, one size per axis of the grid; `boxes` i64 `[windows, axes of the input, 2]` instead of these where
-//! windows are no grid; `complete` bool.
+//! windows are no grid, and `labels` i64 `[windows]` of regions; `complete` bool.
 //! A zip archive of stored entries with a fixed date: the same map gives the same bytes.
 
 use std::io::{Cursor, Write};
@@ -18,6 +18,7 @@ use super::shape_of_windows;
 use crate::error::{Error, Result};
 use crate::input::npy;
 use crate::map::{Cells, Map};
+use crate::occlusion::Windows;
 
 pub(super) fn encode(map: &Map) -> Result<Vec<u8>> {
     let mut archive = Archive::new();
@@ -60,6 +61,10 @@ impl Archive {
                 .flat_map(|window| map.windows.bounds(window))
                 .flat_map(|range| [range.start as i64, range.end as i64])
                 .collect();
+            if let Windows::Regions(regions) = &map.windows {
+                let labels: Vec<i64> = regions.parts.iter().map(|part| i64::from(part.label)).collect();
+                self.add("labels", &[labels.len()], &labels)?;
+            }
             self.add("boxes", &[map.windows.len(), map.input.shape.len(), 2], &boxes)?;
             return self.add("complete", &[], &[map.is_complete()]);
         };

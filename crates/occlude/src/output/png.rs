@@ -266,8 +266,7 @@ impl<'a> Figure<'a> {
             let values = view.of(t);
             let scale = Scale::about_zero(values.iter().copied());
             let plane = Plane { fixed: view.grid.unravel(strongest(values)), ..plane.clone() };
-            let mut caption =
-                format!("fall of the {} when a window is hidden", target.unit);
+            let mut caption = format!("fall of the {} when a window is hidden", target.unit);
             if shown > 1 {
                 caption = format!(
                     "{}, {} {}: {caption}",

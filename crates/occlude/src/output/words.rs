@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::map::definition::{Aggregate, Normalize, Upsample};
 use crate::map::{Map, MapTarget};
-use crate::occlusion::{AxisRole, Grid, GridAxis};
+use crate::occlusion::{AxisRole, Grid, GridAxis, Windows};
 
 /// A number to read: four significant digits, a true minus sign, never `-0`.
 pub(super) fn number(value: f32) -> String {
@@ -82,7 +82,7 @@ pub(super) fn place(map: &Map, window: usize) -> String {
     let bounds = map.windows.bounds(window);
     let in_source = !map.geometry.is_identity();
     let mut parts: Vec<String> = Vec::new();
-    for axis in &map.windows.grids()[0].axes {
+    for axis in &map.windows.elements().axes {
         let range = &bounds[axis.tensor_axis];
         let range = match axis.role {
             AxisRole::Spatial(i) if in_source => {
@@ -95,6 +95,9 @@ pub(super) fn place(map: &Map, window: usize) -> String {
         parts.push(format!("{} {range}", axis_letter(map, axis)));
     }
     parts.reverse();
+    if let Some(title) = map.windows.title(window) {
+        parts.insert(0, title);
+    }
     let unit = if in_source { format!(" {}", map.geometry.unit) } else { String::new() };
     format!("{}{unit}", parts.join(", "))
 }
@@ -137,12 +140,16 @@ pub(super) fn setup(map: &Map) -> String {
             parts.push(name.clone());
         }
     }
-    parts.push(format!("window {}", sizes(|axis| axis.window)));
-    parts.push(format!("stride {}", sizes(|axis| axis.stride)));
-    for wanted in ["preset", "fill", "border", "roi"] {
+    if !map.windows.grids().is_empty() {
+        parts.push(format!("window {}", sizes(|axis| axis.window)));
+        parts.push(format!("stride {}", sizes(|axis| axis.stride)));
+    }
+    for wanted in ["preset", "regions", "fill", "border", "roi"] {
         let used = map.provenance.arguments.iter().find(|(name, _)| name == wanted);
-        let is_default =
-            |name: &str, value: &str| (name, value) == ("roi", "all") || (name, value) == ("preset", "none");
+        let no_windows = map.windows.grids().is_empty();
+        let is_default = |name: &str, value: &str| {
+            (name, value) == ("roi", "all") || (name == "border" && no_windows) || value == "none"
+        };
         if let Some((name, value)) = used.filter(|(name, value)| !is_default(name, value)) {
             parts.push(format!("{name} {value}"));
         }
@@ -153,6 +160,9 @@ pub(super) fn setup(map: &Map) -> String {
 /// How many windows there are: `15 × 15 windows`, `39 windows`.
 pub(super) fn windows(map: &Map) -> String {
     let shape = map.windows.shape();
+    if let Windows::Regions(regions) = &map.windows {
+        return format!("{} regions", regions.parts.len());
+    }
     if map.windows.grids().len() > 1 {
         return format!("{} windows of {} sizes", map.windows.len(), map.windows.grids().len());
     }
@@ -167,6 +177,7 @@ pub(super) fn joined(map: &Map) -> Option<String> {
         _ if how.upsample == Upsample::Linear => "interpolated linearly between the windows",
         _ if how.upsample == Upsample::Cubic => "interpolated between the windows by cubic convolution",
         Aggregate::Cells if map.windows.grid().is_some() => "",
+        _ if matches!(map.windows, Windows::Regions(_)) => "the number of its region",
         Aggregate::Cells | Aggregate::Mean => "the mean over the windows that cover it",
         Aggregate::Sum => "the sum over the windows that cover it",
         Aggregate::Share => "the mean over the windows that cover it, each shared out over its elements",

@@ -61,6 +61,12 @@ pub(in crate::commands) fn plan(
         .map(|name| format!("--{name}"))
         .collect();
     let change = if silent.is_empty() { String::new() } else { format!(" ({} to change)", silent.join(" ")) };
+    if let Windows::Regions(regions) = hidden {
+        let names: Vec<String> = regions.parts.iter().take(8).map(occlude::Region::title).collect();
+        let more = if regions.parts.len() > 8 { ", ..." } else { "" };
+        let text = format!("{} regions ({}{more}) · fill {fill}", regions.parts.len(), names.join(", "));
+        return printer.say("plan", &text);
+    }
     printer.say(
         "plan",
         &format!(
@@ -118,6 +124,15 @@ pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
             ),
         );
     }
+    if let Some(spread) = &map.noise_spread {
+        let mut known: Vec<f32> = spread.iter().copied().filter(|v| !v.is_nan()).collect();
+        known.sort_by(f32::total_cmp);
+        if let (Some(middle), Some(largest)) = (known.get(known.len() / 2), known.last()) {
+            let text =
+                format!("standard deviation over the noise fills: median {middle:.4}, largest {largest:.4}");
+            printer.say("noise", &text);
+        }
+    }
     if printer.verbose {
         printer.say(
             "times",
@@ -174,7 +189,7 @@ fn target_text(target: &MapTarget) -> String {
 pub(in crate::commands) fn place(map: &Map, window: usize) -> String {
     let range = |r: &std::ops::Range<f64>| format!("{:.0}-{:.0}", r.start, r.end);
     let (ranges, rank) = (map.window_in_source(window), map.input.spatial().len());
-    let axes = &map.windows.grids()[0].axes;
+    let axes = map.windows.elements().axes;
     let channels = axes.iter().find(|axis| axis.role == AxisRole::Channel);
     let bounds = map.windows.bounds(window);
     let channels = channels.map_or(String::new(), |axis| {
@@ -190,7 +205,8 @@ pub(in crate::commands) fn place(map: &Map, window: usize) -> String {
             .collect::<Vec<_>>()
             .join(" "),
     };
-    format!("{channels}{place}")
+    let title = map.windows.title(window).map_or(String::new(), |title| format!("{title} ({channels}"));
+    if title.is_empty() { format!("{channels}{place}") } else { format!("{title}{place})") }
 }
 
 /// The file that was written, and the folder that was made for it.

@@ -11,7 +11,7 @@ use super::plane::Plane;
 use super::text::Faces;
 use super::{INK, SOFT};
 use crate::colour::{self, Scale};
-use crate::map::View;
+use crate::map::{Cells, View};
 use crate::output::words;
 
 /// Paper and ink of what was not computed.
@@ -41,9 +41,15 @@ pub(super) fn cells(
         let part = part_of(area, cell.edges);
         match scale.colour(values[cell.cell]) {
             Some(colour) => canvas.fill(part, colour),
+            None if is_uncovered(view) => {}
             None => canvas.hatch(part, MISSING[0], MISSING[1]),
         }
     }
+}
+
+/// Whether what has no number was never asked for: elements that no window covers.
+fn is_uncovered(view: &View) -> bool {
+    view.cells == Cells::Elements && view.map.is_complete()
 }
 
 /// The cells over the greyed picture: the stronger, the more solid.
@@ -63,6 +69,7 @@ pub(super) fn overlay(
                 let strength = (1.7 * scale.position(value).abs() - 0.08).clamp(0.0, 1.0);
                 canvas.tint(part, colour, (OVERLAY * strength) as f32);
             }
+            None if is_uncovered(view) => {}
             None => canvas.hatch(part, MISSING[0], MISSING[1]),
         }
     }

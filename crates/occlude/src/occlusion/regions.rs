@@ -1,0 +1,162 @@
+//! Regions of any form: a label per place of the input (superpixels, anatomical parts), each label hidden as a whole.
+//!
+//! In: labels over the spatial axes, row-major, and names for them. Out: [`Regions`] in ascending order of their labels, each with its bounding box and its members. Label 0 is the background
+//! and no region. Reading label images is in `input`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::tensor::{TensorSpec, shape_text};
+
+/// The background.
+pub const BACKGROUND: u32 = 0;
+
+/// One region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Region {
+    /// Its label.
+    pub label: u32,
+    /// What it is called, where that was said.
+    pub name: Option<String>,
+    /// The box around it, one range per spatial axis.
+    pub bounds: Vec<Range<usize>>,
+    /// Per place of the box, row-major, 1 for members, else 0.
+    pub members: Vec<f32>,
+    /// Number of members.
+    pub count: usize,
+}
+
+impl Region {
+    /// Its name, or `region 3`.
+    pub fn title(&self) -> String {
+        self.name.clone().unwrap_or_else(|| format!("region {}", self.label))
+    }
+}
+
+/// All regions of an input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Regions {
+    /// In ascending order of their labels.
+    pub parts: Vec<Region>,
+    /// What they lie in.
+    pub(super) spec: TensorSpec,
+}
+
+impl Regions {
+    /// Finds the regions of `labels`, one per place of the input's spatial axes, row-major.
+    ///
+    /// # Errors
+    /// Argument: another number of labels than places; no label but the background.
+    pub fn new(labels: &[u32], spec: &TensorSpec, names: &BTreeMap<u32, String>) -> Result<Regions> {
+        let lengths = spec.spatial();
+        if labels.len() != lengths.iter().product::<usize>() {
+            return Err(Error::argument(format!(
+                "{} labels for an input of {} places",
+                labels.len(),
+                shape_text(&lengths)
+            )));
+        }
+        let place = |at: usize| -> Vec<usize> {
+            let mut rest = at;
+            let mut place: Vec<usize> = lengths
+                .iter()
+                .rev()
+                .map(|n| {
+                    let index = rest % n;
+                    rest /= n;
+                    index
+                })
+                .collect();
+            place.reverse();
+            place
+        };
+        let mut boxes: BTreeMap<u32, Vec<Range<usize>>> = BTreeMap::new();
+        for (at, &label) in labels.iter().enumerate().filter(|(_, label)| **label != BACKGROUND) {
+            let place = place(at);
+            let bounds = boxes.entry(label).or_insert_with(|| place.iter().map(|&i| i..i + 1).collect());
+            for (range, i) in bounds.iter_mut().zip(place) {
+                *range = range.start.min(i)..range.end.max(i + 1);
+            }
+        }
+        if boxes.is_empty() {
+            return Err(Error::argument("the label image has no region: every label is 0, the background")
+                .with_hint("regions are the labels from 1 on"));
+        }
+        let mut parts: Vec<Region> = boxes
+            .into_iter()
+            .map(|(label, bounds)| {
+                let volume = bounds.iter().map(Range::len).product();
+                Region {
+                    label,
+                    name: names.get(&label).cloned(),
+                    bounds,
+                    members: vec![0.0; volume],
+                    count: 0,
+                }
+            })
+            .collect();
+        let order: BTreeMap<u32, usize> = parts.iter().enumerate().map(|(i, part)| (part.label, i)).collect();
+        for (at, label) in labels.iter().enumerate() {
+            let Some(&i) = order.get(label) else { continue };
+            let part = &mut parts[i];
+            let inside = place(at)
+                .iter()
+                .zip(&part.bounds)
+                .fold(0, |flat, (index, range)| flat * range.len() + index - range.start);
+            part.members[inside] = 1.0;
+            part.count += 1;
+        }
+        Ok(Regions { parts, spec: spec.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::Layout;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_place_belongs_to_its_label(h in 1usize..6, w in 1usize..6, seed in any::<u64>()) {
+            let spec = TensorSpec::new("x", &[2, h, w], Layout::ChannelsFirst);
+            let labels: Vec<u32> = (0..h * w).map(|i| (seed >> (2 * i % 62)) as u32 & 3).collect();
+            let names = BTreeMap::from([(2, "liver".to_string())]);
+            let Ok(regions) = Regions::new(&labels, &spec, &names) else {
+                prop_assert!(labels.iter().all(|l| *l == 0));
+                return Ok(());
+            };
+            prop_assert!(regions.parts.windows(2).all(|p| p[0].label < p[1].label));
+            for part in &regions.parts {
+                prop_assert_eq!(part.title(), if part.label == 2 { "liver".to_string() } else { format!("region {}", part.label) });
+                prop_assert_eq!(part.count, labels.iter().filter(|l| **l == part.label).count());
+                let (rows, columns) = (&part.bounds[0], &part.bounds[1]);
+                for r in 0..h {
+                    for c in 0..w {
+                        let is_member = rows.contains(&r) && columns.contains(&c)
+                            && part.members[(r - rows.start) * columns.len() + c - columns.start] == 1.0;
+                        prop_assert_eq!(is_member, labels[r * w + c] == part.label);
+                    }
+                }
+                // The box is tight.
+                for r in [rows.start, rows.end - 1] {
+                    prop_assert!(columns.clone().any(|c| labels[r * w + c] == part.label));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_label_image() {
+        let spec = TensorSpec::new("x", &[1, 2, 2], Layout::ChannelsFirst);
+        let error = Regions::new(&[1, 2, 3], &spec, &BTreeMap::new()).expect_err("three");
+        assert!(error.to_string().contains("3 labels for an input of [2, 2] places"), "{error}");
+        assert!(
+            Regions::new(&[0; 4], &spec, &BTreeMap::new())
+                .expect_err("empty")
+                .to_string()
+                .contains("no region")
+        );
+    }
+}
