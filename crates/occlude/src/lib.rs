@@ -29,7 +29,10 @@ pub use map::{
 };
 pub use model::{Facts, Model, NodeFact, Occlusion, RunPlan, Sizes, TensorFact};
 pub use model_folder::{Configuration, Labels, ModelFolder};
-pub use occlusion::{AxisRole, Border, Fill, FillValues, Grid, GridAxis, Occluder, ReadImage};
+pub use occlusion::{
+    AxisRole, Border, Fill, FillValues, Grid, GridAxis, Inpaint, InpaintEdges, InpaintFormula, Occluder,
+    ReadImage,
+};
 pub use output::{Format, OutputPlan, Written};
 pub use score::{Activation, Readout, ScoreKind};
 pub use scorer::{

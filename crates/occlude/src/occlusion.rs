@@ -4,9 +4,13 @@
 
 mod fill;
 mod grid;
+mod inpaint;
 mod noise;
 mod occluder;
+#[cfg(test)]
+mod reference_data;
 
 pub use fill::{Fill, FillContext, FillValues, ReadImage};
 pub use grid::{AxisRole, Border, Grid, GridAxis, axis_name, sizes_text};
+pub use inpaint::{Inpaint, InpaintEdges, InpaintFormula};
 pub use occluder::Occluder;
