@@ -97,7 +97,8 @@ def shapes():
 
 def random():
     """Per case I: I_size, I_cells, I_shift, I_grid (0 or 1 per cell), I_mask (upsampled and cropped as in RISE's generate_masks).
-    And one run of the estimator: est_masks [N, H, W], est_scores [N, targets], est_p, est_map (forward of RISE), est_mean (divided by the sum of masks instead)."""
+    And one run of the estimator: est_masks [N, H, W], est_scores [N, targets], est_p, est_map (forward of RISE), est_mean (divided by the sum of masks instead).
+    ellipse_HxW: the ellipse inscribed in a box, by skimage.draw."""
     from skimage.transform import resize
 
     rng = np.random.default_rng(4)
@@ -130,6 +131,12 @@ def random():
     arrays["est_masks"], arrays["est_scores"], arrays["est_p"] = masks, scores, np.array([p])
     arrays["est_map"] = (sums / count / p).reshape(3, 11, 14)
     arrays["est_mean"] = (sums / flat.sum(0)).reshape(3, 11, 14)
+    from skimage.draw import ellipse as draw_ellipse
+
+    for height, width in [(1, 1), (2, 2), (3, 5), (4, 4), (7, 6), (9, 16), (1, 5)]:
+        mask = np.zeros((height, width), np.float32)
+        mask[draw_ellipse((height - 1) / 2, (width - 1) / 2, height / 2, width / 2, shape=mask.shape)] = 1
+        arrays[f"ellipse_{height}x{width}"] = mask
     save("random_masks.npz", arrays)
 
 

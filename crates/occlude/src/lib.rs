@@ -30,8 +30,8 @@ pub use map::{
 pub use model::{Facts, Model, NodeFact, Occlusion, RunPlan, Sizes, TensorFact};
 pub use model_folder::{Configuration, Labels, ModelFolder};
 pub use occlusion::{
-    AxisRole, Border, Fill, FillValues, Grid, GridAxis, Inpaint, InpaintEdges, InpaintFormula, Occluder,
-    ReadImage,
+    AxisRole, Border, Fill, FillValues, Grid, GridAxis, Inpaint, InpaintEdges, InpaintFormula, MaskShape,
+    Occluder, RandomMasks, ReadImage, RiseEstimate,
 };
 pub use output::{Format, OutputPlan, Written};
 pub use score::{Activation, Readout, ScoreKind};

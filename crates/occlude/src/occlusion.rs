@@ -7,10 +7,14 @@ mod grid;
 mod inpaint;
 mod noise;
 mod occluder;
+mod random_masks;
 #[cfg(test)]
 mod reference_data;
+mod shape;
 
 pub use fill::{Fill, FillContext, FillValues, ReadImage};
 pub use grid::{AxisRole, Border, Grid, GridAxis, axis_name, sizes_text};
 pub use inpaint::{Inpaint, InpaintEdges, InpaintFormula};
 pub use occluder::Occluder;
+pub use random_masks::{RandomMasks, RiseEstimate};
+pub use shape::{MaskShape, monai_importance};

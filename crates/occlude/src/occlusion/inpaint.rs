@@ -49,7 +49,7 @@ pub enum InpaintEdges {
 /// let spec = TensorSpec::new("x", &[1, 4, 5], Layout::ChannelsFirst);
 /// let ramp: Vec<f32> = (0..20).map(|i| (i % 5) as f32).collect();
 /// let filled = Inpaint { radius: 1, ..Inpaint::default() }.fill_box(&ramp, &spec, &[0..1, 1..3, 2..3], None)?;
-/// assert_eq!(filled, [2.0, 2.0]);
+/// assert!(filled.iter().all(|v| (v - 2.0).abs() < 1e-6));
 /// # Ok::<(), occlude::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -45,6 +45,10 @@ impl References {
     pub(super) fn stems(&self, ending: &str) -> Vec<String> {
         self.0.keys().filter_map(|k| k.strip_suffix(ending)).map(str::to_string).collect()
     }
+    /// Names that begin so, without the beginning.
+    pub(super) fn starts(&self, beginning: &str) -> Vec<String> {
+        self.0.keys().filter_map(|k| k.strip_prefix(beginning)).map(str::to_string).collect()
+    }
     pub(super) fn shape(&self, name: &str) -> &[usize] {
         &self.0.get(name).unwrap_or_else(|| panic!("no array {name}")).0
     }
