@@ -33,8 +33,8 @@ pub use map::{
 pub use model::{Facts, Model, NodeFact, Occlusion, RunPlan, Sizes, TensorFact};
 pub use model_folder::{Configuration, Labels, ModelFolder};
 pub use occlusion::{
-    AxisRole, Border, Fill, FillValues, Grid, GridAxis, OccludedInput, Occluder, ReadImage, Region, Regions,
-    Shape, Windows,
+    AxisRole, Border, Fill, FillValues, Grid, GridAxis, Inpaint, InpaintEdges, InpaintFormula, OccludedInput,
+    Occluder, RandomMasks, ReadImage, Region, Regions, RiseEstimate, Shape, Windows,
 };
 pub use output::{Format, OutputPlan, Written};
 pub use score::{Activation, Readout, ScoreKind};
@@ -44,6 +44,8 @@ pub use scorer::{
 };
 #[cfg(feature = "ort")]
 pub use scorer::{OrtModel, find_onnxruntime};
-pub use settings::{Channels, EngineChoice, Preset, Runtime, Setting, Settings, StrideRule, WindowRule};
+pub use settings::{
+    Channels, EngineChoice, Masks, Preset, Runtime, Setting, Settings, StrideRule, WindowRule,
+};
 pub use target::{Measure, NodeReduce, Target, resolve as resolve_targets};
 pub use tensor::{Layout, TensorSpec, for_each_run, shape_text};

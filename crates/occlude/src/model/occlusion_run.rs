@@ -163,7 +163,12 @@ impl<'m> Occlusion<'m> {
         let specs = self.model.specs(input)?;
         let mut resolved = self.resolve(input)?;
         let graph = resolved.graph.take();
-        let scorer = self.model.scorer(&specs, graph, &resolved.requests, &self.settings)?;
+        let mut how = self.settings.clone();
+        if how.masks.is_some() && how.engine == EngineChoice::Incremental {
+            // A mask changes the whole input: there is nothing to save.
+            how.engine = EngineChoice::Full;
+        }
+        let scorer = self.model.scorer(&specs, graph, &resolved.requests, &how)?;
         let load_secs = self.model.load_secs + started.elapsed().as_secs_f64();
         let read_image = self.image_reader(input);
         let job = Job {

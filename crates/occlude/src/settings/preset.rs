@@ -3,7 +3,7 @@
 //! In: a name. Out: [`Settings`] changed to that origin's choices; what is set afterwards replaces them. Versions and formulas: `docs/definitions.md`. Where an origin has a defect, its
 //! documented meaning is what a preset does, and `Preset::repairs` says so.
 
-use super::{Channels, Settings};
+use super::{Channels, Masks, Settings};
 use crate::map::{Aggregate, Definition, Normalize, Uncovered, Upsample, Value};
 use crate::occlusion::{Border, Fill, Shape};
 use crate::score::ScoreKind;
@@ -39,6 +39,8 @@ pub enum Preset {
     Kazuto1011,
     /// MATLAB, `occlusionSensitivity`, as documented; never run here.
     Matlab,
+    /// RISE (Petsiuk, Das and Saenko, BMVC 2018; github eclique/RISE d91ea00).
+    Rise,
     /// Zeiler and Fergus, ECCV 2014: the probability with a grey square centred on each place.
     ZeilerFergus,
 }
@@ -116,7 +118,7 @@ impl StrideRule {
 
 impl Preset {
     /// All of them with their names.
-    pub const ALL: [(&'static str, Preset); 15] = [
+    pub const ALL: [(&'static str, Preset); 16] = [
         ("mindspore", Preset::MindSpore),
         ("monai-0.4", Preset::Monai04),
         ("monai-0.9", Preset::Monai09),
@@ -131,6 +133,7 @@ impl Preset {
         ("nolearn", Preset::Nolearn),
         ("kazuto1011", Preset::Kazuto1011),
         ("matlab", Preset::Matlab),
+        ("rise", Preset::Rise),
         ("zeiler-fergus", Preset::ZeilerFergus),
     ];
 
@@ -156,6 +159,7 @@ impl Preset {
             Preset::Nolearn => "nolearn 0.6.1, nolearn.lasagne.visualize.occlusion_heatmap",
             Preset::Kazuto1011 => "kazuto1011/grad-cam-pytorch fd10ff7, occlusion_sensitivity",
             Preset::Matlab => "MATLAB R2019b and later, occlusionSensitivity (as documented, never run here)",
+            Preset::Rise => "RISE, Petsiuk, Das and Saenko, BMVC 2018, with the code of eclique/RISE d91ea00",
             Preset::ZeilerFergus => {
                 "Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014"
             }
@@ -247,6 +251,13 @@ impl Preset {
                 let definition = Definition { upsample: Upsample::Cubic, ..plain };
                 (Border::Center, WindowRule::Fifth, StrideRule::Tenth, Fill::Mean, definition)
             }
+            Preset::Rise => (
+                Border::Shift,
+                WindowRule::Eighth,
+                StrideRule::Half,
+                zero,
+                Definition { value: Value::Score, ..plain },
+            ),
             Preset::ZeilerFergus => {
                 let definition = Definition { value: Value::Score, ..plain };
                 (Border::Center, WindowRule::Fifth, StrideRule::One, Fill::Mean, definition)
@@ -263,9 +274,11 @@ impl Preset {
             _ => Channels::Joint,
         };
         settings.shape = if self == Preset::Monai1 { Shape::Gaussian } else { Shape::Box };
+        let rise = Masks::Drawn { count: 4000, cells: 7, keep: 0.5 };
+        settings.masks = (self == Preset::Rise).then_some(rise);
         settings.padded = self == Preset::Kazuto1011;
         settings.score = Some(match self {
-            Preset::Monai1 | Preset::ZeilerFergus => ScoreKind::Probability,
+            Preset::Monai1 | Preset::Rise | Preset::ZeilerFergus => ScoreKind::Probability,
             _ => ScoreKind::Raw,
         });
         settings.preset = Some(self);
