@@ -2,7 +2,7 @@
 
     python tools/make_mask_references.py [inpaint] [shapes] [random]    # all without a name
 
-Needs numpy and, by part: opencv-python-headless (inpaint), monai (shapes), scikit-image (random).
+Needs tools/requirements-masks.txt, and for the part `shapes` tools/requirements-zoo.txt (MONAI).
 The files that are kept were made with OpenCV 5.0.0, MONAI 1.6.1 on torch 2.15.0 and scikit-image 0.26.0.
 """
 
