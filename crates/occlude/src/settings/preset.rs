@@ -186,6 +186,60 @@ impl Preset {
         }
     }
 
+    /// What sets it apart, and when to choose it.
+    pub fn choose(self) -> &'static str {
+        match self {
+            Preset::MindSpore => {
+                "The window is `2 margin` wide along every axis, channels too, one element off its centre, and moves by one element, so a colour picture costs three times its number of pixels. Choose it to repeat or to replace the metric in a MindSpore project."
+            }
+            Preset::Monai04 => {
+                "MindSpore's windows with a stride; the coarse map is enlarged by repeating numbers. Choose it for results of MONAI's first release."
+            }
+            Preset::Monai09 => {
+                "The probability itself, of every class, not its fall: dark places matter. One channel at a time unless told otherwise; the coarse map is interpolated. Choose it for maps of MONAI 0.5 to 0.9."
+            }
+            Preset::Monai1 => {
+                "Softly hidden windows that overlap, every place a weighted mean of the probabilities: smooth maps from few windows. What is hidden fades to zero, not to a fill. Choose it for MONAI since 1.0, and where a smooth picture is wanted."
+            }
+            Preset::Captum => {
+                "The mean fall over all windows that cover an element, in the shape of the input; sums over windows are not biased towards the middle. Choose it for work in PyTorch, and as a sound default per element."
+            }
+            Preset::Xplique => {
+                "The sum over the windows that cover an element: the middle is covered more often than the border and stands out for that alone; what no whole window covers is 0. Choose it to repeat Xplique's numbers."
+            }
+            Preset::Xaitk => {
+                "Windows hang over the border equally on both sides; the map is divided by its largest magnitude, so that maps of different classes cannot be compared in size. Choose it to repeat xaitk's pictures."
+            }
+            Preset::Pair => {
+                "As Xplique with a stride of one: the sum over covering windows. Choose it to repeat PAIR's numbers; the middle of the picture is favoured."
+            }
+            Preset::DeepExplain => {
+                "Each window's fall is shared out over its elements, then averaged: numbers shrink with the window's size. Choose it to compare with Captum's predecessor; multiply by the window's size to get Captum's mean."
+            }
+            Preset::TfExplain => {
+                "One minus the probability, tile by tile, whatever the untouched probability was: the map of an unsure model is high everywhere. The fill is 127.5 also for pictures scaled to 0 to 1. Choose it to repeat tf-explain."
+            }
+            Preset::MindSporeXai => {
+                "Magnitudes only, and sums divided by one more than the number of windows, so that tiles that do not overlap show half of the fall. Reproduced as it is, and biased: choose it to repeat MindSpore-XAI, not to measure."
+            }
+            Preset::Nolearn => {
+                "The probability with an odd square before each pixel (it lies one pixel off). Choose it to repeat Lasagne-era figures."
+            }
+            Preset::Kazuto1011 => {
+                "The picture is padded by half a window and the padded picture is given to the model, which must take any size; rising scores are positive. Choose it to repeat that repository."
+            }
+            Preset::Matlab => {
+                "The fall on a coarse grid whose windows are cut off at the border, enlarged by cubic convolution. Written after the documentation; its numbers were never compared with MATLAB's."
+            }
+            Preset::Rise => {
+                "Random masks over the whole input; each place gets the mean score of the masks that kept it. Needs thousands of runs and is noisy, but knows no window size. Choose it to compare with RISE."
+            }
+            Preset::ZeilerFergus => {
+                "The probability with a grey square centred on each place, as the paper plots it. Choose it for figures like the paper's; `occlude zeiler` makes all its panels."
+            }
+        }
+    }
+
     pub(super) fn apply(self, settings: &mut Settings) {
         let plain = Definition::default();
         let spread = |aggregate| Definition { aggregate, ..plain };
