@@ -92,10 +92,15 @@ fn check_inpainting(occluder: &Occluder) -> Result<()> {
             let Some(ranges) = occluder.region(window, number) else { continue };
             let covered: usize =
                 input.spec.spatial_axes().into_iter().map(|axis| ranges[axis].len()).product();
+            let share = occluder.windows().share(window);
+            let hidden: Option<Vec<bool>> =
+                share.map(|share| share.iter().map(|&weight| weight > 0.0).collect());
+            let hides_all =
+                covered == places && hidden.as_ref().is_none_or(|hidden| hidden.iter().all(|h| *h));
             // The first says whether the input can be inpainted at all; of the others only those matter that leave nothing to see.
-            if window == 0 || (covered == places && occluder.windows().share(window).is_none()) {
+            if window == 0 || hides_all {
                 inpaint
-                    .fill_box(&input.values, &input.spec, &ranges, None)
+                    .fill_box(&input.values, &input.spec, &ranges, hidden.as_deref())
                     .map_err(|e| e.in_context(occluder.windows().describe(window)))?;
             }
         }
