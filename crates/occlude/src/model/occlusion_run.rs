@@ -163,12 +163,7 @@ impl<'m> Occlusion<'m> {
         let specs = self.model.specs(input)?;
         let mut resolved = self.resolve(input)?;
         let graph = resolved.graph.take();
-        let mut how = self.settings.clone();
-        if how.masks.is_some() && how.engine == EngineChoice::Incremental {
-            // A mask changes the whole input: there is nothing to save.
-            how.engine = EngineChoice::Full;
-        }
-        let scorer = self.model.scorer(&specs, graph, &resolved.requests, &how)?;
+        let scorer = self.model.scorer(&specs, graph, &resolved.requests, &self.how())?;
         let load_secs = self.model.load_secs + started.elapsed().as_secs_f64();
         let read_image = self.image_reader(input);
         let job = Job {
@@ -182,6 +177,15 @@ impl<'m> Occlusion<'m> {
         let mut map = job.run(input, watch)?;
         map.notes.extend(resolved.notes);
         Ok(map)
+    }
+
+    /// The settings that the scorer is made with: random masks change the whole input, so there is nothing to save, and they run in full.
+    pub(super) fn how(&self) -> Settings {
+        let mut how = self.settings.clone();
+        if how.masks.is_some() && how.engine == EngineChoice::Incremental {
+            how.engine = EngineChoice::Full;
+        }
+        how
     }
 
     /// The input as the model sees it: padded, where the settings want that.
