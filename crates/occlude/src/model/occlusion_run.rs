@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::input::{self, Input};
 use crate::job::{Job, Meaning, Watch};
 use crate::map::{Definition, Map};
-use crate::occlusion::{Border, Fill};
+use crate::occlusion::{Border, Fill, Windows};
 use crate::score::{Activation, ScoreKind};
 use crate::settings::{Channels, EngineChoice, Preset, Runtime, Settings};
 use crate::target::{REDUCTIONS, Target, is_vector};
@@ -177,6 +177,14 @@ impl<'m> Occlusion<'m> {
         let mut map = job.run(input, watch)?;
         map.notes.extend(resolved.notes);
         Ok(map)
+    }
+
+    /// What a run on this input would hide.
+    ///
+    /// # Errors
+    /// Argument: settings that do not fit the input or the model.
+    pub fn hidden(&self, input: &Input) -> Result<Windows> {
+        Job::windows(&self.settings, self.prepared(input)?.as_ref())
     }
 
     /// The settings that the scorer is made with: random masks change the whole input, so there is nothing to save, and they run in full.
