@@ -202,12 +202,18 @@ pub(crate) struct WhatFlags {
     /// What stands in the window: mean, zero, numbers in tensor space, rgb:r,g,b, patch-mean, overall-mean, overall-patch-mean, blur, inpaint[:RADIUS], noise, min, background, image:FILE [default: mean]
     #[arg(long, value_name = "FILL", allow_hyphen_values = true)]
     fill: Option<String>,
-    /// What is measured: class index or name, top1, top5, a list, all; or an inner tensor, node:NAME[:HOW], HOW being sum, mean, max, channel=K, strongest-sum or strongest-max [default: top1]
+    /// What is measured: class index or name, top1, top5, a list, all; an inner tensor, node:NAME[:HOW], HOW being strongest-sum, strongest-max, sum, mean, max or channel=K; one number, output:NAME[3]; a class where the model sees it, segment:CLASS or segment:top1; a box, detect:CLASS@x0/y0/x1/y1 or detect:top [default: top1]
     #[arg(long, value_name = "TARGET", allow_hyphen_values = true)]
     target: Option<String>,
     /// Which quantity: logit, probability, log-odds, margin, raw [default: probability for a classifier, else raw]
     #[arg(long, value_name = "SCORE")]
     score: Option<String>,
+    /// Whether classes exclude each other: exclusive (probability is Softmax) or independent (Sigmoid of each) [default: from the model]
+    #[arg(long, value_name = "HOW")]
+    classes: Option<String>,
+    /// How a detector writes its boxes: xyxy, yxyx, cxcywh or xywh, and, separated by commas, scale=pixels|unit, objectness=yes|no, boxes=OUTPUT, scores=OUTPUT [default: from the shapes, as far as they tell]
+    #[arg(long, value_name = "FORM")]
+    boxes: Option<String>,
     /// Only windows whose centre lies in this box of input elements: 32:96,32:96 [default: all]
     #[arg(long, value_name = "BOX", allow_hyphen_values = true)]
     roi: Option<String>,
@@ -311,6 +317,8 @@ pub(crate) fn given_what(what: &WhatFlags) -> Vec<(&'static str, &str)> {
         ("fill", &what.fill),
         ("target", &what.target),
         ("score", &what.score),
+        ("classes", &what.classes),
+        ("boxes", &what.boxes),
         ("roi", &what.roi),
         ("seed", &what.seed),
         ("samples", &what.samples),

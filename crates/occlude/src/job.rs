@@ -19,10 +19,10 @@ use crate::input::{Input, preprocess_to_text};
 use crate::map::{FileFact, Map, MapTarget, MostProbable, Provenance, Timings, Work};
 use crate::model_folder::Labels;
 use crate::occlusion::{Fill, Occluder, ReadImage, Windows};
-use crate::score::{Activation, Readout, ScoreKind, argmax};
+use crate::score::{Activation, Classes, Readout, ScoreKind, argmax};
 use crate::scorer::{Outputs, Scorer};
 use crate::settings::Settings;
-use crate::target::{Measure, is_vector, resolve};
+use crate::target::{Known, Measure, is_vector, read_all, resolve};
 use crate::tensor::shape_text;
 
 pub use verify::{Difference, Verification};
@@ -38,8 +38,10 @@ pub struct Meaning {
     pub multi_label: bool,
     /// What the vector of classes already is.
     pub activation: Activation,
-    /// Place of the vector of classes among the scorer's outputs, if it has one.
+    /// Place of the vector of classes among the scorer's outputs, if it was asked for.
     pub class_output: Option<usize>,
+    /// The model's own outputs among the scorer's, with what each ends in; empty where nothing is known, and all of them may be meant.
+    pub endings: Vec<(String, Activation)>,
 }
 
 /// How far a run is.
@@ -163,12 +165,13 @@ impl Job<'_> {
 
     /// The quantity that is measured: as asked for, else the probability of a classifier, else the raw output.
     fn readout(&self, class_count: usize, notes: &mut Vec<String>) -> Readout {
-        let kind = self.settings.score.unwrap_or(if self.meaning.is_classifier {
+        let said = self.settings.classes;
+        let kind = self.settings.score.unwrap_or(if self.meaning.is_classifier || said.is_some() {
             ScoreKind::Probability
         } else {
             ScoreKind::Raw
         });
-        let mut multi_label = self.meaning.multi_label;
+        let mut multi_label = said.map_or(self.meaning.multi_label, |said| said == Classes::Independent);
         if class_count == 1
             && !multi_label
             && self.meaning.activation == Activation::None
@@ -176,6 +179,16 @@ impl Job<'_> {
         {
             notes.push("one output alone: read as the logit of a yes-or-no question (Sigmoid)".to_string());
             multi_label = true;
+        } else if class_count > 0
+            && self.meaning.activation == Activation::None
+            && matches!(kind, ScoreKind::Probability | ScoreKind::LogOdds)
+        {
+            // Which of the two it is hangs on the outputs alone, never on the channels of the input.
+            notes.push(if multi_label {
+                format!("probability is the Sigmoid of each of the {class_count} outputs: classes do not exclude each other")
+            } else {
+                format!("probability is the Softmax of the {class_count} outputs (--classes independent for Sigmoid)")
+            });
         }
         if kind == ScoreKind::Logit && self.meaning.activation == Activation::Softmax {
             notes.push("the model ends in Softmax: its logits are known up to a constant per run, logit means log probability".to_string());
@@ -203,6 +216,10 @@ impl Job<'_> {
         let mut arguments = self.settings.arguments(&input.spec, score);
         for (name, value) in &mut arguments {
             match (name.as_str(), &input.preprocess) {
+                // Targets other than classes have their own quantity where none was asked for.
+                ("score", _) if class_values.is_none() && self.settings.score.is_none() => {
+                    *value = "default".to_string();
+                }
                 ("layout", _) => *value = input.spec.layout.to_string(),
                 ("preprocess", Some(preprocess)) => *value = preprocess_to_text(preprocess),
                 _ => {}
@@ -245,13 +262,27 @@ impl Job<'_> {
         let count = self.meaning.class_output.map_or(0, |o| baseline.values[o].len());
         let readout = self.readout(count, &mut Vec::new());
         let classes = self.meaning.class_output.map(|output| (output, readout));
-        resolve(&self.settings.target, baseline, classes, &map.labels, map.input.layout)
+        if let (Some(said), Some(_)) = (self.settings.classes, classes) {
+            said.check(self.meaning.activation, count)?;
+        }
+        let known = Known {
+            outputs: baseline,
+            classes,
+            labels: &map.labels,
+            input: &map.input,
+            endings: &self.meaning.endings,
+            score: self.settings.score,
+            said: self.settings.classes,
+            boxes: &self.settings.boxes,
+        };
+        let resolved = resolve(&self.settings.target, &known)?;
+        map.notes.extend(resolved.notes);
+        Ok(resolved.measures)
     }
 
     fn describe_targets(&self, measures: &[Measure], baseline: &Outputs, map: &mut Map) -> Result<()> {
         let slices = baseline.slices();
-        for measure in measures {
-            let value = measure.read(&slices);
+        for (measure, value) in measures.iter().zip(read_all(measures, &slices)) {
             if !value.is_finite() {
                 return Err(infinite_score(measure, value, "the untouched input"));
             }
@@ -379,7 +410,7 @@ impl Job<'_> {
             .with_hint("the model is not finite for this fill; another fill keeps the input nearer to what it was trained on"));
         }
         let count = map.windows.len();
-        let scores: Vec<f32> = measures.iter().map(|measure| measure.read(outputs)).collect();
+        let scores = read_all(measures, outputs);
         if let Some(place) = scores.iter().position(|s| !s.is_finite()) {
             return Err(infinite_score(&measures[place], scores[place], &map.windows.describe(window)));
         }

@@ -37,7 +37,7 @@ pub use occlusion::{
     Occluder, RandomMasks, ReadImage, Region, Regions, RiseEstimate, Shape, Windows,
 };
 pub use output::{Format, OutputPlan, Written};
-pub use score::{Activation, Readout, ScoreKind};
+pub use score::{Activation, Classes, Readout, ScoreKind, Scores};
 pub use scorer::{
     BatchScorer, EngineOptions, EngineScorer, FullRuns, MemoryPlan, MultiplyAdds, Outputs, Scorer, Sink,
     WorkPlan,
@@ -47,5 +47,7 @@ pub use scorer::{OrtModel, find_onnxruntime};
 pub use settings::{
     Channels, EngineChoice, Masks, Preset, Runtime, Setting, Settings, StrideRule, WindowRule,
 };
-pub use target::{Measure, NodeReduce, Target, resolve as resolve_targets};
+pub use target::{
+    BoxForm, BoxScale, Boxes, Known, Measure, NodeReduce, Pick, Resolved, Target, resolve as resolve_targets,
+};
 pub use tensor::{Layout, TensorSpec, for_each_run, shape_text};

@@ -6,6 +6,7 @@
 mod facts;
 mod occlusion_run;
 mod port;
+mod requests;
 mod verify_run;
 
 use std::path::{Path, PathBuf};

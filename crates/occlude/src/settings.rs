@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::map::definition::name_of;
 use crate::map::{Aggregate, Definition, Normalize, Uncovered, Upsample, Value};
 use crate::occlusion::{Border, Fill, Shape, sizes_text};
-use crate::score::ScoreKind;
-use crate::target::Target;
+use crate::score::{Classes, ScoreKind};
+use crate::target::{Boxes, Target};
 use crate::tensor::{Layout, TensorSpec};
 
 pub use preset::{Preset, StrideRule, WindowRule};
@@ -128,6 +128,10 @@ pub struct Settings {
     pub target: Target,
     /// Which quantity of it.
     pub score: Option<ScoreKind>,
+    /// Whether classes exclude each other; `None` where the model says it.
+    pub classes: Option<Classes>,
+    /// How a detector writes its boxes.
+    pub boxes: Boxes,
     /// Where the channels are.
     pub layout: Option<Layout>,
     /// Preprocessing in the grammar of `--preprocess`.
@@ -174,6 +178,8 @@ impl Default for Settings {
             fill: Fill::default(),
             target: Target::Top1,
             score: None,
+            classes: None,
+            boxes: Boxes::default(),
             layout: None,
             preprocess: None,
             roi: None,
@@ -193,7 +199,7 @@ impl Default for Settings {
 
 impl Settings {
     /// The contract table, in the order of help texts and provenance.
-    pub const TABLE: [Setting; 28] = [
+    pub const TABLE: [Setting; 30] = [
         row(
             "preset",
             "none",
@@ -244,9 +250,19 @@ impl Settings {
         row(
             "target",
             "top1",
-            "class index, class name, top5, a list, all; or node:NAME[:sum|mean|max|channel=K|strongest-sum|strongest-max]",
+            "class index, class name, top5, a list, all; node:NAME[:strongest-sum|strongest-max|sum|mean|max|channel=K]; output:NAME[i]; segment:CLASS|top1[@OUTPUT]; detect:CLASS[@x0/y0/x1/y1]|top",
         ),
         row("score", "probability for a classifier, else raw", "logit, probability, log-odds, margin, raw"),
+        row(
+            "classes",
+            "from the model",
+            "exclusive: probability is the Softmax of the outputs; independent: the Sigmoid of each (multi-label)",
+        ),
+        row(
+            "boxes",
+            "from the shapes of the outputs",
+            "for detect: what four numbers mean, xyxy, yxyx, cxcywh or xywh, and/or scale=pixels|unit,objectness=yes|no,boxes=OUTPUT,scores=OUTPUT",
+        ),
         row("layout", "from the model", "where the channels are: nchw or nhwc"),
         row(
             "preprocess",
@@ -326,6 +342,10 @@ impl Settings {
                 let all = ScoreKind::ALL.map(|(kind, name)| (name, kind));
                 self.score = parse::default_or(value, |v| parse::choice("score", v, &all))?;
             }
+            "classes" => {
+                self.classes = parse::default_or(value, |v| parse::choice("classes", v, &Classes::ALL))?;
+            }
+            "boxes" => self.boxes = parse::default_or(value, Boxes::parse)?.unwrap_or_default(),
             "layout" => {
                 let all = [("nchw", Layout::ChannelsFirst), ("nhwc", Layout::ChannelsLast)];
                 self.layout = parse::default_or(value, |v| parse::choice("layout", v, &all))?;
@@ -490,6 +510,8 @@ impl Settings {
             self.fill.to_string(),
             self.target.to_string(),
             score.to_string(),
+            self.classes.map_or("default", |classes| name_of(&Classes::ALL, classes)).to_string(),
+            self.boxes.to_string(),
             choose(self.layout.map(|l| l.to_string()), "default"),
             choose(self.preprocess.clone(), ""),
             self.roi.as_ref().map_or("all".to_string(), |roi| {
@@ -545,6 +567,8 @@ mod tests {
             ("fill", "0.5,1,2"),
             ("target", "top5"),
             ("score", "log-odds"),
+            ("classes", "independent"),
+            ("boxes", "cxcywh,scale=unit,objectness=no"),
             ("layout", "nhwc"),
             ("preprocess", "tf"),
             ("roi", "1:2,3:4"),

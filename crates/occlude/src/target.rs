@@ -1,19 +1,23 @@
-//! What is measured: the grammar of targets, and their resolution against a model's labels and its outputs on the untouched input.
+//! What is measured: the targets that can be asked for. How they are written is in `grammar`.
 //!
-//! In: text (`top1`, `967`, `espresso`, `top5`, `cat,dog`, `all`, `node:NAME:strongest-sum`). Out: [`Measure`]s, each of which reads one number from the
-//! outputs of a run. How outputs become probabilities is not here (`score`).
+//! In: text (`top1`, `espresso`, `all`, `node:NAME:max`, `output:NAME[3]`, `segment:top1`, `detect:top`). Out: [`Measure`]s, each of which reads one number from
+//! the outputs of a run: classes, tensors and elements in `measure`, segmentation in `segment`, detection in `detect`, with the conventions for boxes in `boxes`. How outputs
+//! become probabilities is not here (`score`).
 
+mod boxes;
+mod detect;
+mod grammar;
 mod measure;
+mod segment;
 
-use std::fmt;
-
-use crate::error::{Error, Result};
-
-pub(crate) use measure::is_vector;
-pub use measure::{Measure, resolve};
+pub use boxes::{BoxForm, BoxScale, Boxes};
+pub(crate) use detect::tensors as detection_tensors;
+pub use measure::{Known, Measure, Resolved, resolve};
+pub(crate) use measure::{is_vector, read_all};
+pub(crate) use segment::output as segmentation_output;
 
 /// What is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Target {
     /// The classes with the greatest outputs on the untouched input, greatest first.
     Top(usize),
@@ -30,8 +34,50 @@ pub enum Target {
         /// How it becomes one number.
         reduce: NodeReduce,
     },
+    /// One element of an output (or of any tensor) as it is: regression.
+    Element {
+        /// The model's name of the tensor.
+        name: String,
+        /// Which element: nothing for a tensor of one element, one row-major index, or one index per axis (the batch axis left out).
+        index: Vec<usize>,
+    },
+    /// Segmentation: the mean score of a class over the places that the model gives to it on the untouched input.
+    Segment {
+        /// Which class.
+        class: Pick,
+        /// The output that holds a score per class and place; `None` where the model has only one of that shape.
+        output: Option<String>,
+    },
+    /// Detection: the largest IoU x class score of any box against a chosen one, as D-RISE.
+    Detect {
+        /// Which class; `None` for that of the best box of the untouched input.
+        class: Option<Pick>,
+        /// The chosen box in elements of the model's input: left, top, right, bottom. `None` for the best box of the untouched input.
+        area: Option<[f32; 4]>,
+    },
     /// Several, in this order.
     List(Vec<Target>),
+}
+
+/// A choice of classes by something else than a vector of outputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// So many of them, those with most places first.
+    Top(usize),
+    /// Every class that has a place.
+    All,
+    /// By index.
+    Class(usize),
+    /// By name.
+    Name(String),
+}
+
+/// A tensor that a target may be about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Port<'a> {
+    pub(crate) name: &'a str,
+    /// In the model's order, batch axis included.
+    pub(crate) shape: &'a [usize],
 }
 
 /// The reductions as they are written.
@@ -41,7 +87,6 @@ pub(crate) const REDUCTIONS: &str = "sum, mean, max, channel=K, strongest-sum, s
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum NodeReduce {
     /// Sum over all elements.
-    #[default]
     Sum,
     /// Mean over all elements.
     Mean,
@@ -50,6 +95,7 @@ pub enum NodeReduce {
     /// Sum over one channel: Zeiler and Fergus' total activation of a feature map.
     Channel(usize),
     /// Sum over the channel whose sum is greatest on the untouched input.
+    #[default]
     StrongestSum,
     /// Sum over the channel whose greatest element is greatest on the untouched input.
     StrongestMax,
@@ -60,148 +106,35 @@ impl Target {
     #[allow(non_upper_case_globals, reason = "reads like the variant that it stands for: Target::Top1")]
     pub const Top1: Target = Target::Top(1);
 
-    /// Reads the grammar. A comma separates targets; a name that itself holds commas is tried as a whole when it is resolved.
-    ///
-    /// # Errors
-    /// Argument: empty parts, `top0`, an unknown reduction.
-    pub fn parse(text: &str) -> Result<Target> {
-        let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-        if parts.iter().any(|part| part.is_empty()) {
-            return Err(Error::argument(format!("target \"{text}\" has an empty part"))
-                .with_hint("targets are top1, top5, all, a class index, a class name, node:NAME, or several separated by commas"));
+    /// This target, or those of the list.
+    pub(crate) fn parts(&self) -> &[Target] {
+        match self {
+            Target::List(list) => list,
+            one => std::slice::from_ref(one),
         }
-        match parts.as_slice() {
-            [one] => Target::parse_one(one),
-            several => {
-                Ok(Target::List(several.iter().map(|part| Target::parse_one(part)).collect::<Result<_>>()?))
-            }
-        }
-    }
-
-    fn parse_one(text: &str) -> Result<Target> {
-        let low = text.to_lowercase();
-        if low == "all" {
-            return Ok(Target::All);
-        }
-        if let Some(count) = low.strip_prefix("top").and_then(|n| n.parse::<usize>().ok()) {
-            return match count {
-                0 => Err(Error::argument("target top0 asks for no class")
-                    .with_hint("top1 is the class with the greatest output")),
-                count => Ok(Target::Top(count)),
-            };
-        }
-        if let Ok(class) = text.parse::<usize>() {
-            return Ok(Target::Class(class));
-        }
-        match text.strip_prefix("node:") {
-            Some("") => Err(Error::argument("target node: lacks the tensor's name")
-                .with_hint("as in node:NAME or node:NAME:max")),
-            Some(rest) => Ok(Target::parse_node(rest)),
-            None => Ok(Target::Name(text.to_string())),
-        }
-    }
-
-    /// The reduction is what stands after the last colon, if it is one: names may hold colons themselves (TensorFlow's `conv:0`).
-    fn parse_node(rest: &str) -> Target {
-        if let Some((name, last)) = rest.rsplit_once(':') {
-            let reduce = match last {
-                "sum" => Some(NodeReduce::Sum),
-                "mean" => Some(NodeReduce::Mean),
-                "max" => Some(NodeReduce::Max),
-                "strongest-sum" => Some(NodeReduce::StrongestSum),
-                "strongest-max" => Some(NodeReduce::StrongestMax),
-                _ => last.strip_prefix("channel=").and_then(|k| k.parse().ok()).map(NodeReduce::Channel),
-            };
-            if let (Some(reduce), false) = (reduce, name.is_empty()) {
-                return Target::Node { name: name.to_string(), reduce };
-            }
-        }
-        Target::Node { name: rest.to_string(), reduce: NodeReduce::default() }
     }
 
     /// Names of the inner tensors that are asked for, each once, in order.
     pub fn nodes(&self) -> Vec<String> {
         let mut names = Vec::new();
-        self.collect_nodes(&mut names);
-        names
-    }
-
-    fn collect_nodes(&self, names: &mut Vec<String>) {
-        match self {
-            Target::Node { name, .. } if !names.contains(name) => names.push(name.clone()),
-            Target::List(list) => list.iter().for_each(|t| t.collect_nodes(names)),
-            _ => {}
+        for part in self.parts() {
+            match part {
+                Target::Node { name, .. } if !names.contains(name) => names.push(name.clone()),
+                Target::List(_) => names.extend(part.nodes()),
+                _ => {}
+            }
         }
+        names
     }
 
     /// Whether a class is asked for, so that the model's output must be a vector of classes.
     pub fn wants_classes(&self) -> bool {
         match self {
-            Target::Node { .. } => false,
             Target::List(list) => list.iter().any(Target::wants_classes),
-            _ => true,
-        }
-    }
-}
-
-impl fmt::Display for NodeReduce {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NodeReduce::Sum => f.write_str("sum"),
-            NodeReduce::Mean => f.write_str("mean"),
-            NodeReduce::Max => f.write_str("max"),
-            NodeReduce::Channel(channel) => write!(f, "channel={channel}"),
-            NodeReduce::StrongestSum => f.write_str("strongest-sum"),
-            NodeReduce::StrongestMax => f.write_str("strongest-max"),
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Target::Top(count) => write!(f, "top{count}"),
-            Target::All => f.write_str("all"),
-            Target::Class(class) => write!(f, "{class}"),
-            Target::Name(name) => f.write_str(name),
-            Target::Node { name, reduce } => write!(f, "node:{name}:{reduce}"),
-            Target::List(list) => {
-                f.write_str(&list.iter().map(Target::to_string).collect::<Vec<_>>().join(","))
+            Target::Top(_) | Target::All | Target::Class(_) | Target::Name(_) => true,
+            Target::Node { .. } | Target::Element { .. } | Target::Segment { .. } | Target::Detect { .. } => {
+                false
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_grammar() {
-        let node = |name: &str, reduce| Target::Node { name: name.into(), reduce };
-        for (text, target) in [
-            ("top1", Target::Top1),
-            ("Top5", Target::Top(5)),
-            ("all", Target::All),
-            ("967", Target::Class(967)),
-            ("Espresso", Target::Name("Espresso".into())),
-            ("top hat", Target::Name("top hat".into())),
-            (
-                "3, espresso,top2",
-                Target::List(vec![Target::Class(3), Target::Name("espresso".into()), Target::Top(2)]),
-            ),
-            ("node:conv:0", node("conv:0", NodeReduce::Sum)),
-            ("node:conv:0:max", node("conv:0", NodeReduce::Max)),
-            ("node:/a/b:channel=12", node("/a/b", NodeReduce::Channel(12))),
-            ("node:x:strongest-max", node("x", NodeReduce::StrongestMax)),
-        ] {
-            assert_eq!(Target::parse(text).expect(text), target);
-        }
-        for text in ["", "a,,b", "top0", "node:"] {
-            assert!(Target::parse(text).is_err(), "{text}");
-        }
-        let list = Target::parse("node:a:max,node:a,node:b,3").expect("good");
-        assert_eq!((list.nodes(), list.wants_classes()), (vec!["a".to_string(), "b".to_string()], true));
-        assert_eq!(Target::parse(&list.to_string()).expect("its own text"), list);
     }
 }

@@ -106,7 +106,9 @@ fn lines(facts: &Facts, model: &Model, all_nodes: bool) -> Vec<String> {
     });
     for node in nodes {
         let whole = if node.is_foreign { " · whole tensors" } else { "" };
-        let tensor = if all_nodes { format!(" -> \"{}\"", node.tensor) } else { String::new() };
+        // A name with # is the engine's own, for a step that the model's file does not have.
+        let has_name = all_nodes && !node.tensor.contains('#');
+        let tensor = if has_name { format!(" -> \"{}\"", node.tensor) } else { String::new() };
         lines.push(format!(
             "{:>9}  {:<17} [{}]  {}{tensor}{whole}",
             count(node.macs),

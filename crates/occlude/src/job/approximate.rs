@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::map::Approximation;
 use crate::occlusion::Occluder;
 use crate::scorer::Scorer;
-use crate::target::Measure;
+use crate::target::{Measure, read_all};
 
 /// Windows that are computed both ways, at least (all, where there are fewer).
 const LEAST_SAMPLE: usize = 32;
@@ -135,14 +135,14 @@ fn outputs(
 
 /// Per target, the score behind each window.
 fn scores(outputs: &[Vec<Vec<f32>>], measures: &[Measure]) -> Vec<Vec<f64>> {
-    let of = |measure: &Measure| {
-        let read = |outputs: &Vec<Vec<f32>>| {
-            let slices: Vec<&[f32]> = outputs.iter().map(Vec::as_slice).collect();
-            f64::from(measure.read(&slices))
-        };
-        outputs.iter().map(read).collect()
-    };
-    measures.iter().map(of).collect()
+    let mut scores = vec![Vec::with_capacity(outputs.len()); measures.len()];
+    for window in outputs {
+        let slices: Vec<&[f32]> = window.iter().map(Vec::as_slice).collect();
+        for (of_target, score) in scores.iter_mut().zip(read_all(measures, &slices)) {
+            of_target.push(f64::from(score));
+        }
+    }
+    scores
 }
 
 fn range(scores: &[f64]) -> f64 {

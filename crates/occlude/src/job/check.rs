@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::map::{Check, Map};
 use crate::occlusion::Occluder;
 use crate::scorer::Scorer;
-use crate::target::Measure;
+use crate::target::{Measure, read_all};
 use crate::tensor::for_each_run;
 
 /// Share of a map's range, and of the largest |score|, that may differ.
@@ -54,10 +54,10 @@ pub(super) fn run(
         let slices: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
         let outputs = scorer.baseline(&slices)?;
         let slices = outputs.slices();
-        for (target, measure) in measures.iter().enumerate() {
+        for (target, recomputed) in read_all(measures, &slices).into_iter().enumerate() {
             let scored =
                 exact.as_ref().map_or(f64::from(map.scores_of(target)[window]), |e| e[target][place]);
-            let value = (f64::from(measure.read(&slices)) - scored).abs();
+            let value = (f64::from(recomputed) - scored).abs();
             differences.push(Difference { window, target, value, tolerance: tolerance(map, target) });
         }
     }

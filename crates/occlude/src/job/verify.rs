@@ -16,7 +16,7 @@ use crate::input::Input;
 use crate::map::Map;
 use crate::occlusion::Occluder;
 use crate::scorer::{Outputs, Scorer};
-use crate::target::Measure;
+use crate::target::{Measure, read_all};
 
 /// Largest difference of a map, as a share of its range.
 const OF_RANGE: f64 = 1e-4;
@@ -202,8 +202,7 @@ impl Both<'_> {
     /// Enters a window of the verified run. A number that is none is a difference here, not an error.
     fn enter(&mut self, window: usize, outputs: &[&[f32]]) {
         let (map, count) = (&mut self.map, self.full.windows.len());
-        for (target, measure) in self.measures.iter().enumerate() {
-            let score = measure.read(outputs);
+        for (target, score) in read_all(self.measures, outputs).into_iter().enumerate() {
             map.scores[target * count + window] = score;
             map.sensitivity[target * count + window] = map.targets[target].baseline - score;
         }

@@ -40,7 +40,7 @@ pub struct NodeFact {
     pub kind: String,
     /// Shape written.
     pub shape: Vec<usize>,
-    /// The model's name of the tensor written, as in `node:NAME`.
+    /// The model's name of the tensor written, as in `node:NAME`; one with `#` is a step of the engine's own, which the model's file does not have.
     pub tensor: String,
     /// Multiply-adds.
     pub macs: u64,
@@ -109,7 +109,7 @@ pub struct RunPlan {
     pub windows: usize,
     /// Those of them that need a run: of windows that hide the same elements the first, of windows that hide nothing none.
     pub runs: usize,
-    /// Multiply-adds of one full run.
+    /// Multiply-adds of one full run, up to the tensors that the target needs.
     pub macs_per_full_run: u64,
     /// What an average window costs; `None` where ONNX Runtime would run it.
     pub work: Option<WorkPlan>,
@@ -213,7 +213,7 @@ impl Occlusion<'_> {
         let resolved = self.resolve(input)?;
         let model = self.model();
         let specs = model.specs(input)?;
-        let macs = resolved.graph.as_ref().map_or(0, |graph| plan::work(graph).iter().map(|n| n.macs).sum());
+        let macs = resolved.graph.as_ref().map_or(0, |graph| work_for(graph, &resolved.requests));
         let options = model.engine_options(&self.how());
         let mut notes = input.notes.clone();
         notes.extend(resolved.notes);
@@ -238,6 +238,21 @@ impl Occlusion<'_> {
             notes,
         })
     }
+}
+
+/// Multiply-adds of the nodes that these tensors depend on.
+fn work_for(graph: &Graph, requests: &[String]) -> u64 {
+    let mut needed: Vec<bool> = vec![false; graph.tensors.len()];
+    requests.iter().filter_map(|name| graph.find(name)).for_each(|id| needed[id.0] = true);
+    let mut macs = 0;
+    // Nodes stand after those that they read from.
+    for (node, work) in graph.nodes.iter().zip(plan::work(graph)).rev() {
+        if needed[node.output.0] {
+            macs += work.macs;
+            node.inputs.iter().for_each(|input| needed[input.0] = true);
+        }
+    }
+    macs
 }
 
 /// Numbers in weights, biases and other constants.

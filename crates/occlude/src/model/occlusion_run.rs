@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use occlude_engine::graph::{FinalActivation, Graph, TensorId};
 
-use super::Model;
+use super::{Model, requests};
 use crate::error::{Error, Result};
 use crate::input::{self, Input};
 use crate::job::{Job, Meaning, Watch};
@@ -269,15 +269,13 @@ impl<'m> Occlusion<'m> {
         };
         let target = &self.settings.target;
         let outputs = &self.model.about.outputs;
+        // Not asked for, the classes are not computed either: an early tensor needs only the layers before it.
         let vector = graph
             .as_ref()
+            .filter(|_| target.wants_classes())
             .and_then(|g| g.outputs.iter().position(|id| is_vector(&g.tensor(*id).model_shape())));
-        let place = match (vector, &graph) {
-            (Some(place), _) => Some(place),
-            // Asked for classes, the first output is looked at and refused with its shape.
-            (None, Some(_)) => target.wants_classes().then_some(0),
-            (None, None) => Some(0),
-        };
+        // Without a vector the first output is looked at and refused with its shape.
+        let place = target.wants_classes().then(|| vector.unwrap_or(0));
         let ending = vector.and_then(|place| graph.as_ref().and_then(|g| ending(g, g.outputs[place])));
         let configuration = &self.model.folder.configuration;
         let mut meaning = Meaning {
@@ -287,10 +285,14 @@ impl<'m> Occlusion<'m> {
             multi_label: configuration.multi_label,
             activation: ending.as_ref().map_or(Activation::None, |(activation, _)| *activation),
             class_output: place.map(|_| 0),
+            endings: Vec::new(),
         };
         let mut requests: Vec<String> =
             place.and_then(|place| outputs.get(place)).map(|o| o.name.clone()).into_iter().collect();
         if let Some((activation, behind)) = ending {
+            if let (Some(said), Some(graph), Some(place)) = (self.settings.classes, &graph, vector) {
+                said.check(activation, graph.tensor(graph.outputs[place]).len())?;
+            }
             notes.push(format!(
                 "the model ends in {activation:?}: its output is taken as it is, not normalised again"
             ));
@@ -314,10 +316,13 @@ impl<'m> Occlusion<'m> {
             if let Some(graph) = &graph {
                 check_reduction(graph, &node)?;
             }
-            if !requests.contains(&node) {
-                requests.push(node);
+        }
+        for name in requests::of(&self.settings, outputs, graph.as_ref(), &input.spec, &meaning.labels)? {
+            if !requests.contains(&name) {
+                requests.push(name);
             }
         }
+        meaning.endings = requests::endings(outputs, graph.as_ref(), &requests);
         Ok(Resolved { graph, requests, meaning, notes })
     }
 }
@@ -337,7 +342,7 @@ fn check_reduction(graph: &Graph, node: &str) -> Result<()> {
     Err(Error::argument(format!(
         "target node:{node} asks for \"{reduction}\" of tensor \"{tensor}\", expected {REDUCTIONS}"
     ))
-    .with_hint(format!("{hint}node:{tensor} alone is the sum over all elements")))
+    .with_hint(format!("{hint}node:{tensor} alone is the sum over the channel with the greatest sum")))
 }
 
 /// What a run needs of the model.

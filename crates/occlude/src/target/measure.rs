@@ -1,13 +1,96 @@
 //! Targets resolved: each reads one number from the outputs of a run, with a label and a unit.
 //!
-//! In: a [`Target`], the outputs on the untouched input, labels. Out: [`Measure`]s, in the order asked for, each class once.
+//! In: a [`Target`], the outputs on the untouched input, and what is known of them ([`Known`]). Out: [`Measure`]s, in the order asked for, each class once, and what was chosen in
+//! silence, in words. Classes, tensors and elements are read here; `segment` and `detect` read theirs.
 
-use super::{NodeReduce, Target};
+use super::detect::Detection;
+use super::segment::Segment;
+use super::{Boxes, NodeReduce, Pick, Port, Target, detect, segment};
 use crate::error::{Error, Result};
 use crate::model_folder::Labels;
-use crate::score::Readout;
+use crate::score::{Activation, Classes, Readout, ScoreKind, Scores};
 use crate::scorer::Outputs;
-use crate::tensor::{Layout, shape_text};
+use crate::tensor::{Layout, TensorSpec, shape_text};
+
+/// What targets are resolved against.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// What the model returned for the untouched input.
+    pub outputs: &'a Outputs,
+    /// The place among the outputs of the vector of classes, with how it is read.
+    pub classes: Option<(usize, Readout)>,
+    /// Names of classes.
+    pub labels: &'a Labels,
+    /// What the windows are laid over.
+    pub input: &'a TensorSpec,
+    /// The model's own outputs among `outputs`, with what each ends in; empty where that is not known, and all of them may be meant.
+    pub endings: &'a [(String, Activation)],
+    /// The quantity that was asked for, if any.
+    pub score: Option<ScoreKind>,
+    /// Whether classes exclude each other, if that was said.
+    pub said: Option<Classes>,
+    /// How boxes are written.
+    pub boxes: &'a Boxes,
+}
+
+impl<'a> Known<'a> {
+    /// The model's own outputs.
+    pub(super) fn ports(&self) -> Vec<Port<'a>> {
+        let own = |name: &String| self.endings.is_empty() || self.endings.iter().any(|(own, _)| own == name);
+        let all = self.outputs.names.iter().zip(&self.outputs.shapes);
+        all.filter(|(name, _)| own(name)).map(|(name, shape)| Port { name, shape }).collect()
+    }
+    /// Where a tensor is among the outputs.
+    pub(super) fn place(&self, name: &str) -> Result<usize> {
+        let place = self.outputs.names.iter().position(|n| n == name);
+        place.ok_or_else(|| Error::argument(format!("the model has no tensor \"{name}\"")))
+    }
+    /// What an output ends in.
+    pub(super) fn ending(&self, name: &str) -> Activation {
+        let found = self.endings.iter().find(|(own, _)| own == name);
+        found.map_or(Activation::None, |(_, activation)| *activation)
+    }
+    /// A class by index or name, where there are so many.
+    pub(super) fn class(&self, pick: &Pick, count: usize, output: &str) -> Result<usize> {
+        let class = match pick {
+            Pick::Name(name) => self.labels.find(name)?,
+            Pick::Class(class) => *class,
+            Pick::Top(_) | Pick::All => 0,
+        };
+        if class < count {
+            return Ok(class);
+        }
+        Err(Error::argument(format!(
+            "there is no class {class}: the model's output \"{output}\" has {count} (0 to {})",
+            count.saturating_sub(1)
+        )))
+    }
+}
+
+/// Targets resolved.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Resolved {
+    /// What to read, in the order asked for.
+    pub measures: Vec<Measure>,
+    /// Silent choices, in words.
+    pub notes: Vec<String>,
+}
+
+impl Resolved {
+    fn add(&mut self, measure: Measure) {
+        // Of classes the index tells them apart, and there may be many.
+        let same = |m: &Measure| m.class == measure.class && *m == measure;
+        if !self.measures.iter().any(same) {
+            self.measures.push(measure);
+        }
+    }
+    /// A note, once.
+    pub(super) fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+}
 
 /// One number to be read from every run.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,19 +103,22 @@ pub struct Measure {
     pub class: Option<usize>,
     /// Unit of the number.
     pub unit: String,
-    output: usize,
-    kind: Kind,
+    pub(super) output: usize,
+    pub(super) kind: Kind,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     Class(usize, Readout),
     Node(Part, NodeReduce),
+    Element(usize),
+    Segment(Segment),
+    Detection(Detection),
 }
 
 /// Part of a tensor seen as `[outer, channels, inner]`: one channel, or all.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Part {
+pub(super) struct Part {
     channels: usize,
     inner: usize,
     channel: Option<usize>,
@@ -66,80 +152,102 @@ impl Measure {
                     _ => members.sum::<f64>() as f32,
                 }
             }
+            Kind::Element(at) => values[*at],
+            Kind::Segment(segment) => segment.read(values),
+            Kind::Detection(detection) => detection.read(outputs),
         }
     }
 }
 
-/// Settles targets. `classes` is the place among the outputs of the vector of classes, with how it is read.
-///
-/// # Errors
-/// Argument: a class index or name that the model does not have, more classes than it has, a channel that a tensor does not have. Unsupported: classes asked of a model whose output is
-/// not one vector.
-pub fn resolve(
-    target: &Target,
-    outputs: &Outputs,
-    classes: Option<(usize, Readout)>,
-    labels: &Labels,
-    layout: Layout,
-) -> Result<Vec<Measure>> {
-    let mut measures: Vec<Measure> = Vec::new();
-    let mut add = |measure: Measure| {
-        if !measures.contains(&measure) {
-            measures.push(measure);
+/// Reads all numbers of one run; what classes of one output share (the sum of a Softmax) is computed once.
+pub(crate) fn read_all(measures: &[Measure], outputs: &[&[f32]]) -> Vec<f32> {
+    let mut shared: Option<(usize, Readout, Scores<'_>)> = None;
+    let one = |measure: &Measure| {
+        let Kind::Class(class, readout) = &measure.kind else { return measure.read(outputs) };
+        let key = (measure.output, *readout);
+        match &shared {
+            Some((output, known, scores)) if (*output, *known) == key => scores.of(*class),
+            _ => {
+                let scores = readout.scores(outputs[measure.output]);
+                shared = Some((key.0, key.1, scores));
+                scores.of(*class)
+            }
         }
     };
-    let parts = match target {
-        Target::List(list) => list.as_slice(),
-        one => std::slice::from_ref(one),
-    };
-    for part in parts {
+    measures.iter().map(one).collect()
+}
+
+/// Settles targets.
+///
+/// # Errors
+/// Argument: a class index or name that the model does not have, more classes than it has, a channel or element that a tensor does not have, a class without a place in the segmentation,
+/// a box that no box of the model overlaps, boxes whose convention is neither said nor told by their shapes. Unsupported: classes asked of a model whose output is not one vector.
+pub fn resolve(target: &Target, known: &Known<'_>) -> Result<Resolved> {
+    let mut found = Resolved::default();
+    resolve_into(target, known, &mut found)?;
+    Ok(found)
+}
+
+fn resolve_into(target: &Target, known: &Known<'_>, found: &mut Resolved) -> Result<()> {
+    for part in target.parts() {
         match part {
-            Target::Node { name, reduce } => add(node(name, *reduce, outputs, layout)?),
-            Target::List(_) => {
-                resolve(part, outputs, classes, labels, layout)?.into_iter().for_each(&mut add)
-            }
-            _ => {
-                let (output, readout) = class_vector(outputs, classes)?;
-                let values = &outputs.values[output];
-                let class = |class: usize| Measure {
-                    label: labels.short(class),
-                    spec: class.to_string(),
-                    class: Some(class),
-                    unit: readout.unit().to_string(),
-                    output,
-                    kind: Kind::Class(class, readout),
-                };
-                match part {
-                    Target::Top(count) if *count > values.len() => {
-                        return Err(Error::argument(format!(
-                            "target top{count} asks for {count} classes: the model's output \"{}\" has {} values",
-                            outputs.names[output],
-                            values.len()
-                        ))
-                        .with_hint("all is every class"));
-                    }
-                    Target::Top(count) => {
-                        let mut order: Vec<usize> = (0..values.len()).collect();
-                        order.sort_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
-                        order.into_iter().take(*count).for_each(|c| add(class(c)));
-                    }
-                    Target::All => (0..values.len()).for_each(|c| add(class(c))),
-                    Target::Class(index) if *index < values.len() => add(class(*index)),
-                    Target::Class(index) => {
-                        return Err(Error::argument(format!(
-                            "there is no class {index}: the model's output \"{}\" has {} values (0 to {})",
-                            outputs.names[output],
-                            values.len(),
-                            values.len().saturating_sub(1)
-                        )));
-                    }
-                    Target::Name(name) => add(class(labels.find(name)?)),
-                    Target::Node { .. } | Target::List(_) => {}
+            Target::Node { name, reduce } => found.add(node(name, *reduce, known)?),
+            Target::Element { name, index } => found.add(element(name, index, known)?),
+            Target::Segment { class, output } => {
+                for measure in segment::resolve(class, output.as_deref(), known, found)? {
+                    found.add(measure);
                 }
+            }
+            Target::Detect { class, area } => {
+                let measure = detect::resolve(class.as_ref(), *area, known, found)?;
+                found.add(measure);
+            }
+            Target::List(_) => resolve_into(part, known, found)?,
+            Target::Top(_) | Target::All | Target::Class(_) | Target::Name(_) => {
+                classes(part, known, found)?;
             }
         }
     }
-    Ok(measures)
+    Ok(())
+}
+
+fn classes(part: &Target, known: &Known<'_>, found: &mut Resolved) -> Result<()> {
+    let (output, readout) = class_vector(known.outputs, known.classes)?;
+    let (values, name) = (&known.outputs.values[output], &known.outputs.names[output]);
+    let class = |class: usize| Measure {
+        label: known.labels.short(class),
+        spec: class.to_string(),
+        class: Some(class),
+        unit: readout.unit().to_string(),
+        output,
+        kind: Kind::Class(class, readout),
+    };
+    match part {
+        Target::Top(count) if *count > values.len() => {
+            return Err(Error::argument(format!(
+                "target top{count} asks for {count} classes: the model's output \"{name}\" has {} values",
+                values.len()
+            ))
+            .with_hint("all is every class"));
+        }
+        Target::Top(count) => {
+            let mut order: Vec<usize> = (0..values.len()).collect();
+            order.sort_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
+            order.into_iter().take(*count).for_each(|c| found.add(class(c)));
+        }
+        Target::All => (0..values.len()).for_each(|c| found.add(class(c))),
+        Target::Class(index) if *index < values.len() => found.add(class(*index)),
+        Target::Class(index) => {
+            return Err(Error::argument(format!(
+                "there is no class {index}: the model's output \"{name}\" has {} values (0 to {})",
+                values.len(),
+                values.len().saturating_sub(1)
+            )));
+        }
+        Target::Name(name) => found.add(class(known.labels.find(name)?)),
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Whether a shape is one vector: all axes but one have length 1.
@@ -148,7 +256,7 @@ pub(crate) fn is_vector(shape: &[usize]) -> bool {
 }
 
 fn class_vector(outputs: &Outputs, classes: Option<(usize, Readout)>) -> Result<(usize, Readout)> {
-    let hint = "a class needs an output of one value per class, as [1, n]; for other outputs give a target such as node:NAME or node:NAME:channel=K";
+    let hint = "a class needs an output of one value per class, as [1, n]; other outputs are read by segment:CLASS, detect:CLASS, output:NAME[i] or node:NAME";
     let Some((output, readout)) = classes else {
         return Err(Error::unsupported("the model has no output that could hold classes").with_hint(hint));
     };
@@ -164,12 +272,46 @@ fn class_vector(outputs: &Outputs, classes: Option<(usize, Readout)>) -> Result<
     Ok((output, readout))
 }
 
-fn node(name: &str, reduce: NodeReduce, outputs: &Outputs, layout: Layout) -> Result<Measure> {
-    let Some(output) = outputs.names.iter().position(|n| n == name) else {
-        return Err(Error::argument(format!("the model has no tensor \"{name}\"")));
+/// An index counts along the axes without the batch axis; one number alone is row-major.
+fn element(name: &str, index: &[usize], known: &Known<'_>) -> Result<Measure> {
+    let output = known.place(name)?;
+    let shape = &known.outputs.shapes[output];
+    let own = if shape.len() > 1 && shape[0] == 1 { &shape[1..] } else { &shape[..] };
+    let length: usize = own.iter().product();
+    let at = match index {
+        [] if length == 1 => Some(0),
+        [one] => Some(*one).filter(|at| *at < length),
+        index if index.len() == own.len() && index.iter().zip(own).all(|(i, n)| i < n) => {
+            Some(index.iter().zip(own).fold(0, |at, (i, n)| at * n + i))
+        }
+        _ => None,
     };
+    let spec = Target::Element { name: name.to_string(), index: index.to_vec() }.to_string();
+    let Some(at) = at else {
+        let hint = format!(
+            "as in output:{name}[0]: one row-major index below {length}, or one per axis of {}, separated by /",
+            shape_text(own)
+        );
+        let message = format!(
+            "target {spec} does not name one element of tensor \"{name}\" of shape {}",
+            shape_text(shape)
+        );
+        return Err(Error::argument(message).with_hint(hint));
+    };
+    Ok(Measure {
+        label: spec.trim_start_matches("output:").to_string(),
+        spec,
+        class: None,
+        unit: "output".to_string(),
+        output,
+        kind: Kind::Element(at),
+    })
+}
+
+fn node(name: &str, reduce: NodeReduce, known: &Known<'_>) -> Result<Measure> {
+    let (outputs, output) = (known.outputs, known.place(name)?);
     let shape = &outputs.shapes[output];
-    let axis = match layout {
+    let axis = match known.input.layout {
         _ if shape.len() < 2 => None,
         Layout::ChannelsFirst => Some(1),
         Layout::ChannelsLast => Some(shape.len() - 1),
@@ -220,7 +362,6 @@ fn node(name: &str, reduce: NodeReduce, outputs: &Outputs, layout: Layout) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::score::{Activation, ScoreKind};
 
     fn outputs() -> Outputs {
         Outputs {
@@ -233,8 +374,23 @@ mod tests {
         let readout = Readout { kind: ScoreKind::Raw, activation: Activation::None, multi_label: false };
         let labels = Labels::new(["cat, tabby", "dog", "owl", "emu"].map(String::from).to_vec());
         let outputs = outputs();
-        let measures = resolve(&Target::parse(text)?, &outputs, Some((0, readout)), &labels, layout)?;
-        Ok(measures.iter().map(|m| (m.label.clone(), m.read(&outputs.slices()))).collect())
+        let input = TensorSpec::new("x", &[1, 2, 2], layout);
+        let known = Known {
+            outputs: &outputs,
+            classes: Some((0, readout)),
+            labels: &labels,
+            input: &input,
+            endings: &[],
+            score: None,
+            said: None,
+            boxes: &Boxes::default(),
+        };
+        let measures = resolve(&Target::parse(text)?, &known)?.measures;
+        let all = read_all(&measures, &outputs.slices());
+        for (measure, number) in measures.iter().zip(&all) {
+            assert_eq!(measure.read(&outputs.slices()), *number, "one by one and all at once");
+        }
+        Ok(measures.iter().zip(all).map(|(m, number)| (m.label.clone(), number)).collect())
     }
     fn pairs(list: &[(&str, f32)]) -> Vec<(String, f32)> {
         list.iter().map(|(l, v)| (l.to_string(), *v)).collect()
@@ -261,7 +417,8 @@ mod tests {
     fn nodes() {
         let first = Layout::ChannelsFirst;
         for (text, label, value) in [
-            ("node:conv", "conv sum", 13.0),
+            ("node:conv", "conv channel 2 (strongest by sum) sum", 6.0),
+            ("node:conv:sum", "conv sum", 13.0),
             ("node:conv:mean", "conv mean", 13.0 / 6.0),
             ("node:conv:max", "conv max", 5.0),
             ("node:conv:channel=1", "conv channel 1 sum", 5.0),
@@ -281,12 +438,26 @@ mod tests {
     }
 
     #[test]
+    fn elements() {
+        let first = Layout::ChannelsFirst;
+        assert_eq!(
+            read("output:conv[3],output:conv[2/0/1],output:logits[2]", first).expect("elements"),
+            pairs(&[("conv[3]", 5.0), ("conv[2/0/1]", 3.0), ("logits[2]", 2.0)])
+        );
+        for text in ["output:conv", "output:conv[6]", "output:conv[2/1/0]", "output:conv[1/1]", "output:none"]
+        {
+            assert!(read(text, first).is_err(), "{text}");
+        }
+        let error = read("output:conv[6]", first).expect_err("six elements");
+        assert!(error.to_string().contains("tensor \"conv\" of shape [1, 3, 1, 2]"), "{error}");
+        assert!(error.hint().expect("hint").contains("below 6, or one per axis of [3, 1, 2]"));
+    }
+
+    #[test]
     fn an_output_that_is_no_vector() {
         let outputs = outputs();
         let readout = Readout { kind: ScoreKind::Raw, activation: Activation::None, multi_label: false };
-        let error =
-            resolve(&Target::Top1, &outputs, Some((1, readout)), &Labels::default(), Layout::ChannelsFirst)
-                .expect_err("a picture");
+        let error = class_vector(&outputs, Some((1, readout))).expect_err("a picture");
         assert!(error.to_string().contains("shape [1, 3, 1, 2], which is not one vector"), "{error}");
         assert!(is_vector(&[1, 1]) && is_vector(&[5]) && is_vector(&[1, 1, 3]) && !is_vector(&[2, 3]));
     }

@@ -16,6 +16,10 @@ use crate::printer::{bytes, count, seconds, windows};
 /// Windows listed for and against a target.
 const TOP: usize = 3;
 
+/// Up to so many targets are all listed, of more only some.
+const LISTED: usize = 10;
+const OF_MANY: usize = 5;
+
 pub(in crate::commands) fn model(model: &Model, printer: &Printer) {
     let port = model.port();
     let dims: Vec<String> = port.dims.iter().map(|d| d.map_or("?".to_string(), |n| n.to_string())).collect();
@@ -152,7 +156,19 @@ pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
             map.provenance.arguments.iter().map(|(name, value)| format!("{name} {value}")).collect();
         printer.say("settings", &settings.join(" · "));
     }
-    for (index, one) in map.targets.iter().enumerate() {
+    let listed = strongest(map);
+    if listed.len() < map.targets.len() {
+        printer.say(
+            "targets",
+            &format!(
+                "{} of {}, those that hiding changes most; .npy, .npz and .json hold all",
+                listed.len(),
+                map.targets.len()
+            ),
+        );
+    }
+    for index in listed {
+        let one = &map.targets[index];
         let change = if index == 0 && !target_was_given { " (--target to change)" } else { "" };
         printer.say("target", &format!("{}{change}", target_text(one)));
         if let Windows::Masks(..) = map.windows {
@@ -183,6 +199,20 @@ pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
             ),
         );
     }
+}
+
+/// The targets to list: all of few; of many those with the largest sensitivity of either sign, largest first.
+fn strongest(map: &Map) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..map.targets.len()).collect();
+    if order.len() > LISTED {
+        let size = |index: usize| {
+            map.sensitivity_of(index).iter().filter(|v| !v.is_nan()).fold(0.0f32, |most, v| most.max(v.abs()))
+        };
+        let sizes: Vec<f32> = order.iter().map(|&index| size(index)).collect();
+        order.sort_by(|&a, &b| sizes[b].total_cmp(&sizes[a]));
+        order.truncate(OF_MANY);
+    }
+    order
 }
 
 /// `#967 espresso · probability 0.9406`
