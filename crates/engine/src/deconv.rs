@@ -89,7 +89,6 @@ impl<'g> Deconvnet<'g> {
         for (&id, output) in kept[1..].iter().zip(outputs) {
             pooled_from.insert(id, to_stored(self.graph.tensor(id), &output));
         }
-        // A layer that is pooled itself only matters above the seed, so it is not among what the switches need.
         Ok(Activations { shape: self.graph.tensor(self.layer).model_shape(), values, pooled_from })
     }
 
@@ -121,6 +120,27 @@ impl<'g> Deconvnet<'g> {
             signals.0.get(id).map_or_else(|| vec![0.0; tensor.len()], |signal| to_model(tensor, signal))
         };
         Ok(graph.inputs.iter().map(of_input).collect())
+    }
+
+    /// What a max pooling below the layer read in the forward run, row-major in the model's axis order; `None` for tensors that none reads.
+    pub fn read_by_pooling(&self, activations: &Activations, tensor: TensorId) -> Option<Vec<f32>> {
+        activations.pooled_from.get(&tensor).map(|stored| to_model(self.graph.tensor(tensor), stored))
+    }
+
+    /// Where a pooled element came from, if the layer is the output of a max pooling over windows: the tensor that it read, and the flat index there, in the
+    /// model's axis order.
+    pub fn switch(&self, activations: &Activations, element: usize) -> Option<(TensorId, usize)> {
+        let graph = self.graph;
+        let node = graph.nodes.iter().find(|node| node.output == self.layer)?;
+        let Op::Pool(pool) = &node.op else { return None };
+        let (read, from) = (activations.pooled_from.get(&node.inputs[0])?, graph.tensor(node.inputs[0]));
+        let layer = graph.tensor(self.layer);
+        let mut seed = vec![0.0; layer.len()];
+        *seed.get_mut(element)? = 1.0;
+        let seed = to_stored(layer, &seed);
+        let below = pooling::unpool(&pool.geometry, &seed, read, &from.shape, &layer.shape);
+        let at = to_model(from, &below).iter().position(|&s| s > 0.0)?;
+        Some((node.inputs[0], at))
     }
 
     /// One node on the way down: from what arrived at its output to what arrives at its inputs.

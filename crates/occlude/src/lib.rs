@@ -20,6 +20,7 @@ pub mod scorer;
 mod settings;
 mod target;
 mod tensor;
+pub mod zeiler;
 
 pub use error::{Error, ErrorKind, Result};
 pub use input::{
@@ -47,3 +48,4 @@ pub use scorer::{OrtModel, find_onnxruntime};
 pub use settings::{Channels, EngineChoice, Preset, Runtime, Setting, Settings, StrideRule, WindowRule};
 pub use target::{Measure, NodeReduce, Target, resolve as resolve_targets};
 pub use tensor::{Layout, TensorSpec, for_each_run, shape_text};
+pub use zeiler::{Correspondence, Part, Strongest, Zeiler, ZeilerOptions};

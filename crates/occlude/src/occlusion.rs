@@ -14,6 +14,7 @@ mod windows;
 pub use fill::{Fill, FillContext, FillValues, ReadImage};
 pub use grid::{AxisRole, Grid, GridAxis, axis_name, sizes_text};
 pub use lay::Border;
+pub(crate) use noise::uniform_below;
 pub use occluder::{OccludedInput, Occluder};
 pub use regions::{BACKGROUND, Region, Regions};
 pub use shape::Shape;
