@@ -220,6 +220,33 @@ test("nothing overflows from 360 pixels on, and dark mode is dark", async () => 
   await close();
 });
 
+test("a map of elements tells their numbers, and its tables hold the windows", async () => {
+  const { page, wrong, close } = await open("joined.html");
+  const text = readFileSync(path.join(reports, "joined.html"), "utf8");
+  const feed = JSON.parse(text.match(/id="feed">(.*?)<\/script>/s)[1]);
+  const target = feed.targets[0];
+  const bytes = Buffer.from(target.sensitivity, "base64");
+  const values = Float32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i));
+  assert.equal(values.length, 224 * 224);
+  const cell = 100 * 224 + 120;
+  const box = await page.locator("#map-stage").boundingBox();
+  await page.mouse.move(box.x + ((120.5) / 224) * box.width, box.y + ((100.5) / 224) * box.height);
+  const card = page.locator(`.card[data-cell="${cell}"]`);
+  await card.waitFor();
+  const said = await card.innerText();
+  assert.match(said, /This element/i);
+  assert.match(said, /value of the map/i);
+  assert.doesNotMatch(said, /with it hidden/i);
+  const shown = Number((await card.locator("dd").last().innerText()).replace("−", "-").replace("+", ""));
+  assert.ok(Math.abs(shown - values[cell]) <= 1e-3 * Math.max(...values.map(Math.abs)), `${shown}, not ${values[cell]}`);
+  // The tables list windows with their scores, strongest first.
+  const rows = await page.locator("#top-for tbody tr").allInnerTexts();
+  assert.equal(rows.length, target.top_for.length);
+  assert.ok(rows[0].includes(target.top_for[0].place), rows[0]);
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
 test("an incomplete map says so, and the same page takes the missing scores as they come", async () => {
   const feed = feedOf("incomplete.html");
   const { page, wrong, close } = await open("incomplete.html");

@@ -169,7 +169,7 @@ pub(crate) struct VerifyArguments {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "What is hidden and measured")]
 pub(crate) struct WhatFlags {
-    /// A definition by the name of its origin, which sets the others unless they are given: mindspore, monai-0.4, monai-0.9, monai-1, captum, xplique, xaitk, pair, deepexplain, tf-explain, mindspore-xai, nolearn, kazuto1011, matlab, zeiler-fergus
+    /// A definition by the name of its origin, which sets the others unless they are given: mindspore, monai-0.4, monai-0.9, monai-1, captum, xplique, xaitk, pair, deepexplain, tf-explain, mindspore-xai, nolearn, kazuto1011, matlab, rise, zeiler-fergus
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     /// Size of the hidden window in elements of the input tensor: 16, 16x24, or 3x16x16 to give the channel axis its own; several for one map: 16,32 [default: 1/8 of the shorter side]
@@ -184,7 +184,10 @@ pub(crate) struct WhatFlags {
     /// Names of the regions: a file of lines label,name, or JSON
     #[arg(long, value_name = "FILE")]
     region_names: Option<String>,
-    /// What is hidden of each window: box, ellipse, gaussian (less towards the edge) [default: box]
+    /// Random masks over the whole input instead of windows (RISE): how many, cells per axis, probability to keep a cell, as 4000:7:0.5; or a .npy file of masks
+    #[arg(long, value_name = "MASKS")]
+    masks: Option<String>,
+    /// What is hidden of each window: box, ellipse, soft (a Gaussian edge), gaussian (MONAI's) [default: box]
     #[arg(long, value_name = "SHAPE")]
     shape: Option<String>,
     /// Where the stride does not fit: shift (last window moved in), clip, drop, center; and the peers' lag, margin, cell, dense, overhang [default: shift]
@@ -196,7 +199,7 @@ pub(crate) struct WhatFlags {
     /// yes: pad the input by half a window with the fill before the model sees it [default: no]
     #[arg(long, value_name = "YES|NO")]
     padded: Option<String>,
-    /// What stands in the window: mean, zero, numbers in tensor space, rgb:r,g,b, patch-mean, overall-mean, overall-patch-mean, blur, noise, min, background, image:FILE [default: mean]
+    /// What stands in the window: mean, zero, numbers in tensor space, rgb:r,g,b, patch-mean, overall-mean, overall-patch-mean, blur, inpaint[:RADIUS], noise, min, background, image:FILE [default: mean]
     #[arg(long, value_name = "FILL", allow_hyphen_values = true)]
     fill: Option<String>,
     /// What is measured: class index or name, top1, top5, a list, all; an inner tensor, node:NAME[:HOW], HOW being strongest-sum, strongest-max, sum, mean, max or channel=K; one number, output:NAME[3]; a class where the model sees it, segment:CLASS or segment:top1; a box, detect:CLASS@x0/y0/x1/y1 or detect:top [default: top1]
@@ -306,6 +309,7 @@ pub(crate) fn given_what(what: &WhatFlags) -> Vec<(&'static str, &str)> {
         ("stride", &what.stride),
         ("regions", &what.regions),
         ("region-names", &what.region_names),
+        ("masks", &what.masks),
         ("shape", &what.shape),
         ("border", &what.border),
         ("channels", &what.channels),

@@ -58,6 +58,14 @@ fn runs() -> Table {
                 ),
             ),
             ("map_roi", demo("--roi 0:60,0:224")),
+            ("map_preset", format!("map {DEMO} {COFFEE} --preset monai-1 --window 112 --threads 2 -o [TMP]/map.npz")),
+            ("map_several_sizes", format!("map {DEMO} {COFFEE} --window 112,64 --stride 112,80 --threads 2 -o [TMP]/sizes.png")),
+            ("map_regions", format!("map {DEMO} {COFFEE} --regions [TMP]/labels.npy --region-names [TMP]/names.csv --threads 2 -o [TMP]/regions.html")),
+            ("map_masks", format!("map {DEMO} {COFFEE} --preset rise --masks 12 --threads 2 -o [TMP]/rise.png")),
+            ("map_noise", demo("--fill noise --samples 2")),
+            ("map_two_inputs", "map tests/conformance/conv.onnx [TMP]/a.npy --with x2=[TMP]/b.npy --hide x,x2 --window 2 --stride 1 --target 0 --threads 2".to_string()),
+            ("plan_mindspore", format!("plan {DEMO} {COFFEE} --preset mindspore --threads 2")),
+            ("plan_masks", format!("plan {DEMO} {COFFEE} --masks 100 --threads 2")),
             ("map_gather", demo("--engine gather --fill patch-mean")),
             (
                 "map_tensor",
@@ -87,6 +95,13 @@ fn runs() -> Table {
 fn runs_of_every_command() {
     let shell = Shell::new();
     shell.write("text.jpg", b"this is no picture");
+    let labels: Vec<f32> = (0..224 * 224)
+        .map(|i| f32::from(u8::from(i / 224 > 60)) * (1.0 + f32::from(u8::from(i % 224 > 112))))
+        .collect();
+    shell.write("labels.npy", &npy("224, 224", &labels));
+    shell.write("names.csv", b"label,name\n1,left\n2,right\n");
+    shell.write("a.npy", &npy("1, 4, 4", &(0..16).map(|i| i as f32).collect::<Vec<_>>()));
+    shell.write("b.npy", &npy("1, 4, 4", &[3.0; 16]));
     let values: Vec<f32> = (0..3 * 21 * 17).map(|i| ((i * 37 % 101) as f32 - 50.0) / 30.0).collect();
     shell.write("x.npy", &npy("3, 21, 17", &values));
     check(&shell, runs());
@@ -221,7 +236,22 @@ fn bad_arguments() -> Table {
             ("stride_zero", flags("--stride 0")),
             ("stride_negative", flags("--stride -1")),
             ("fill", flags("--fill men")),
-            ("fill_inpaint", flags("--fill inpaint")),
+            ("fill_inpaint", flags("--fill inpaint:0")),
+            ("preset", flags("--preset captm")),
+            ("preset_window", flags("--preset captum")),
+            ("preset_padded", flags("--preset kazuto1011")),
+            ("preset_cell", flags("--preset monai-0.9 --window 15 --stride 6")),
+            ("samples", flags("--samples 4")),
+            ("masks", flags("--masks 4000:7:half")),
+            ("masks_window", flags("--masks 100 --window 16")),
+            ("regions", flags("--regions nowhere.png")),
+            ("regions_size", flags("--regions [TMP]/labels.npy")),
+            ("regions_colours", flags("--regions examples/images/coffee.jpg")),
+            ("with", flags("--with image")),
+            ("with_twice", flags("--with image=[TMP]/labels.npy")),
+            ("with_unknown", flags("--with depth=[TMP]/labels.npy")),
+            ("hide", flags("--hide depth")),
+            ("second_input_missing", "map tests/conformance/conv.onnx [TMP]/four.npy".to_string()),
             ("fill_numbers", flags("--fill 1,2")),
             ("fill_image", flags("--fill image:nowhere.jpg")),
             ("border", flags("--border wrap")),
@@ -259,9 +289,11 @@ fn bad_arguments() -> Table {
 #[test]
 fn arguments_that_are_refused() {
     let shell = Shell::new();
+    shell.write("labels.npy", &npy("5, 5", &[1.0; 25]));
+    shell.write("four.npy", &npy("1, 4, 4", &[1.0; 16]));
     shell.write("file.txt", b"");
     check(&shell, bad_arguments());
-    assert_eq!(shell.files(), ["file.txt"], "a refused call leaves nothing behind");
+    assert_eq!(shell.files(), ["file.txt", "four.npy", "labels.npy"], "a refused call leaves nothing behind");
 }
 
 const NAN_MODEL: &str = "crates/cli/tests/data/log_of_means.onnx";

@@ -33,8 +33,8 @@ pub use map::{
 pub use model::{Facts, Model, NodeFact, Occlusion, RunPlan, Sizes, TensorFact};
 pub use model_folder::{Configuration, Labels, ModelFolder};
 pub use occlusion::{
-    AxisRole, Border, Fill, FillValues, Grid, GridAxis, OccludedInput, Occluder, ReadImage, Region, Regions,
-    Shape, Windows,
+    AxisRole, Border, Fill, FillValues, Grid, GridAxis, Inpaint, InpaintEdges, InpaintFormula, OccludedInput,
+    Occluder, RandomMasks, ReadImage, Region, Regions, RiseEstimate, Shape, Windows,
 };
 pub use output::{Format, OutputPlan, Written};
 pub use score::{Activation, Classes, Readout, ScoreKind, Scores};
@@ -44,7 +44,9 @@ pub use scorer::{
 };
 #[cfg(feature = "ort")]
 pub use scorer::{OrtModel, find_onnxruntime};
-pub use settings::{Channels, EngineChoice, Preset, Runtime, Setting, Settings, StrideRule, WindowRule};
+pub use settings::{
+    Channels, EngineChoice, Masks, Preset, Runtime, Setting, Settings, StrideRule, WindowRule,
+};
 pub use target::{
     BoxForm, BoxScale, Boxes, Known, Measure, NodeReduce, Pick, Resolved, Target, resolve as resolve_targets,
 };

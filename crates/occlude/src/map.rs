@@ -217,7 +217,7 @@ impl Map {
     /// How much of each element of a window was hidden, row-major over the axes that windows are laid along; `None` where all of it was.
     fn share(&self, window: usize) -> Option<Cow<'_, [f32]>> {
         if let Some(share) = self.windows.share(window) {
-            return Some(Cow::Borrowed(share));
+            return Some(share);
         }
         if self.shape == Shape::Box {
             return None;

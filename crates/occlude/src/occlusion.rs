@@ -4,17 +4,23 @@
 
 mod fill;
 mod grid;
+mod inpaint;
 mod lay;
 mod noise;
 mod occluder;
+mod random_masks;
+#[cfg(test)]
+mod reference_data;
 mod regions;
 mod shape;
 mod windows;
 
 pub use fill::{Fill, FillContext, FillValues, ReadImage};
 pub use grid::{AxisRole, Grid, GridAxis, axis_name, sizes_text};
+pub use inpaint::{Inpaint, InpaintEdges, InpaintFormula};
 pub use lay::Border;
 pub use occluder::{OccludedInput, Occluder};
+pub use random_masks::{RandomMasks, RiseEstimate};
 pub use regions::{BACKGROUND, Region, Regions};
 pub use shape::Shape;
 pub(crate) use shape::importance;

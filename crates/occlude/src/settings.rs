@@ -52,6 +52,31 @@ pub enum Runtime {
     Ort,
 }
 
+/// Random masks instead of windows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Masks {
+    /// RISE's: so many masks, cells along every axis, the probability that a cell is kept.
+    Drawn {
+        /// Number of masks.
+        count: usize,
+        /// Cells along every axis.
+        cells: usize,
+        /// Probability that a cell is kept.
+        keep: f64,
+    },
+    /// A `.npy` file of masks `[N, spatial...]`, 1 = kept, 0 = hidden.
+    File(PathBuf),
+}
+
+impl std::fmt::Display for Masks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Masks::Drawn { count, cells, keep } => write!(f, "{count}:{cells}:{keep}"),
+            Masks::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
 /// How windows treat the channels of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Channels {
@@ -91,6 +116,8 @@ pub struct Settings {
     pub regions: Option<PathBuf>,
     /// Names for its labels.
     pub region_names: Option<PathBuf>,
+    /// Random masks instead of windows.
+    pub masks: Option<Masks>,
     /// What is hidden of each window.
     pub shape: Shape,
     /// What happens where the stride does not fit.
@@ -145,6 +172,7 @@ impl Default for Settings {
             padded: false,
             regions: None,
             region_names: None,
+            masks: None,
             shape: Shape::default(),
             border: Border::default(),
             fill: Fill::default(),
@@ -171,11 +199,11 @@ impl Default for Settings {
 
 impl Settings {
     /// The contract table, in the order of help texts and provenance.
-    pub const TABLE: [Setting; 29] = [
+    pub const TABLE: [Setting; 30] = [
         row(
             "preset",
             "none",
-            "a definition by the name of its origin, which sets the others unless they are given: mindspore, monai-0.4, monai-0.9, monai-1, captum, xplique, xaitk, pair, deepexplain, tf-explain, mindspore-xai, nolearn, kazuto1011, matlab, zeiler-fergus",
+            "a definition by the name of its origin, which sets the others unless they are given: mindspore, monai-0.4, monai-0.9, monai-1, captum, xplique, xaitk, pair, deepexplain, tf-explain, mindspore-xai, nolearn, kazuto1011, matlab, rise, zeiler-fergus",
         ),
         row(
             "window",
@@ -189,7 +217,16 @@ impl Settings {
             "a label image (.npy of whole numbers, or PNG) whose regions are hidden one by one instead of windows; 0 is the background",
         ),
         row("region-names", "none", "names of its labels: lines of label,name, or JSON"),
-        row("shape", "box", "what is hidden of each window: box, ellipse, gaussian (less towards the edge)"),
+        row(
+            "masks",
+            "none",
+            "random masks over the whole input instead of windows, joined by RISE's estimator: how many, cells per axis, probability to keep, as 4000:7:0.5; or a .npy file of masks",
+        ),
+        row(
+            "shape",
+            "box",
+            "what is hidden of each window: box, ellipse, soft (a Gaussian edge), gaussian (MONAI's, down to nothing at the corners)",
+        ),
         row(
             "border",
             "shift",
@@ -208,7 +245,7 @@ impl Settings {
         row(
             "fill",
             "mean",
-            "zero, number(s) in tensor space, rgb:r,g,b in source pixels, mean, patch-mean, overall-mean, overall-patch-mean, blur, noise, min, background, image:FILE",
+            "zero, number(s) in tensor space, rgb:r,g,b in source pixels, mean, patch-mean, overall-mean, overall-patch-mean, blur, inpaint[:RADIUS] (Telea's), noise, min, background, image:FILE",
         ),
         row(
             "target",
@@ -296,6 +333,7 @@ impl Settings {
             },
             "regions" => self.regions = (value != "none").then(|| value.into()),
             "region-names" => self.region_names = (value != "none").then(|| value.into()),
+            "masks" => self.masks = if value == "none" { None } else { Some(parse::masks(value)?) },
             "shape" => self.shape = parse::choice("shape", value, &Shape::ALL)?,
             "border" => self.border = parse::choice("border", value, &Border::ALL)?,
             "fill" => self.fill = parse::fill(value)?,
@@ -447,7 +485,7 @@ impl Settings {
 
     /// Every setting as text that [`Settings::set`] reads again, in the table's order; defaults that depend on the input are given as resolved for it.
     pub fn arguments(&self, spec: &TensorSpec, score: ScoreKind) -> Vec<(String, String)> {
-        let has_windows = self.regions.is_none();
+        let has_windows = self.regions.is_none() && self.masks.is_none();
         let windows = if has_windows {
             self.windows_for(spec).unwrap_or_default()
         } else {
@@ -464,6 +502,7 @@ impl Settings {
             several(&strides),
             path(&self.regions),
             path(&self.region_names),
+            self.masks.as_ref().map_or("none".into(), Masks::to_string),
             name_of(&Shape::ALL, self.shape).to_string(),
             self.border.name().to_string(),
             name_of(&Channels::ALL, self.channels).to_string(),
@@ -520,6 +559,7 @@ mod tests {
             ("stride", "8"),
             ("regions", "organs.npy"),
             ("region-names", "organs.csv"),
+            ("masks", "400:7:0.5"),
             ("shape", "ellipse"),
             ("border", "clip"),
             ("channels", "each"),
@@ -626,7 +666,7 @@ mod tests {
         let mut error = |name: &str, value: &str| settings.set(name, value).expect_err(name);
         assert_eq!(error("windw", "3").hint(), Some("did you mean window?"));
         assert!(error("border", "shfit").hint().expect("hint").contains("shift"));
-        assert!(error("fill", "inpaint").to_string().contains("inpaint"));
+        assert!(error("fill", "inpaint:0").to_string().contains("inpaint:0"));
         assert!(error("threads", "0").to_string().contains("threads is 0"));
         assert!(error("window", "16x").to_string().contains("16x"));
         assert!(error("roi", "1-2").to_string().contains("1-2"));

@@ -40,19 +40,18 @@ fn floats(value: &Value) -> Vec<f32> {
     flat(value).into_iter().map(|v| v as f32).collect()
 }
 
+/// From one example's inputs to the scores.
+type Function = Box<dyn Fn(&[&[f32]]) -> Vec<f64> + Sync>;
+
 /// A model of the file: its ONNX form's name, its input, and the same function in f64.
 struct Subject {
     onnx: &'static str,
     shapes: Vec<Vec<usize>>,
     inputs: Vec<Vec<f32>>,
-    run: Box<dyn Fn(&[&[f32]]) -> Vec<f64> + Sync>,
+    run: Function,
 }
 
-fn linear(
-    weights: Vec<Vec<f64>>,
-    bias: Vec<f64>,
-    softmax: bool,
-) -> Box<dyn Fn(&[&[f32]]) -> Vec<f64> + Sync> {
+fn linear(weights: Vec<Vec<f64>>, bias: Vec<f64>, softmax: bool) -> Function {
     Box::new(move |x: &[&[f32]]| {
         let logit =
             |(w, b): (&Vec<f64>, &f64)| w.iter().zip(x[0]).map(|(w, x)| w * f64::from(*x)).sum::<f64>() + b;

@@ -94,3 +94,26 @@ fn onnxruntime_runs_models_that_do_not_take_batches() {
         assert!((a - b).abs() < 4e-3, "{a} {b}");
     }
 }
+
+#[test]
+#[ignore = "needs the library of ONNX Runtime"]
+fn onnxruntime_gives_the_same_map_of_two_inputs() {
+    let run = |runtime: Runtime, together: bool| {
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let mut settings = Settings { runtime, target: Target::Class(0), ..Settings::default() };
+        (settings.window, settings.stride) = (Some(vec![vec![2]]), Some(vec![vec![1]]));
+        (settings.ort_library, settings.virtual_env) = (variable("ORT_DYLIB_PATH"), variable("VIRTUAL_ENV"));
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/conformance/conv.onnx");
+        let model = Model::open_with(path, &settings).expect("opens");
+        let input = |name: &str, offset: f32| {
+            let values = (0..16).map(|i| offset + (i * 7 % 16) as f32).collect();
+            model.tensor_input_of(name, &[1, 4, 4], values).expect("fits")
+        };
+        model.occlusion().run(&input("x2", 3.0).with_beside(input("x", 0.0), together)).expect("runs")
+    };
+    for together in [false, true] {
+        let (ours, theirs) = (run(Runtime::Builtin, together), run(Runtime::Ort, together));
+        assert!(ours.max_abs() > 1.0, "hiding matters");
+        assert_same(&ours, &theirs);
+    }
+}

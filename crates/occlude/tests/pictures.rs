@@ -126,6 +126,19 @@ fn a_report_of_an_incomplete_map_is_kept_too() {
 }
 
 #[test]
+fn a_report_of_a_joined_map_is_kept_too() {
+    let mut map = made(1);
+    map.definition.aggregate = occlude::Aggregate::Mean;
+    // A region of interest: what no window covers stays empty.
+    let page = html::render(&map, &photograph()).unwrap();
+    let text = String::from_utf8_lossy(&page);
+    assert!(
+        text.contains("\"cells\":\"elements\"") && text.contains("the mean over the windows that cover it")
+    );
+    keep("joined.html", &page);
+}
+
+#[test]
 fn a_figure_has_the_colour_of_every_value_and_the_pictures_pixels() {
     let map = made(1);
     let picture = photograph();

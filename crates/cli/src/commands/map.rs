@@ -8,7 +8,7 @@ pub(super) mod talk;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use occlude::{Error, Input, Job, Map, Model, OutputPlan, Result, Settings, Watch};
+use occlude::{Error, Input, Map, Model, OutputPlan, Result, Settings, Watch};
 
 use crate::args::{self, MapArguments};
 use crate::progress::{Bar, Wait};
@@ -72,7 +72,7 @@ impl Call<'_> {
     fn one_input(&self, index: usize, path: &Path, printer: &Printer) -> Result<()> {
         let input = inputs::read(self.model, path, &self.arguments.what)?;
         talk::input(path, &input, printer);
-        let windows = Job::windows(self.settings, &input)?;
+        let windows = self.model.occlusion().with(self.settings).hidden(&input)?;
         let given = args::given_what(&self.arguments.what);
         talk::plan(&windows, &input, self.settings, &given, printer);
         let bar = Bar::new(printer);

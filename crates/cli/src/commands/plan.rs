@@ -33,6 +33,9 @@ fn lines(plan: &RunPlan) -> Vec<String> {
     if let occlude::Windows::Regions(regions) = &plan.places {
         lines.push(row("regions", format!("{}", regions.parts.len())));
     }
+    if let occlude::Windows::Masks(masks, _) = &plan.places {
+        lines.push(row("masks", format!("{} over the whole input", masks.len())));
+    }
     for grid in plan.places.grids() {
         let axes = &grid.axes;
         let sizes =

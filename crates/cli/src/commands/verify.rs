@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use occlude::output::verification;
-use occlude::{Difference, Error, Format, Input, Job, Map, Model, OutputPlan, Result, Verification, Watch};
+use occlude::{Difference, Error, Format, Input, Map, Model, OutputPlan, Result, Verification, Watch};
 
 use super::map::talk;
 use crate::args::{self, VerifyArguments};
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &VerifyArguments, printer: &Printer) -> Result<Outc
     talk::model(&model, printer);
     let input = inputs::read(&model, &arguments.input, &arguments.what)?;
     talk::input(&arguments.input, &input, printer);
-    let windows = Job::windows(&settings, &input)?;
+    let windows = model.occlusion().with(&settings).hidden(&input)?;
     talk::plan(&windows, &input, &settings, &args::given_what(&arguments.what), printer);
 
     let bar = Bar::new(printer);
@@ -146,7 +146,7 @@ fn place(one: &Difference, map: &Map, what: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use occlude::{BatchScorer, Layout, Meaning, Outputs, Settings, TensorSpec};
+    use occlude::{BatchScorer, Job, Layout, Meaning, Outputs, Settings, TensorSpec};
 
     /// A verification of a sum of four elements against one that is off by this much.
     fn found(off: f32, settings: &Settings) -> Verification {

@@ -7,8 +7,10 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::input::{Input, read_labels, read_region_names};
-use crate::occlusion::{FillContext, FillValues, Grid, OccludedInput, Occluder, ReadImage, Regions, Windows};
-use crate::settings::Settings;
+use crate::occlusion::{
+    FillContext, FillValues, Grid, OccludedInput, Occluder, RandomMasks, ReadImage, Regions, Shape, Windows,
+};
+use crate::settings::{Masks, Settings};
 use crate::tensor::{TensorSpec, shape_text};
 
 /// The windows that these settings lay over an input.
@@ -18,6 +20,9 @@ use crate::tensor::{TensorSpec, shape_text};
 pub(crate) fn windows(settings: &Settings, input: &Input) -> Result<Windows> {
     if let Some(path) = &settings.regions {
         return regions(path, settings, input);
+    }
+    if let Some(masks) = &settings.masks {
+        return random_masks(masks, settings, input);
     }
     let sizes = settings.windows_for(&input.spec)?;
     let strides = settings.strides_for(&sizes, &input.spec)?;
@@ -53,6 +58,54 @@ fn regions(path: &Path, settings: &Settings, input: &Input) -> Result<Windows> {
     let labels = read_labels(path, input)?;
     let regions = Regions::new(&labels, &input.spec, &names).map_err(|e| e.in_context(path.display()))?;
     Ok(Windows::Regions(regions))
+}
+
+fn random_masks(masks: &Masks, settings: &Settings, input: &Input) -> Result<Windows> {
+    if settings.window.is_some() || settings.stride.is_some() || settings.roi.is_some() {
+        return Err(Error::argument(
+            "random masks cover the whole input: window, stride and region of interest do not go with them",
+        )
+        .with_hint("leave them out, or leave out --masks"));
+    }
+    if settings.shape != Shape::Box {
+        return Err(Error::argument("random masks have their own form: a shape does not go with them"));
+    }
+    let spatial = input.spec.spatial();
+    let masks = match masks {
+        Masks::Drawn { count, cells, keep } => {
+            RandomMasks::new(&spatial, *cells, *keep, *count, settings.seed)?
+        }
+        Masks::File(path) => {
+            let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
+            RandomMasks::read(&bytes, path, &spatial, None)?
+        }
+    };
+    Ok(Windows::Masks(masks, input.spec.clone()))
+}
+
+/// Refuses windows that cannot be inpainted, before a run.
+fn check_inpainting(occluder: &Occluder) -> Result<()> {
+    for (number, input) in occluder.inputs().iter().enumerate() {
+        let Some(FillValues::Inpaint(inpaint)) = &input.fill else { continue };
+        let places: usize = input.spec.spatial().iter().product();
+        for window in 0..occluder.windows().len() {
+            let Some(ranges) = occluder.region(window, number) else { continue };
+            let covered: usize =
+                input.spec.spatial_axes().into_iter().map(|axis| ranges[axis].len()).product();
+            let share = occluder.windows().share(window);
+            let hidden: Option<Vec<bool>> =
+                share.map(|share| share.iter().map(|&weight| weight > 0.0).collect());
+            let hides_all =
+                covered == places && hidden.as_ref().is_none_or(|hidden| hidden.iter().all(|h| *h));
+            // The first says whether the input can be inpainted at all; of the others only those matter that leave nothing to see.
+            if window == 0 || hides_all {
+                inpaint
+                    .fill_box(&input.values, &input.spec, &ranges, hidden.as_deref())
+                    .map_err(|e| e.in_context(occluder.windows().describe(window)))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The occluder of these inputs, in the order of `specs`; `seed` draws the noise.
@@ -115,7 +168,9 @@ pub(crate) fn occluder(
         )
         .with_hint("leave out the size along the channels, or hide one input at a time"));
     }
-    Ok(Occluder::of_inputs(inputs, lead, windows, settings.shape))
+    let occluder = Occluder::of_inputs(inputs, lead, windows, settings.shape);
+    check_inpainting(&occluder)?;
+    Ok(occluder)
 }
 
 fn fill(

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::Map;
 use super::aggregate::Spread;
 use super::definition::Aggregate;
+use crate::occlusion::Windows;
 
 /// Sensitivities per input element.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,13 +17,17 @@ pub struct Attribution {
 }
 
 impl Map {
-    /// Spreads the sensitivities to input elements: the mean over the computed windows that cover each element.
+    /// Spreads the sensitivities to input elements: the mean over the computed windows that cover each element; of random masks RISE's estimate.
     pub fn attribution(&self) -> Attribution {
         let axes = &self.windows.elements().axes;
         let whole: Vec<Range<usize>> = axes.iter().map(|axis| 0..axis.length).collect();
         let mut shape = vec![self.targets.len()];
         shape.extend(axes.iter().map(|axis| axis.length));
         let mut values = Vec::with_capacity(shape.iter().product());
+        if let Windows::Masks(masks, _) = &self.windows {
+            values = self.estimate(masks, &self.scores, false);
+            return Attribution { shape, values };
+        }
         for target in 0..self.targets.len() {
             let mut spread = Spread::new(&whole);
             for (window, &value) in self.sensitivity_of(target).iter().enumerate() {

@@ -10,7 +10,7 @@ use super::Map;
 use super::aggregate::Spread;
 use super::definition::{Aggregate, Definition, Normalize, Uncovered, Upsample, Value};
 use super::upsample::upsample;
-use crate::occlusion::{Grid, importance};
+use crate::occlusion::{Grid, RandomMasks, RiseEstimate, Windows, importance};
 use crate::score::argmax;
 
 /// What a cell of a view is.
@@ -43,8 +43,20 @@ impl Map {
         self.view_of(self.definition)
     }
 
-    /// The map as it is drawn: as its definition says, but always of sensitivities, so that red is evidence for the target in every picture.
+    /// The map as it is drawn: as its definition says, but always of sensitivities, so that red is evidence for the target in every picture; of random masks the estimate less its mean.
     pub fn drawn(&self) -> View<'_> {
+        if let Windows::Masks(..) = &self.windows {
+            // Kept places, not hidden ones, make the numbers; what matters are their differences.
+            let mut view = self.view_of(Definition { value: Value::Score, ..self.definition });
+            let values = view.values.to_mut();
+            let of_one = (values.len() / self.targets.len().max(1)).max(1);
+            for of_target in values.chunks_exact_mut(of_one) {
+                let sum: f64 = of_target.iter().copied().map(f64::from).sum();
+                let mean = (sum / of_target.len() as f64) as f32;
+                of_target.iter_mut().for_each(|v| *v -= mean);
+            }
+            return view;
+        }
         self.view_of(Definition { value: Value::Sensitivity, ..self.definition })
     }
 
@@ -99,6 +111,9 @@ impl Map {
         let nominal: usize = self.windows.grid().map_or(1, |g| g.axes.iter().map(|a| a.window).product());
         // Windows that are no grid of their own have no cells to stay on.
         let aggregate = if how.aggregate == Aggregate::Cells { Aggregate::Mean } else { how.aggregate };
+        if let Windows::Masks(masks, _) = &self.windows {
+            return self.estimate(masks, &values, how.aggregate != Aggregate::Cells);
+        }
         let mut all = Vec::with_capacity(self.targets.len() * grid.len());
         for of_target in values.chunks_exact(self.windows.len().max(1)) {
             let mut spread = Spread::new(&regions);
@@ -118,6 +133,20 @@ impl Map {
             all.extend(spread.finish(aggregate, nominal as f64));
         }
         all
+    }
+
+    /// `[T, places]`: RISE's estimator, over the masks that were computed; `by_place` divides by how often each place was kept instead of by how often it should be.
+    pub(super) fn estimate(&self, masks: &RandomMasks, values: &[f32], by_place: bool) -> Vec<f32> {
+        let (places, count) = (masks.spatial().iter().product(), self.windows.len());
+        let mut estimate = RiseEstimate::new(places, self.targets.len());
+        let mut kept = vec![0.0; places];
+        for mask in (0..count).filter(|&mask| !values[mask].is_nan()) {
+            masks.kept(mask, &mut kept);
+            let scores: Vec<f32> = (0..self.targets.len()).map(|t| values[t * count + mask]).collect();
+            estimate.add(&kept, &scores);
+        }
+        let all = if by_place { estimate.normalised() } else { estimate.published(masks.keep_probability()) };
+        all.into_iter().map(|v| v as f32).collect()
     }
 
     /// `[T, elements]`: cells enlarged to the elements that were asked for.

@@ -214,7 +214,7 @@ impl Occlusion<'_> {
         let model = self.model();
         let specs = model.specs(input)?;
         let macs = resolved.graph.as_ref().map_or(0, |graph| work_for(graph, &resolved.requests));
-        let options = model.engine_options(self.settings());
+        let options = model.engine_options(&self.how());
         let mut notes = input.notes.clone();
         notes.extend(resolved.notes);
         let engine = match (self.settings().runtime, resolved.graph) {

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::input::{self, Input};
 use crate::job::{Job, Meaning, Watch};
 use crate::map::{Definition, Map};
-use crate::occlusion::{Border, Fill};
+use crate::occlusion::{Border, Fill, Windows};
 use crate::score::{Activation, ScoreKind};
 use crate::settings::{Channels, EngineChoice, Preset, Runtime, Settings};
 use crate::target::{REDUCTIONS, Target, is_vector};
@@ -163,7 +163,7 @@ impl<'m> Occlusion<'m> {
         let specs = self.model.specs(input)?;
         let mut resolved = self.resolve(input)?;
         let graph = resolved.graph.take();
-        let scorer = self.model.scorer(&specs, graph, &resolved.requests, &self.settings)?;
+        let scorer = self.model.scorer(&specs, graph, &resolved.requests, &self.how())?;
         let load_secs = self.model.load_secs + started.elapsed().as_secs_f64();
         let read_image = self.image_reader(input);
         let job = Job {
@@ -177,6 +177,23 @@ impl<'m> Occlusion<'m> {
         let mut map = job.run(input, watch)?;
         map.notes.extend(resolved.notes);
         Ok(map)
+    }
+
+    /// What a run on this input would hide.
+    ///
+    /// # Errors
+    /// Argument: settings that do not fit the input or the model.
+    pub fn hidden(&self, input: &Input) -> Result<Windows> {
+        Job::windows(&self.settings, self.prepared(input)?.as_ref())
+    }
+
+    /// The settings that the scorer is made with: random masks change the whole input, so there is nothing to save, and they run in full.
+    pub(super) fn how(&self) -> Settings {
+        let mut how = self.settings.clone();
+        if how.masks.is_some() && how.engine == EngineChoice::Incremental {
+            how.engine = EngineChoice::Full;
+        }
+        how
     }
 
     /// The input as the model sees it: padded, where the settings want that.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::inpaint::Inpaint;
 use super::noise::standard_normal;
 use crate::error::{Error, Result};
 use crate::tensor::TensorSpec;
@@ -38,6 +39,8 @@ pub enum Fill {
     Min,
     /// The value that occurs most often on the border of each channel (the smallest of them on a tie): the black around a scan.
     Background,
+    /// What stood around the window, carried into it by Telea's inpainting with this radius in elements; pictures only.
+    Inpaint(usize),
     /// Another picture, read and preprocessed like the input.
     Image(PathBuf),
 }
@@ -68,6 +71,8 @@ pub enum FillValues {
     PatchMean,
     /// Mean over the window, all channels together.
     OverallPatchMean,
+    /// Inpainted from what is around the window.
+    Inpaint(Inpaint),
 }
 
 impl Fill {
@@ -106,6 +111,7 @@ impl Fill {
                 FillValues::PerChannel(vec![(sum / input.len().max(1) as f64) as f32; channels])
             }
             Fill::OverallPatchMean => FillValues::OverallPatchMean,
+            Fill::Inpaint(radius) => FillValues::Inpaint(Inpaint { radius: *radius, ..Inpaint::default() }),
             Fill::Min => {
                 let mut least = vec![f32::INFINITY; channels];
                 for_each_element(spec, |element, channel, _| {
@@ -150,6 +156,7 @@ impl fmt::Display for Fill {
             Fill::OverallMean => f.write_str("overall-mean"),
             Fill::OverallPatchMean => f.write_str("overall-patch-mean"),
             Fill::Blur => f.write_str("blur"),
+            Fill::Inpaint(radius) => write!(f, "inpaint:{radius}"),
             Fill::Noise => f.write_str("noise"),
             Fill::Min => f.write_str("min"),
             Fill::Background => f.write_str("background"),

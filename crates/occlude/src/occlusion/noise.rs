@@ -1,4 +1,4 @@
-//! Normal noise drawn from a seed and the index of the element, so that neither order nor thread count can change it.
+//! Normal noise and uniform numbers drawn from a seed and the index of the element, so that neither order nor thread count can change it.
 //!
 //! SplitMix64's finaliser (Steele, Lea and Flood 2014) as a counter-based generator, then Box and Muller's transform in f64.
 
@@ -11,6 +11,12 @@ pub(super) fn standard_normal(seed: u64, element: u64) -> f64 {
     let unit = |bits: u64| (bits >> 11) as f64 / (1u64 << 53) as f64;
     let radius = (-2.0 * (1.0 - unit(first)).ln()).sqrt();
     radius * (std::f64::consts::TAU * unit(second)).cos()
+}
+
+/// A number from 0 to below 1 for this seed, stream (for example the number of a mask) and element.
+pub(super) fn uniform(seed: u64, stream: u64, element: u64) -> f64 {
+    let key = mix(mix(seed.wrapping_add(0x9E37_79B9_7F4A_7C15)) ^ stream);
+    (mix(key ^ mix(element)) >> 11) as f64 / (1u64 << 53) as f64
 }
 
 fn mix(mut z: u64) -> u64 {

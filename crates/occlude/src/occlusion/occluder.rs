@@ -3,6 +3,7 @@
 //! In: the inputs, the windows, the resolved fills. Out: the box of a window in an input, and the input with that window hidden. Every element of
 //! the box is assigned, and no element outside it is touched; only a shape with a soft edge blends, where it hides a part of an element. Of several inputs, windows may hide one or some; the others stay as they are.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -114,11 +115,9 @@ impl Occluder {
     /// Writes what stands in a window's box, row-major within it; `out` has the box's length.
     pub fn write_hidden(&self, window: usize, input: usize, out: &mut [f32]) {
         let Some(ranges) = self.region(window, input) else { return };
-        self.write_fill(&ranges, &self.inputs[input], out);
+        self.write_fill(window, &ranges, &self.inputs[input], out);
         let sizes = self.places_of(&ranges, input);
-        let Some(weights) =
-            self.windows.share(window).or_else(|| self.weights.get(&sizes).map(Vec::as_slice))
-        else {
+        let Some(weights) = self.share(window, &sizes) else {
             return;
         };
         let spec = &self.inputs[input].spec;
@@ -141,7 +140,12 @@ impl Occluder {
         });
     }
 
-    fn write_fill(&self, ranges: &[Range<usize>], input: &OccludedInput, out: &mut [f32]) {
+    /// How much of each place of a box is hidden; `None` for boxes that are hidden whole.
+    fn share(&self, window: usize, sizes: &[usize]) -> Option<Cow<'_, [f32]>> {
+        self.windows.share(window).or_else(|| self.weights.get(sizes).map(|w| Cow::Borrowed(&w[..])))
+    }
+
+    fn write_fill(&self, window: usize, ranges: &[Range<usize>], input: &OccludedInput, out: &mut [f32]) {
         let values = match &input.fill {
             None => return,
             Some(FillValues::Tensor(values)) => {
@@ -153,6 +157,19 @@ impl Occluder {
                 return;
             }
             Some(FillValues::PerChannel(values)) => values.clone(),
+            Some(FillValues::Inpaint(inpaint)) => {
+                let sizes: Vec<usize> =
+                    input.spec.spatial_axes().into_iter().map(|axis| ranges[axis].len()).collect();
+                let share = self.share(window, &sizes);
+                let hidden: Option<Vec<bool>> =
+                    share.map(|share| share.iter().map(|&weight| weight > 0.0).collect());
+                match inpaint.fill_box(&input.values, &input.spec, ranges, hidden.as_deref()) {
+                    Ok(values) => out.copy_from_slice(&values),
+                    // Whether windows can be inpainted is checked before a run; what cannot stays as it is.
+                    Err(_) => copy_box(input, ranges, out),
+                }
+                return;
+            }
             Some(FillValues::PatchMean) => patch_mean(input, ranges),
             Some(FillValues::OverallPatchMean) => {
                 let hidden = input.spec.channel_axis.map_or(0..1, |axis| ranges[axis].clone());
@@ -169,6 +186,15 @@ impl Occluder {
             }
         });
     }
+}
+
+/// What stands in a box untouched.
+fn copy_box(input: &OccludedInput, ranges: &[Range<usize>], out: &mut [f32]) {
+    let mut at = 0;
+    for_each_run(&input.spec.shape, ranges, |run| {
+        out[at..at + run.len()].copy_from_slice(&input.values[run.clone()]);
+        at += run.len();
+    });
 }
 
 /// The mean of each channel over a box; 0 for channels that are not in it.

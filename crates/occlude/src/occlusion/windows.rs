@@ -1,14 +1,17 @@
 //! The windows of a run: every part of the input that is hidden once, numbered from 0.
 //!
-//! In: one grid, several of different window sizes, or regions of any form. Out: the box of a window, how much of its elements is hidden, the order in which windows are scored, and which windows
+//! In: one grid, several of different window sizes, regions of any form, or random masks. Out: the box of a window, how much of its elements is hidden, the order in which windows are scored, and which windows
 //! hide the same elements. How a grid is laid is in `grid`, how regions are found in `regions`; what is written into a window is in `occluder`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::grid::{AxisRole, Grid, GridAxis};
 use super::lay::Border;
+use super::random_masks::RandomMasks;
 use super::regions::Regions;
+use crate::tensor::TensorSpec;
 
 /// What is hidden, one part at a time.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +22,8 @@ pub enum Windows {
     Scales(Vec<Grid>),
     /// Regions of a label image.
     Regions(Regions),
+    /// Random masks over the whole input: RISE.
+    Masks(RandomMasks, TensorSpec),
 }
 
 impl Windows {
@@ -26,6 +31,7 @@ impl Windows {
     pub fn len(&self) -> usize {
         match self {
             Windows::Regions(regions) => regions.parts.len(),
+            Windows::Masks(masks, _) => masks.len(),
             _ => self.grids().iter().map(Grid::len).sum(),
         }
     }
@@ -49,7 +55,7 @@ impl Windows {
         match self {
             Windows::Grid(grid) => std::slice::from_ref(grid),
             Windows::Scales(grids) => grids,
-            Windows::Regions(_) => &[],
+            Windows::Regions(_) | Windows::Masks(..) => &[],
         }
     }
     /// The box around a window, one half-open range of elements per axis of the input. A window that hides nothing has an empty range.
@@ -61,13 +67,22 @@ impl Windows {
             }
             return ranges;
         }
+        if let Windows::Masks(_, spec) = self {
+            return spec.shape.iter().map(|&n| 0..n).collect();
+        }
         let (grid, window) = self.on_grid(window);
         grid.window_in_input(window)
     }
     /// How much of each place of a window's box is hidden, row-major over the spatial axes, 0 to 1; `None` for boxes that are hidden whole.
-    pub fn share(&self, window: usize) -> Option<&[f32]> {
+    pub fn share(&self, window: usize) -> Option<Cow<'_, [f32]>> {
         match self {
-            Windows::Regions(regions) => Some(&regions.parts[window].members),
+            Windows::Regions(regions) => Some(Cow::Borrowed(&regions.parts[window].members)),
+            Windows::Masks(masks, spec) => {
+                let mut hidden = vec![0.0; spec.spatial().iter().product()];
+                masks.kept(window, &mut hidden);
+                hidden.iter_mut().for_each(|kept| *kept = 1.0 - *kept);
+                Some(Cow::Owned(hidden))
+            }
             _ => None,
         }
     }
@@ -75,6 +90,7 @@ impl Windows {
     pub fn title(&self, window: usize) -> Option<String> {
         match self {
             Windows::Regions(regions) => Some(regions.parts[window].title()),
+            Windows::Masks(..) => Some(format!("mask {window}")),
             _ => None,
         }
     }
@@ -88,6 +104,7 @@ impl Windows {
                 };
                 (0..spatial_rank).map(mean).collect()
             }
+            Windows::Masks(_, spec) => spec.spatial(),
             _ => {
                 let axes = &self.grids()[0].axes;
                 axes[axes.len() - spatial_rank..].iter().map(|axis| axis.window).collect()
@@ -107,7 +124,7 @@ impl Windows {
             region,
         };
         let (axes, input_shape) = match self {
-            Windows::Regions(Regions { spec, .. }) => {
+            Windows::Regions(Regions { spec, .. }) | Windows::Masks(_, spec) => {
                 let axis = |(i, axis): (usize, usize)| {
                     of(AxisRole::Spatial(i), axis, spec.shape[axis], 0..spec.shape[axis])
                 };
@@ -124,7 +141,7 @@ impl Windows {
     }
     /// The place of a window: one index per axis of its grid, the number of the grid in front where there are several; the number of a region.
     pub fn place(&self, window: usize) -> Vec<usize> {
-        if let Windows::Regions(_) = self {
+        if self.grids().is_empty() {
             return vec![window];
         }
         let (grid, inside) = self.on_grid(window);
@@ -140,6 +157,9 @@ impl Windows {
             let part = &regions.parts[window];
             return format!("{} (label {}, {} places of the input)", part.title(), part.label, part.count);
         }
+        if let Windows::Masks(..) = self {
+            return format!("mask {window}");
+        }
         let (grid, inside) = self.on_grid(window);
         grid.describe(inside)
     }
@@ -151,6 +171,9 @@ impl Windows {
             order.sort_by_key(|&i| (std::cmp::Reverse(regions.parts[i].count), i));
             return order;
         }
+        if let Windows::Masks(masks, _) = self {
+            return (0..masks.len()).collect();
+        }
         let mut first = 0;
         let mut order = Vec::with_capacity(self.len());
         for grid in self.grids() {
@@ -161,8 +184,8 @@ impl Windows {
     }
     /// Per window, the first window that hides the same elements (often itself); `None` for windows that hide nothing. Only those need a run.
     pub fn representatives(&self) -> Vec<Option<usize>> {
-        if let Windows::Regions(regions) = self {
-            return (0..regions.parts.len()).map(Some).collect();
+        if self.grids().is_empty() {
+            return (0..self.len()).map(Some).collect();
         }
         let mut first = 0;
         let mut all = Vec::with_capacity(self.len());

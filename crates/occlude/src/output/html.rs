@@ -19,7 +19,7 @@ use crate::colour;
 use crate::error::{Error, Result};
 use crate::input::Picture;
 use crate::map::{Cells, Direction, Map, TopWindow, View};
-use crate::occlusion::AxisRole;
+use crate::occlusion::{AxisRole, Windows};
 
 const PAGE: &str = include_str!("../../../../report/page.html");
 const STYLE: &str = include_str!("../../../../report/page.css");
@@ -154,6 +154,9 @@ fn target(view: &View, t: usize) -> Value {
 
 /// The strongest windows, for the tables of a page whose cells are elements.
 fn top(map: &Map, t: usize, direction: Direction) -> Vec<Value> {
+    if let Windows::Masks(..) = map.windows {
+        return Vec::new();
+    }
     let row = |window: &TopWindow| {
         json!({
             "place": words::place(map, window.window),

@@ -20,6 +20,7 @@ use crate::colour::{self, Scale};
 use crate::error::{Error, Result};
 use crate::input::Picture;
 use crate::map::{Cells, Direction, Map, TopWindow, View};
+use crate::occlusion::Windows;
 use canvas::{Area, Canvas, Colour};
 use plane::Plane;
 use text::Faces;
@@ -296,7 +297,7 @@ impl<'a> Figure<'a> {
         match (kind, &self.picture) {
             (Kind::Picture, Some(picture)) => {
                 self.canvas.picture(picture, area, |colour| colour);
-                if self.map.targets.len() == 1 {
+                if self.map.targets.len() == 1 && !matches!(self.map.windows, Windows::Masks(..)) {
                     self.frames(area, plane);
                 }
             }
@@ -351,7 +352,8 @@ impl<'a> Figure<'a> {
     fn footer(&mut self, shown: usize) {
         let map = self.map;
         self.y += 22;
-        if shown == 1 {
+        // One random mask says nothing.
+        if shown == 1 && !matches!(map.windows, Windows::Masks(..)) {
             for (direction, colour) in ends() {
                 let words = match map.top_windows(0, direction, 1).first() {
                     Some(top) => strongest_sentence(map, direction, top),

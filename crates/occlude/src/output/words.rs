@@ -111,6 +111,11 @@ fn pixel(place: f64) -> String {
 pub(super) fn sign_sentence(map: &Map) -> String {
     let first = map.targets.first().map_or("score", |target| target.unit.as_str());
     let unit = if map.targets.iter().all(|target| target.unit == first) { first } else { "score" };
+    if let (Windows::Masks(..), Some(joined)) = (&map.windows, joined(map)) {
+        return format!(
+            "Red, positive: the {unit} is higher where this element is kept, so it holds evidence for the target; blue, negative: lower. {joined}"
+        );
+    }
     let joined = joined(map).map_or(String::new(), |joined| format!(" {joined}"));
     format!(
         "Red, positive: hiding this window lowers the {unit}, so it holds evidence for the target. \
@@ -144,7 +149,7 @@ pub(super) fn setup(map: &Map) -> String {
         parts.push(format!("window {}", sizes(|axis| axis.window)));
         parts.push(format!("stride {}", sizes(|axis| axis.stride)));
     }
-    for wanted in ["preset", "regions", "fill", "border", "roi"] {
+    for wanted in ["preset", "regions", "masks", "fill", "border", "roi"] {
         let used = map.provenance.arguments.iter().find(|(name, _)| name == wanted);
         let no_windows = map.windows.grids().is_empty();
         let is_default = |name: &str, value: &str| {
@@ -163,6 +168,9 @@ pub(super) fn windows(map: &Map) -> String {
     if let Windows::Regions(regions) = &map.windows {
         return format!("{} regions", regions.parts.len());
     }
+    if let Windows::Masks(masks, _) = &map.windows {
+        return format!("{} random masks", masks.len());
+    }
     if map.windows.grids().len() > 1 {
         return format!("{} windows of {} sizes", map.windows.len(), map.windows.grids().len());
     }
@@ -177,6 +185,9 @@ pub(super) fn joined(map: &Map) -> Option<String> {
         _ if how.upsample == Upsample::Linear => "interpolated linearly between the windows",
         _ if how.upsample == Upsample::Cubic => "interpolated between the windows by cubic convolution",
         Aggregate::Cells if map.windows.grid().is_some() => "",
+        _ if matches!(map.windows, Windows::Masks(..)) => {
+            "RISE's estimate less its mean: how much more than on average the score was where this element was kept"
+        }
         _ if matches!(map.windows, Windows::Regions(_)) => "the number of its region",
         Aggregate::Cells | Aggregate::Mean => "the mean over the windows that cover it",
         Aggregate::Sum => "the sum over the windows that cover it",

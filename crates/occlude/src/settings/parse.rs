@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
+use super::Masks;
 use crate::error::{Error, Result};
-use crate::occlusion::Fill;
+use crate::occlusion::{Fill, Inpaint};
 
 /// `default` (or nothing) leaves the choice to the model or the input.
 pub(super) fn default_or<T>(value: &str, parse: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
@@ -72,8 +73,16 @@ pub(super) fn fill(value: &str) -> Result<Fill> {
         return Ok(Fill::Image(PathBuf::from(path)));
     }
     if low == "inpaint" {
-        return Err(Error::unsupported("fill inpaint is not available yet")
-            .with_hint("blur is the nearest fill that there is"));
+        return Ok(Fill::Inpaint(Inpaint::default().radius));
+    }
+    if let Some(radius) = low.strip_prefix("inpaint:") {
+        return match radius.trim().parse() {
+            Ok(radius) if (1..=Inpaint::MAX_RADIUS).contains(&radius) => Ok(Fill::Inpaint(radius)),
+            _ => Err(Error::argument(format!("fill \"{value}\" has no radius")).with_hint(format!(
+                "expected inpaint:R with a whole number of elements from 1 to {}",
+                Inpaint::MAX_RADIUS
+            ))),
+        };
     }
     if let Some(values) = numbers(&low) {
         return Ok(Fill::Value(values));
@@ -101,10 +110,29 @@ pub(super) fn fill(value: &str) -> Result<Fill> {
         Fill::OverallPatchMean,
     ];
     choice("fill", &low, &named).map(|i| fills[i].clone()).map_err(|e| {
-        let names = "zero, mean, patch-mean, overall-mean, overall-patch-mean, blur, noise, min, background, a number or one per channel (0.5,0.5,0.5), rgb:r,g,b, image:FILE";
+        let names = "zero, mean, patch-mean, overall-mean, overall-patch-mean, blur, inpaint, noise, min, background, a number or one per channel (0.5,0.5,0.5), rgb:r,g,b, image:FILE";
         let near = e.hint().and_then(|h| h.split_once("? ")).map_or(String::new(), |(near, _)| format!("{near}? "));
         Error::argument(format!("fill \"{value}\" is not known")).with_hint(format!("{near}fill is one of {names}"))
     })
+}
+
+/// `4000`, `4000:7`, `4000:7:0.5`, or a `.npy` file
+pub(super) fn masks(value: &str) -> Result<Masks> {
+    if value.to_lowercase().ends_with(".npy") {
+        return Ok(Masks::File(PathBuf::from(value)));
+    }
+    let parts: Vec<&str> = value.split(':').map(str::trim).collect();
+    let number =
+        |place: usize, default: f64| parts.get(place).map_or(Some(default), |p| p.parse::<f64>().ok());
+    let whole = |place: usize, default: f64| {
+        number(place, default).filter(|n| n.fract() == 0.0 && *n >= 1.0).map(|n| n as usize)
+    };
+    match (whole(0, 0.0), whole(1, 7.0), number(2, 0.5), parts.len()) {
+        (Some(count), Some(cells), Some(keep), 1..=3) => Ok(Masks::Drawn { count, cells, keep }),
+        _ => Err(Error::argument(format!("masks \"{value}\" is not understood")).with_hint(
+            "expected how many, cells per axis and the probability to keep a cell: 4000:7:0.5; or a .npy file of masks",
+        )),
+    }
 }
 
 /// `32:96,32:96`; both ends must be given.

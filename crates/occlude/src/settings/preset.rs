@@ -3,7 +3,7 @@
 //! In: a name. Out: [`Settings`] changed to that origin's choices; what is set afterwards replaces them. Versions and formulas: `docs/definitions.md`. Where an origin has a defect, its
 //! documented meaning is what a preset does, and `Preset::repairs` says so.
 
-use super::{Channels, Settings};
+use super::{Channels, Masks, Settings};
 use crate::map::{Aggregate, Definition, Normalize, Uncovered, Upsample, Value};
 use crate::occlusion::{Border, Fill, Shape};
 use crate::score::ScoreKind;
@@ -39,6 +39,8 @@ pub enum Preset {
     Kazuto1011,
     /// MATLAB, `occlusionSensitivity`, as documented; never run here.
     Matlab,
+    /// RISE (Petsiuk, Das and Saenko, BMVC 2018; github eclique/RISE d91ea00).
+    Rise,
     /// Zeiler and Fergus, ECCV 2014: the probability with a grey square centred on each place.
     ZeilerFergus,
 }
@@ -116,7 +118,7 @@ impl StrideRule {
 
 impl Preset {
     /// All of them with their names.
-    pub const ALL: [(&'static str, Preset); 15] = [
+    pub const ALL: [(&'static str, Preset); 16] = [
         ("mindspore", Preset::MindSpore),
         ("monai-0.4", Preset::Monai04),
         ("monai-0.9", Preset::Monai09),
@@ -131,6 +133,7 @@ impl Preset {
         ("nolearn", Preset::Nolearn),
         ("kazuto1011", Preset::Kazuto1011),
         ("matlab", Preset::Matlab),
+        ("rise", Preset::Rise),
         ("zeiler-fergus", Preset::ZeilerFergus),
     ];
 
@@ -156,6 +159,7 @@ impl Preset {
             Preset::Nolearn => "nolearn 0.6.1, nolearn.lasagne.visualize.occlusion_heatmap",
             Preset::Kazuto1011 => "kazuto1011/grad-cam-pytorch fd10ff7, occlusion_sensitivity",
             Preset::Matlab => "MATLAB R2019b and later, occlusionSensitivity (as documented, never run here)",
+            Preset::Rise => "RISE, Petsiuk, Das and Saenko, BMVC 2018, with the code of eclique/RISE d91ea00",
             Preset::ZeilerFergus => {
                 "Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014"
             }
@@ -179,6 +183,60 @@ impl Preset {
                 "columns are anchored from the first one (the original starts at the second)"
             }
             _ => "",
+        }
+    }
+
+    /// What sets it apart, and when to choose it.
+    pub fn choose(self) -> &'static str {
+        match self {
+            Preset::MindSpore => {
+                "The window is `2 margin` wide along every axis, channels too, one element off its centre, and moves by one element, so a colour picture costs three times its number of pixels. Choose it to repeat or to replace the metric in a MindSpore project."
+            }
+            Preset::Monai04 => {
+                "MindSpore's windows with a stride; the coarse map is enlarged by repeating numbers. Choose it for results of MONAI's first release."
+            }
+            Preset::Monai09 => {
+                "The probability itself, of every class, not its fall: dark places matter. One channel at a time unless told otherwise; the coarse map is interpolated. Choose it for maps of MONAI 0.5 to 0.9."
+            }
+            Preset::Monai1 => {
+                "Softly hidden windows that overlap, every place a weighted mean of the probabilities: smooth maps from few windows. What is hidden fades to zero, not to a fill. Choose it for MONAI since 1.0, and where a smooth picture is wanted."
+            }
+            Preset::Captum => {
+                "The mean fall over all windows that cover an element, in the shape of the input; sums over windows are not biased towards the middle. Choose it for work in PyTorch, and as a sound default per element."
+            }
+            Preset::Xplique => {
+                "The sum over the windows that cover an element: the middle is covered more often than the border and stands out for that alone; what no whole window covers is 0. Choose it to repeat Xplique's numbers."
+            }
+            Preset::Xaitk => {
+                "Windows hang over the border equally on both sides; the map is divided by its largest magnitude, so that maps of different classes cannot be compared in size. Choose it to repeat xaitk's pictures."
+            }
+            Preset::Pair => {
+                "As Xplique with a stride of one: the sum over covering windows. Choose it to repeat PAIR's numbers; the middle of the picture is favoured."
+            }
+            Preset::DeepExplain => {
+                "Each window's fall is shared out over its elements, then averaged: numbers shrink with the window's size. Choose it to compare with Captum's predecessor; multiply by the window's size to get Captum's mean."
+            }
+            Preset::TfExplain => {
+                "One minus the probability, tile by tile, whatever the untouched probability was: the map of an unsure model is high everywhere. The fill is 127.5 also for pictures scaled to 0 to 1. Choose it to repeat tf-explain."
+            }
+            Preset::MindSporeXai => {
+                "Magnitudes only, and sums divided by one more than the number of windows, so that tiles that do not overlap show half of the fall. Reproduced as it is, and biased: choose it to repeat MindSpore-XAI, not to measure."
+            }
+            Preset::Nolearn => {
+                "The probability with an odd square before each pixel (it lies one pixel off). Choose it to repeat Lasagne-era figures."
+            }
+            Preset::Kazuto1011 => {
+                "The picture is padded by half a window and the padded picture is given to the model, which must take any size; rising scores are positive. Choose it to repeat that repository."
+            }
+            Preset::Matlab => {
+                "The fall on a coarse grid whose windows are cut off at the border, enlarged by cubic convolution. Written after the documentation; its numbers were never compared with MATLAB's."
+            }
+            Preset::Rise => {
+                "Random masks over the whole input; each place gets the mean score of the masks that kept it. Needs thousands of runs and is noisy, but knows no window size. Choose it to compare with RISE."
+            }
+            Preset::ZeilerFergus => {
+                "The probability with a grey square centred on each place, as the paper plots it. Choose it for figures like the paper's; `occlude zeiler` makes all its panels."
+            }
         }
     }
 
@@ -247,6 +305,13 @@ impl Preset {
                 let definition = Definition { upsample: Upsample::Cubic, ..plain };
                 (Border::Center, WindowRule::Fifth, StrideRule::Tenth, Fill::Mean, definition)
             }
+            Preset::Rise => (
+                Border::Shift,
+                WindowRule::Eighth,
+                StrideRule::Half,
+                zero,
+                Definition { value: Value::Score, ..plain },
+            ),
             Preset::ZeilerFergus => {
                 let definition = Definition { value: Value::Score, ..plain };
                 (Border::Center, WindowRule::Fifth, StrideRule::One, Fill::Mean, definition)
@@ -263,9 +328,11 @@ impl Preset {
             _ => Channels::Joint,
         };
         settings.shape = if self == Preset::Monai1 { Shape::Gaussian } else { Shape::Box };
+        let rise = Masks::Drawn { count: 4000, cells: 7, keep: 0.5 };
+        settings.masks = (self == Preset::Rise).then_some(rise);
         settings.padded = self == Preset::Kazuto1011;
         settings.score = Some(match self {
-            Preset::Monai1 | Preset::ZeilerFergus => ScoreKind::Probability,
+            Preset::Monai1 | Preset::Rise | Preset::ZeilerFergus => ScoreKind::Probability,
             _ => ScoreKind::Raw,
         });
         settings.preset = Some(self);

@@ -71,6 +71,10 @@ pub(in crate::commands) fn plan(
         let text = format!("{} regions ({}{more}) · fill {fill}", regions.parts.len(), names.join(", "));
         return printer.say("plan", &text);
     }
+    if let Windows::Masks(masks, _) = hidden {
+        let text = format!("{preset}{} random masks over the whole input · fill {fill}", masks.len());
+        return printer.say("plan", &text);
+    }
     printer.say(
         "plan",
         &format!(
@@ -167,6 +171,10 @@ pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
         let one = &map.targets[index];
         let change = if index == 0 && !target_was_given { " (--target to change)" } else { "" };
         printer.say("target", &format!("{}{change}", target_text(one)));
+        if let Windows::Masks(..) = map.windows {
+            // One mask says nothing: what is found is in the map.
+            continue;
+        }
         for (direction, word) in [(Direction::For, "for"), (Direction::Against, "against")] {
             for top in map.top_windows(index, direction, if map.targets.len() > 1 { 1 } else { TOP }) {
                 let place = place(map, top.window);

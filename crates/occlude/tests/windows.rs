@@ -1,0 +1,294 @@
+//! Whole runs with windows beyond one grid of boxes: several sizes, regions, shapes, random masks, channels, several inputs, noise averaged, inpainting; each against its definition on a
+//! model with a closed form, and on the incremental engine.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+use std::path::Path;
+
+use occlude::{
+    BatchScorer, Cells, EngineChoice, Fill, Input, Job, Layout, Map, Meaning, Model, Outputs, Scorer,
+    Settings, TensorSpec, Watch,
+};
+
+const SHAPE: [usize; 3] = [2, 6, 7];
+
+fn spec() -> TensorSpec {
+    TensorSpec::new("x", &SHAPE, Layout::ChannelsFirst)
+}
+
+fn values() -> Vec<f32> {
+    (0..84).map(|i| ((i * 29) % 31) as f32 / 8.0 + 0.25).collect()
+}
+
+fn weight(element: usize) -> f64 {
+    ((element * 17) % 13) as f64 / 4.0 - 1.5
+}
+
+/// Two outputs: sum(w x), and its negative.
+fn linear() -> impl Scorer {
+    BatchScorer::new(vec![spec()], 4, "linear", |x: &[&[f32]], count: usize| {
+        let sum =
+            |x: &[f32]| x.iter().enumerate().map(|(i, v)| weight(i) * f64::from(*v)).sum::<f64>() as f32;
+        let values = x[0].chunks(x[0].len() / count).flat_map(|x| [sum(x), -sum(x)]).collect();
+        Ok(Outputs { names: vec!["y".into()], shapes: vec![vec![1, 2]], values: vec![values] })
+    })
+}
+
+fn run_input(scorer: &dyn Scorer, settings: &[(&str, &str)], input: &Input) -> occlude::Result<Map> {
+    let mut all = Settings::default();
+    for (name, value) in settings {
+        all.set(name, value)?;
+    }
+    let job = Job {
+        scorer,
+        meaning: Meaning { class_output: Some(0), ..Meaning::default() },
+        settings: &all,
+        read_image: None,
+        model_file: occlude::FileFact::default(),
+        load_secs: 0.0,
+    };
+    job.run(input, &mut Watch::default())
+}
+
+fn run(settings: &[(&str, &str)]) -> occlude::Result<Map> {
+    run_input(&linear(), settings, &Input::from_tensor(spec(), values()).unwrap())
+}
+
+fn place(element: usize) -> (usize, usize) {
+    (element % 42 / 7, element % 7)
+}
+
+/// The fall of the sum if so much of every place is replaced by `fill`.
+fn fall(share: impl Fn(usize, usize) -> f64, fill: f64) -> f64 {
+    let of = |i: usize| {
+        let (r, c) = place(i);
+        weight(i) * share(r, c) * (f64::from(values()[i]) - fill)
+    };
+    (0..84).map(of).sum()
+}
+
+fn near(got: f32, expected: f64) {
+    assert!((f64::from(got) - expected).abs() < 1e-4, "{got}, expected {expected}");
+}
+
+#[test]
+fn several_sizes_are_joined_by_the_mean_over_all_windows() {
+    let map = run(&[("window", "2,3x4"), ("stride", "2,3"), ("fill", "0.5"), ("target", "0")]).unwrap();
+    assert_eq!(map.windows.len(), 3 * 4 + 2 * 2);
+    let view = map.view();
+    assert_eq!((view.cells, view.grid.shape()), (Cells::Elements, vec![6, 7]));
+    for at in 0..42 {
+        let covering: Vec<f64> = (0..map.windows.len())
+            .filter(|&w| {
+                let bounds = map.windows.bounds(w);
+                bounds[1].contains(&(at / 7)) && bounds[2].contains(&(at % 7))
+            })
+            .map(|w| f64::from(map.sensitivity_of(0)[w]))
+            .collect();
+        near(view.of(0)[at], covering.iter().sum::<f64>() / covering.len() as f64);
+    }
+}
+
+#[test]
+fn regions_are_hidden_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let labels: Vec<i64> = (0..42).map(|i| [0, 4, 9][(i / 7 * 2 + i % 7) % 3]).collect();
+    let path = folder.path().join("labels.npy");
+    std::fs::write(&path, occlude::input::npy::encode(&[6, 7], &labels).unwrap()).unwrap();
+    let names = folder.path().join("names.csv");
+    std::fs::write(&names, "label,name\n9,liver\n").unwrap();
+    let settings = [
+        ("regions", path.to_str().unwrap()),
+        ("region-names", names.to_str().unwrap()),
+        ("fill", "0.5"),
+        ("target", "0"),
+    ];
+    let map = run(&settings).unwrap();
+    assert_eq!((map.windows.len(), map.windows.title(1)), (2, Some("liver".to_string())));
+    for (window, label) in [(0, 4), (1, 9)] {
+        near(
+            map.sensitivity_of(0)[window],
+            fall(|r, c| f64::from(u8::from(labels[r * 7 + c] == label)), 0.5),
+        );
+    }
+    let view = map.view();
+    for (at, label) in labels.iter().enumerate() {
+        match label {
+            0 => assert!(view.of(0)[at].is_nan()),
+            4 => assert_eq!(view.of(0)[at], map.sensitivity_of(0)[0]),
+            _ => assert_eq!(view.of(0)[at], map.sensitivity_of(0)[1]),
+        }
+    }
+    let error = run(&[("regions", path.to_str().unwrap()), ("window", "2")]).unwrap_err();
+    assert!(error.to_string().contains("regions have their own form"), "{error}");
+    // A fill by the patch looks at the box around a region.
+    assert!(
+        run(&[("regions", path.to_str().unwrap()), ("fill", "inpaint"), ("target", "0")])
+            .unwrap()
+            .is_complete()
+    );
+}
+
+#[test]
+fn shapes_hide_their_part_of_the_box() {
+    for shape in ["ellipse", "soft", "gaussian"] {
+        let map =
+            run(&[("window", "5x4"), ("stride", "1x3"), ("shape", shape), ("fill", "-1"), ("target", "0")])
+                .unwrap();
+        let share = match shape {
+            "ellipse" => occlude::Shape::Ellipse,
+            "soft" => occlude::Shape::Soft,
+            _ => occlude::Shape::Gaussian,
+        }
+        .weights(&[5, 4])
+        .unwrap();
+        for window in 0..map.windows.len() {
+            let bounds = map.windows.bounds(window);
+            let expected = fall(
+                |r, c| {
+                    let inside = bounds[1].contains(&r) && bounds[2].contains(&c);
+                    if inside {
+                        f64::from(share[(r - bounds[1].start) * 4 + c - bounds[2].start])
+                    } else {
+                        0.0
+                    }
+                },
+                -1.0,
+            );
+            near(map.sensitivity_of(0)[window], expected);
+        }
+    }
+}
+
+#[test]
+fn channels_one_at_a_time() {
+    let map = run(&[("window", "2"), ("channels", "each"), ("fill", "0"), ("target", "0")]).unwrap();
+    assert_eq!(map.windows.shape(), [2, 5, 6]);
+    for window in 0..map.windows.len() {
+        let bounds = map.windows.bounds(window);
+        let hidden = (0..84).filter(|&i| {
+            let (r, c) = place(i);
+            bounds[0].contains(&(i / 42)) && bounds[1].contains(&r) && bounds[2].contains(&c)
+        });
+        near(map.sensitivity_of(0)[window], hidden.map(|i| weight(i) * f64::from(values()[i])).sum());
+    }
+}
+
+#[test]
+fn rise_is_the_published_estimator_with_the_same_masks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("masks.npy");
+    let masks: Vec<f32> = (0..30 * 42).map(|i| ((i * 53) % 11) as f32 / 10.0).collect();
+    std::fs::write(&path, occlude::input::npy::encode(&[30, 6, 7], &masks).unwrap()).unwrap();
+    let map =
+        run(&[("preset", "rise"), ("masks", path.to_str().unwrap()), ("score", "raw"), ("target", "all")])
+            .unwrap();
+    // rise.py: saliency = sum(p mask) / N / p1, with p the model on the picture times the mask.
+    let p1 = masks.iter().map(|m| f64::from(*m)).sum::<f64>() / masks.len() as f64;
+    let score = |mask: &[f32]| -> f64 {
+        (0..84).map(|i| weight(i) * f64::from(values()[i]) * f64::from(mask[i % 42])).sum()
+    };
+    let view = map.view();
+    for at in 0..42 {
+        let sum: f64 = masks.chunks(42).map(|mask| score(mask) * f64::from(mask[at])).sum();
+        near(view.of(0)[at], sum / 30.0 / p1);
+        near(view.of(1)[at], -sum / 30.0 / p1);
+    }
+    // Drawn masks: the same seed gives the same map, whatever the batch.
+    let drawn = |seed| {
+        run(&[("preset", "rise"), ("masks", "50:3:0.5"), ("score", "raw"), ("target", "0"), ("seed", seed)])
+            .unwrap()
+            .view()
+            .values
+            .to_vec()
+    };
+    assert_eq!(drawn("1"), drawn("1"));
+    assert_ne!(drawn("1"), drawn("2"));
+}
+
+#[test]
+fn noise_is_averaged_with_its_spread() {
+    let one = |seed: &str| {
+        run(&[("window", "3"), ("fill", "noise"), ("seed", seed), ("target", "0")]).unwrap().scores
+    };
+    let (a, b, c) = (one("5"), one("6"), one("7"));
+    let map =
+        run(&[("window", "3"), ("fill", "noise"), ("seed", "5"), ("samples", "3"), ("target", "0")]).unwrap();
+    let spread = map.noise_spread.as_ref().unwrap();
+    for at in 0..a.len() {
+        let all = [a[at], b[at], c[at]].map(f64::from);
+        let mean = all.iter().sum::<f64>() / 3.0;
+        near(map.scores[at], mean);
+        near(spread[at], (all.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 3.0).sqrt());
+        near(map.sensitivity[at], f64::from(map.targets[0].baseline) - mean);
+    }
+    let error = run(&[("window", "3"), ("fill", "0"), ("samples", "3")]).unwrap_err();
+    assert!(error.to_string().contains("only noise differs"), "{error}");
+}
+
+#[test]
+fn inpainting_continues_what_is_around() {
+    // A ramp along the columns is continued, so hiding a part of it changes nothing much.
+    let ramp: Vec<f32> = (0..84).map(|i| (i % 7) as f32).collect();
+    let input = Input::from_tensor(spec(), ramp).unwrap();
+    let settings = |fill| [("window", "2"), ("stride", "2"), ("fill", fill), ("target", "0")];
+    let inpainted = run_input(&linear(), &settings("inpaint:2"), &input).unwrap();
+    let mean = run_input(&linear(), &settings("mean"), &input).unwrap();
+    assert!(inpainted.max_abs() < 0.25 * mean.max_abs(), "{} {}", inpainted.max_abs(), mean.max_abs());
+    let error = run(&[("window", "6x7"), ("fill", "inpaint")]).unwrap_err();
+    assert!(error.to_string().contains("nothing") || error.to_string().contains("hidden"), "{error}");
+}
+
+/// Captum's model of two inputs as ONNX: relu(... conv(x + x2)).
+fn two_inputs() -> Model {
+    Model::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/conformance/conv.onnx")).unwrap()
+}
+
+#[test]
+fn several_inputs_are_hidden_together_or_alone() {
+    let model = two_inputs();
+    let input = |name: &str, offset: f32| {
+        let values = (0..16).map(|i| offset + (i * 7 % 16) as f32).collect();
+        model.tensor_input_of(name, &[1, 4, 4], values).unwrap()
+    };
+    let run = |lead: &str, other: &str, together: bool, engine| {
+        let (a, b) = if lead == "x" { (0.0, 3.0) } else { (3.0, 0.0) };
+        let given = input(lead, a).with_beside(input(other, b), together);
+        let run =
+            model.occlusion().window(2).stride(1).fill(Fill::Value(vec![0.0])).score(occlude::ScoreKind::Raw);
+        run.engine(engine).target(occlude::Target::Class(0)).run(&given).unwrap()
+    };
+    let reference = |hide: [bool; 2], window: usize| {
+        let (top, left) = (window / 3, window % 3);
+        let at = |which: usize, r: usize, c: usize| {
+            let value = [0.0, 3.0][which] + ((r * 4 + c) * 7 % 16) as f64;
+            let hidden = hide[which] && (top..top + 2).contains(&r) && (left..left + 2).contains(&c);
+            if hidden { 0.0 } else { value }
+        };
+        let mut out = 0.0;
+        for (feature, bias) in [(0, -50.0), (1, -75.0)] {
+            for (i, (r, c)) in [(0, 0), (0, 1), (1, 0), (1, 1)].into_iter().enumerate() {
+                let sum: f64 =
+                    (0..9).map(|k| at(0, r + k / 3, c + k % 3) + at(1, r + k / 3, c + k % 3)).sum();
+                let sign = if feature == 1 && i > 0 { -1.0 } else { 1.0 };
+                out += sign * (sum + bias).max(0.0);
+            }
+        }
+        out.max(0.0)
+    };
+    for engine in [EngineChoice::Incremental, EngineChoice::Gather, EngineChoice::Full] {
+        for (lead, other, together, hide) in [
+            ("x", "x2", true, [true, true]),
+            ("x", "x2", false, [true, false]),
+            ("x2", "x", false, [false, true]),
+        ] {
+            let map = run(lead, other, together, engine);
+            for window in 0..9 {
+                near(map.scores[window], reference(hide, window));
+            }
+            assert_eq!(map.input.name, lead);
+        }
+    }
+    let alone = model.occlusion().run(&input("x", 0.0)).unwrap_err();
+    assert!(alone.to_string().contains("\"x2\" is not given"), "{alone}");
+    assert_eq!(alone.hint(), Some("--with x2=FILE gives it"));
+}
