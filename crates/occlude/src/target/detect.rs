@@ -295,3 +295,62 @@ fn best(
     }
     best.map(|(_, class, area)| (class, area))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intersection_over_union() {
+        let unit = [0.0, 0.0, 2.0, 2.0];
+        for (other, expected) in [
+            (unit, 1.0),
+            ([1.0, 1.0, 3.0, 3.0], 1.0 / 7.0),
+            ([0.0, 0.0, 1.0, 2.0], 0.5),
+            ([2.0, 0.0, 4.0, 2.0], 0.0),
+            ([1.0, 1.0, 1.0, 3.0], 0.0),
+            // Left of right is no box.
+            ([2.0, 2.0, 0.0, 0.0], 0.0),
+        ] {
+            assert_eq!((iou(unit, other), iou(other, unit)), (expected, expected), "{other:?}");
+        }
+    }
+
+    /// Two boxes, two classes: [0, 0, 2, 2] with 0.5 and 0.9, [1, 1, 3, 3] with 0.8 and 0.1.
+    #[test]
+    fn the_largest_product_counts_not_the_largest_factor() {
+        let rows = |width, across, output| Rows { output, width, across };
+        let readout =
+            Readout { kind: ScoreKind::Probability, activation: Activation::Sigmoid, multi_label: true };
+        let mut reader = Reader {
+            boxes: rows(4, false, 0),
+            form: BoxForm::Corners,
+            unit: [1.0, 1.0],
+            scores: rows(2, false, 1),
+            first: 0,
+            classes: 2,
+            objectness: None,
+            readout,
+        };
+        let boxes = [0.0, 0.0, 2.0, 2.0, 1.0, 1.0, 3.0, 3.0];
+        let scores = [0.5, 0.875, 0.75, 0.125];
+        let outputs: [&[f32]; 2] = [&boxes, &scores];
+        let chosen = [0.0, 0.0, 2.0, 2.0];
+        assert_eq!(reader.likeness(&outputs, 0, chosen), 0.5, "not 0.75 / 7");
+        assert_eq!(reader.likeness(&outputs, 1, [1.0, 1.0, 3.0, 3.0]), 0.125, "equal to 0.875 / 7");
+        assert_eq!(reader.likeness(&outputs, 0, [5.0, 5.0, 6.0, 6.0]), 0.0);
+        assert_eq!(best(&reader, &outputs, 0..2, None), Some((1, chosen)));
+        assert_eq!(best(&reader, &outputs, 0..1, None), Some((0, [1.0, 1.0, 3.0, 3.0])));
+        assert_eq!(
+            best(&reader, &outputs, 0..2, Some([1.0, 1.0, 3.0, 3.0])),
+            Some((0, [1.0, 1.0, 3.0, 3.0]))
+        );
+        // The same numbers in one output across, with objectness 1 and 0.5.
+        let across = [0.0, 1.0, 0.0, 1.0, 2.0, 3.0, 2.0, 3.0, 1.0, 0.5, 0.5, 0.75, 0.875, 0.125];
+        (reader.boxes, reader.scores) = (rows(7, true, 0), rows(7, true, 0));
+        (reader.first, reader.objectness) = (5, Some(4));
+        assert_eq!(reader.likeness(&[&across], 0, chosen), 0.5);
+        assert_eq!(reader.likeness(&[&across], 0, [1.0, 1.0, 3.0, 3.0]), 0.375, "0.75 x 0.5");
+        assert_eq!(reader.likeness(&[&[]], 0, chosen), 0.0, "no box, no likeness");
+    }
+}

@@ -71,14 +71,14 @@ impl Segment {
     }
 }
 
-/// The output that holds the segmentation: the one that is named, else the only one with a place axis for each of the input's.
+/// The output that holds the segmentation: the one that is named, else the only one with places in the input's proportions.
 pub(crate) fn output<'a>(named: Option<&'a str>, ports: &[Port<'a>], input: &TensorSpec) -> Result<&'a str> {
     if let Some(name) = named {
         return Ok(name);
     }
     let fits = |port: &&Port<'_>| {
         // A vector of classes is no picture of one line.
-        Grid::of(port.shape, input).is_some() && !super::is_vector(port.shape)
+        Grid::of(port.shape, input).is_some() && !super::is_vector(port.shape) && is_like(port.shape, input)
     };
     let all: Vec<&Port<'_>> = ports.iter().filter(fits).collect();
     let told = |ports: &[&Port<'_>]| {
@@ -99,6 +99,16 @@ pub(crate) fn output<'a>(named: Option<&'a str>, ports: &[Port<'a>], input: &Ten
         ))
         .with_hint(format!("name one: segment:CLASS@{}", several[0].name))),
     }
+}
+
+/// Whether the places of an output have the input's proportions, rounding of strides aside: pose angles `[1, 2, 3]` are no picture.
+fn is_like(shape: &[usize], input: &TensorSpec) -> bool {
+    let spatial = input.spatial();
+    let has_classes = shape.len() == spatial.len() + 2;
+    let from = 1 + usize::from(has_classes && input.layout == Layout::ChannelsFirst);
+    let steps = spatial.iter().zip(&shape[from..]).map(|(&whole, &places)| whole as f64 / places as f64);
+    let (least, most) = steps.fold((f64::INFINITY, 0.0f64), |(a, b), step| (a.min(step), b.max(step)));
+    most <= 1.25 * least
 }
 
 pub(super) fn resolve(
@@ -237,4 +247,102 @@ fn by_size(masks: &[Vec<usize>]) -> Vec<usize> {
     let mut classes: Vec<usize> = (0..masks.len()).filter(|&class| !masks[class].is_empty()).collect();
     classes.sort_by_key(|&class| (std::cmp::Reverse(masks[class].len()), class));
     classes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model_folder::Labels;
+    use crate::scorer::Outputs;
+    use crate::target::Boxes;
+
+    /// Labels, units and numbers of a target on one untouched output, and on a second run.
+    fn read(
+        target: &str,
+        shape: &[usize],
+        layout: Layout,
+        ending: Activation,
+        score: Option<ScoreKind>,
+        runs: [&[f32]; 2],
+    ) -> Result<Vec<(String, String, f32, f32)>> {
+        let outputs = Outputs {
+            names: vec!["out".into()],
+            shapes: vec![shape.to_vec()],
+            values: vec![runs[0].to_vec()],
+        };
+        let labels = Labels::new(["sky", "", "cat"].map(String::from).to_vec());
+        let known = Known {
+            outputs: &outputs,
+            classes: None,
+            labels: &labels,
+            input: &TensorSpec::new(
+                "x",
+                if layout == Layout::ChannelsFirst { &[1, 2, 2] } else { &[2, 2, 1] },
+                layout,
+            ),
+            endings: &[("out".to_string(), ending)],
+            score,
+            said: None,
+            boxes: &Boxes::default(),
+        };
+        let measures = super::super::resolve(&Target::parse(target)?, &known)?.measures;
+        let one = |m: &Measure| (m.label.clone(), m.unit.clone(), m.read(&[runs[0]]), m.read(&[runs[1]]));
+        Ok(measures.iter().map(one).collect())
+    }
+
+    /// Places 0 to 3; class 0 is greatest at 0 and 3, class 2 at 1 and 2 (of equals the first class).
+    const FIRST: [f32; 12] = [5.0, 0.0, 1.0, 2.0, 1.0, 1.0, 1.0, 2.0, 0.0, 4.0, 3.0, 2.0];
+    const CHANGED: [f32; 12] = [1.0, 0.0, 9.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, -3.0, 7.0];
+
+    #[test]
+    fn the_mean_over_the_mask_of_the_untouched_input() {
+        let shape = [1, 3, 2, 2];
+        let run = |target: &str| {
+            read(target, &shape, Layout::ChannelsFirst, Activation::None, None, [&FIRST, &CHANGED])
+        };
+        let sky = ("sky in its 2 of 4 places".to_string(), "logit".to_string(), 3.5, 1.5);
+        let cat = ("cat in its 2 of 4 places".to_string(), "logit".to_string(), 3.5, -1.0);
+        assert_eq!(run("segment:0").expect("sky"), std::slice::from_ref(&sky));
+        assert_eq!(run("segment:cat").expect("by name"), std::slice::from_ref(&cat));
+        assert_eq!(run("segment:top2").expect("two"), [sky.clone(), cat.clone()]);
+        assert_eq!(run("segment:all").expect("those with places"), [sky, cat]);
+        let error = run("segment:1").expect_err("no place");
+        assert!(error.to_string().contains("class 1 (class 1) has no place in \"out\""), "{error}");
+        assert_eq!(error.hint(), Some("classes with places, most first: 0 (sky), 2 (cat)"));
+    }
+
+    #[test]
+    fn channels_last_and_other_quantities() {
+        let last: Vec<Vec<f32>> = [FIRST, CHANGED]
+            .iter()
+            .map(|v| (0..4).flat_map(|place| (0..3).map(move |class| v[class * 4 + place])).collect())
+            .collect();
+        let runs = [&last[0][..], &last[1][..]];
+        let shape = [1, 2, 2, 3];
+        let got =
+            read("segment:2", &shape, Layout::ChannelsLast, Activation::None, None, runs).expect("good");
+        assert_eq!((got[0].2, got[0].3), (3.5, -1.0));
+        let margin = Some(ScoreKind::Margin);
+        let got =
+            read("segment:2", &shape, Layout::ChannelsLast, Activation::None, margin, runs).expect("good");
+        // 4 - 1 and 3 - 1; then 1 - 0 and -3 - 9.
+        assert_eq!((got[0].1.as_str(), got[0].2, got[0].3), ("logit margin", 2.5, -5.5));
+    }
+
+    #[test]
+    fn one_class_is_there_above_a_threshold() {
+        let first = Layout::ChannelsFirst;
+        let logits = [&[1.0, -1.0, 0.5, 0.0][..], &[2.0, 8.0, -1.0, 9.0]];
+        for shape in [&[1, 1, 2, 2][..], &[1, 2, 2]] {
+            let got = read("segment:0", shape, first, Activation::None, None, logits).expect("logits");
+            assert_eq!((got[0].2, got[0].3), (0.75, 0.5));
+        }
+        let shares = [&[0.75, 0.25, 0.5, 1.0][..], &[0.5, 1.0, 1.0, 0.25]];
+        let got = read("segment:0", &[1, 1, 2, 2], first, Activation::Sigmoid, None, shares).expect("shares");
+        assert_eq!((got[0].1.as_str(), got[0].2, got[0].3), ("probability", 0.875, 0.375));
+        let never = [&[-1.0; 4][..], &[-1.0; 4]];
+        let error =
+            read("segment:0", &[1, 1, 2, 2], first, Activation::None, None, never).expect_err("empty");
+        assert_eq!(error.hint(), Some("no class has one; check the preprocessing"));
+    }
 }
