@@ -10,6 +10,9 @@ mod support;
 use support::arrays::{json, npy};
 use support::{COFFEE, DEMO, QUICK, Shell, compare};
 
+const PARTS: &str = "examples/images/parts.csv";
+const SMALL: &str = "tests/corpus/ops/small_cnn_softmax.onnx";
+
 /// The tables, by name of the transcript.
 type Table = Vec<(String, String)>;
 
@@ -30,6 +33,8 @@ fn help() -> Table {
         page("help_inspect", "inspect --help"),
         page("help_plan", "plan --help"),
         page("help_verify", "verify --help"),
+        page("help_zeiler", "zeiler --help"),
+        page("help_correspondence", "correspondence --help"),
         page("help_completions", "completions --help"),
     ]
 }
@@ -73,6 +78,25 @@ fn runs() -> Table {
             ),
             ("map_some_inputs_bad", demo("[TMP]/text.jpg nowhere.jpg -o [TMP]/{stem}.npy")),
             ("map_all_inputs_bad", format!("map {DEMO} [TMP]/text.jpg nowhere.jpg {QUICK}")),
+            (
+                "zeiler",
+                format!(
+                    "zeiler {DEMO} {COFFEE} {QUICK} --threads 2 -o [TMP]/zeiler.html -o [TMP]/zeiler.png"
+                ),
+            ),
+            (
+                "zeiler_layer",
+                format!(
+                    "zeiler {DEMO} {COFFEE} {QUICK} --threads 2 --layer /_swish/Clip_output_0 --class cup --strongest max"
+                ),
+            ),
+            ("correspondence", format!("correspondence {DEMO} {PARTS} --threads 2 -o [TMP]/parts.json")),
+            (
+                "correspondence_layers",
+                format!(
+                    "correspondence {DEMO} {PARTS} -q --layer /_swish/Clip_output_0 --layer logits --fill zero --seed 3"
+                ),
+            ),
             ("inspect", format!("inspect {DEMO}")),
             ("inspect_nodes", format!("inspect -v {small}")),
             ("inspect_slow_nodes", "inspect tests/corpus/ops/rare_einsum_channels.onnx".to_string()),
@@ -279,6 +303,17 @@ fn bad_arguments() -> Table {
             ("verify_full", format!("verify {DEMO} {COFFEE} --engine full")),
             ("verify_ort", format!("verify {DEMO} {COFFEE} --runtime ort")),
             ("verify_picture", format!("verify {DEMO} {COFFEE} -o [TMP]/difference.png")),
+            ("zeiler_layer", format!("zeiler {DEMO} {COFFEE} --layer /_swish_1/Clip_output")),
+            ("zeiler_no_way_back", format!("zeiler {SMALL} [TMP]/x.npy --layer y0")),
+            ("zeiler_class", format!("zeiler {DEMO} {COFFEE} {QUICK} --class expresso")),
+            ("zeiler_strongest", format!("zeiler {DEMO} {COFFEE} --strongest mean")),
+            ("zeiler_npy", format!("zeiler {DEMO} {COFFEE} -o [TMP]/panels.npy")),
+            ("zeiler_two_on_stdout", format!("zeiler {DEMO} {COFFEE} --json -o -")),
+            ("correspondence_missing", format!("correspondence {DEMO} nowhere.csv")),
+            ("correspondence_header", format!("correspondence {DEMO} [TMP]/header.csv")),
+            ("correspondence_part_missing", format!("correspondence {DEMO} [TMP]/missing.csv")),
+            ("correspondence_cropped", format!("correspondence {DEMO} [TMP]/cropped.csv")),
+            ("correspondence_picture", format!("correspondence {DEMO} {PARTS} -o [TMP]/parts.png")),
             ("no_input", format!("map {DEMO}")),
             ("no_command", "mapp".to_string()),
             ("shell", "completions csh".to_string()),
@@ -292,8 +327,19 @@ fn arguments_that_are_refused() {
     shell.write("labels.npy", &npy("5, 5", &[1.0; 25]));
     shell.write("four.npy", &npy("1, 4, 4", &[1.0; 16]));
     shell.write("file.txt", b"");
+    shell.write("header.csv", b"file,part,left,top,right,bottom\n");
+    shell.write("missing.csv", b"file,part,x0,y0,x1,y1\na.jpg,eye,0,0,9,9\nb.jpg,nose,0,0,9,9\n");
+    let images = support::root().join("examples/images").canonicalize().unwrap();
+    for name in ["coffee.jpg", "chelsea.jpg"] {
+        std::fs::copy(images.join(name), shell.path(name)).unwrap();
+    }
+    let cropped = b"file,part,x0,y0,x1,y1\nchelsea.jpg,eye,134,83,208,149\ncoffee.jpg,eye,0,0,20,20\n";
+    shell.write("cropped.csv", cropped);
+    let values: Vec<f32> = (0..3 * 21 * 17).map(|i| ((i * 37 % 101) as f32 - 50.0) / 30.0).collect();
+    shell.write("x.npy", &npy("3, 21, 17", &values));
+    let before = shell.files();
     check(&shell, bad_arguments());
-    assert_eq!(shell.files(), ["file.txt", "four.npy", "labels.npy"], "a refused call leaves nothing behind");
+    assert_eq!(shell.files(), before, "a refused call leaves nothing behind");
 }
 
 const NAN_MODEL: &str = "crates/cli/tests/data/log_of_means.onnx";

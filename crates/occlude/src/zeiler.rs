@@ -9,9 +9,9 @@ mod parts;
 mod projection;
 
 pub use correspondence::{Consistency, Correspondence, SetOfMasks, hamming, signs};
-pub use parts::{Part, elements_of, parse_parts, random_boxes};
-pub(crate) use projection::project;
+pub use parts::{Part, PartsOfImages, elements_of, parse_parts, random_boxes};
 pub use projection::{FeatureMap, Projection, Seed};
+pub(crate) use projection::{layer_of, project};
 
 use crate::map::{Map, MapTarget};
 use crate::occlusion::Border;

@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use occlude::output::zeiler::encode;
 use occlude::zeiler::{self, Consistency, Strongest};
 use occlude::{
-    EngineChoice, ErrorKind, Input, Model, Runtime, ScoreKind, Settings, Target, Watch, ZeilerOptions,
+    EngineChoice, ErrorKind, Format, Input, Model, Runtime, ScoreKind, Settings, Target, Watch, ZeilerOptions,
 };
 use serde_json::Value;
 
@@ -113,6 +114,27 @@ fn the_five_panels_are_the_reference() {
             );
             assert_eq!(found.classes(), [(0, 56), (1, 8)]);
         }
+    }
+}
+
+/// Kept for the browser tests (`tests/browser/zeiler.test.mjs`), beside what the panels must say.
+#[test]
+fn the_page_of_the_reference_is_kept() {
+    let model = Model::open(data("zeiler_fergus.onnx")).expect("opens");
+    let input = model.tensor_input(&[1, 8, 8], picture()).expect("fits");
+    let found = model
+        .zeiler(
+            &input,
+            &settings(EngineChoice::Incremental),
+            &ZeilerOptions::default(),
+            &mut Watch::default(),
+        )
+        .expect("runs");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for (format, name) in [(Format::Html, "zeiler.html"), (Format::Png, "zeiler.png")] {
+        let bytes = encode(&found, &input, format).expect("writes");
+        assert!(bytes.len() < 200_000, "{name}: {} bytes", bytes.len());
+        std::fs::write(folder.join(name), bytes).expect("the folder for test files can be written");
     }
 }
 

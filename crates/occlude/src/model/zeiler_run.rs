@@ -9,7 +9,7 @@ use crate::job::{Job, Watch};
 use crate::score::ScoreKind;
 use crate::settings::Settings;
 use crate::target::{NodeReduce, Target};
-use crate::zeiler::{Zeiler, ZeilerOptions, default_window, project};
+use crate::zeiler::{Zeiler, ZeilerOptions, default_window, layer_of, project};
 
 impl Model {
     /// Runs the experiment: panels (b) total activity of the strongest feature map, (c) the projection of its largest activation, (d) the probability of the correct class and
@@ -63,5 +63,13 @@ impl Model {
             )));
         }
         Ok(Zeiler { map, feature_map, projection })
+    }
+    /// The model's name of the tensor of its top convolution layer: the last convolution with places, after its activation.
+    ///
+    /// # Errors
+    /// Unsupported: a model without such a convolution. And what the importer says.
+    pub fn top_convolution_layer(&self, input: &Input) -> Result<String> {
+        let graph = self.import(&self.specs(input)?)?;
+        Ok(graph.tensor(layer_of(&graph, None)?).name.clone())
     }
 }

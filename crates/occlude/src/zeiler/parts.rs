@@ -66,6 +66,69 @@ pub fn parse_parts(path: &Path) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
+/// A table of parts by image and by part: every part once in every image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartsOfImages {
+    /// The images, in the order of the table.
+    pub images: Vec<PathBuf>,
+    /// The parts in the order of the table, each with its box in every image.
+    pub parts: Vec<(String, Vec<Part>)>,
+}
+
+impl PartsOfImages {
+    /// Sorts a table.
+    ///
+    /// # Errors
+    /// File: a part that is missing in an image, or there twice; fewer than two images.
+    pub fn of(parts: Vec<Part>) -> Result<Self> {
+        let mut images: Vec<PathBuf> = Vec::new();
+        let mut names: Vec<String> = Vec::new();
+        for part in &parts {
+            if !images.contains(&part.file) {
+                images.push(part.file.clone());
+            }
+            if !names.contains(&part.part) {
+                names.push(part.part.clone());
+            }
+        }
+        if let ([only], Some(first)) = (&images[..], parts.first()) {
+            return Err(Error::file(format!(
+                "{}: the table is about one image, {}, and compares nothing",
+                first.at,
+                only.display()
+            ))
+            .with_hint("list the same parts of two images or more; the paper has five"));
+        }
+        let mut sorted = Vec::with_capacity(names.len());
+        for name in names {
+            let mut of_part = Vec::with_capacity(images.len());
+            for image in &images {
+                let rows: Vec<&Part> = parts.iter().filter(|p| p.part == name && p.file == *image).collect();
+                match rows[..] {
+                    [one] => of_part.push(one.clone()),
+                    [] => {
+                        return Err(Error::file(format!(
+                            "the part \"{name}\" has no box in {}",
+                            image.display()
+                        ))
+                        .with_hint("every part needs a row for every image"));
+                    }
+                    [first, second, ..] => {
+                        return Err(Error::file(format!(
+                            "{}: the part \"{name}\" of {} is listed twice, first at {}",
+                            second.at,
+                            image.display(),
+                            first.at
+                        )));
+                    }
+                }
+            }
+            sorted.push((name, of_part));
+        }
+        Ok(PartsOfImages { images, parts: sorted })
+    }
+}
+
 type Row = (String, [String; 6]);
 
 fn csv_rows(text: &str) -> std::result::Result<Vec<Row>, String> {
@@ -238,6 +301,26 @@ mod tests {
         ] {
             let error = parse("p.csv", &text).expect_err(said);
             assert!(error.to_string().contains(said) && error.hint().is_some(), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_part_is_in_every_image_once() {
+        let table = |rows: &str| {
+            PartsOfImages::of(parse("p.csv", &format!("file,part,x0,y0,x1,y1\n{rows}")).expect("rows"))
+        };
+        let row = |file: &str, part: &str| format!("{file},{part},0,0,1,1\n");
+        let good = [row("a", "eye"), row("a", "nose"), row("b", "nose"), row("b", "eye")].concat();
+        let found = table(&good).expect("good");
+        let names: Vec<&str> = found.parts.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!((found.images.len(), names), (2, vec!["eye", "nose"]));
+        assert!(found.parts[1].1[1].file.ends_with("b"));
+        for (rows, said) in [
+            (row("a", "eye"), "about one image"),
+            ([row("a", "eye"), row("b", "nose")].concat(), "the part \"eye\" has no box in"),
+            ([row("a", "eye"), row("b", "eye"), row("b", "eye")].concat(), "is listed twice"),
+        ] {
+            assert!(table(&rows).expect_err(said).to_string().contains(said));
         }
     }
 

@@ -161,7 +161,11 @@ pub(crate) fn project(
     Ok((feature_map, projection))
 }
 
-fn layer_of(graph: &Graph, name: Option<&str>) -> Result<TensorId> {
+/// The layer of this name, or the top convolution layer.
+///
+/// # Errors
+/// Argument: no such tensor. Unsupported: no convolution with places.
+pub(crate) fn layer_of(graph: &Graph, name: Option<&str>) -> Result<TensorId> {
     match name {
         Some(name) => tensor_of(graph, name),
         None => top_convolution(graph).ok_or_else(|| {
