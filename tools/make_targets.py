@@ -264,6 +264,46 @@ def detections():
     detect("detect_softmax", read_boxes, read_scores, boxes="cxcywh,boxes=boxes,scores=logits", classes="exclusive")
 
 
+def suppression():
+    """Boxes of detect_pair after NonMaxSuppression: their number differs from input to input, the batch is fixed to 1."""
+    model = onnx.load(FOLDER / "detect_pair.onnx")
+    weights = {"most": np.array([20]), "at": np.float32(0.5), "least": np.float32(0.3)}
+    nodes = [node("Transpose", "scores", "scores_across", perm=[0, 2, 1]), node("NonMaxSuppression", "boxes scores_across most at least", "kept")]
+    nodes += [node("Gather", "kept last", "rows", axis=1), node("Gather", "boxes zero", "all_boxes", axis=0), node("Gather", "scores zero", "all_scores", axis=0)]
+    nodes += [node("Gather", "all_boxes rows", "kept_boxes", axis=0), node("Gather", "all_scores rows", "kept_scores", axis=0)]
+    weights |= {"last": np.array(2), "zero": np.array(0)}
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(numpy_helper.from_array(np.asarray(v), k) for k, v in weights.items())
+    del model.graph.output[:]
+    for name, width in [("kept_boxes", 4), ("kept_scores", 3)]:
+        model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["kept", width]))
+    for batch, name in [(1, "detect_suppressed"), ("n", "detect_suppressed_batch")]:
+        dim = model.graph.input[0].type.tensor_type.shape.dim[0]
+        dim.Clear()
+        setattr(dim, "dim_value" if batch == 1 else "dim_param", batch)
+        onnx.checker.check_model(model)
+        (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+    session = onnxruntime.InferenceSession(FOLDER / "detect_suppressed.onnx", providers=["CPUExecutionProvider"])
+    shape, window = [3, 16, 20], [4, 4]
+    x = np.round(np.random.default_rng(5).normal(size=shape), 3).astype(np.float32)
+    chosen, label = [3, 2.5, 12, 11], 1
+
+    def read(values):
+        boxes, scores = (o.astype(np.float64) for o in session.run(["kept_boxes", "kept_scores"], {"x": values[None]}))
+        counts.append(len(boxes))
+        return float((iou(edges(boxes, "xyxy"), chosen) * scores[:, label]).max()) if len(boxes) else 0.0
+
+    counts = []
+    scores = []
+    for box in windows(shape, window, 0):
+        hidden = x.copy()
+        hidden[box] = FILL
+        scores.append(read(hidden))
+    assert len(set(counts)) > 1, counts
+    answer = {"target": f"detect:{label}@3/2.5/12/11", "x": [round(float(v), 3) for v in x.ravel()], "scores": scores, "baseline": read(x)}
+    (FOLDER / "suppressed.json").write_text(json.dumps(answer) + "\n")
+
+
 # --- several heads: classes, regression
 
 
@@ -289,6 +329,7 @@ def heads():
 FOLDER.mkdir(exist_ok=True)
 segmentation()
 detections()
+suppression()
 heads()
 (FOLDER / "answers.json").write_text("[\n" + ",\n".join(json.dumps(c) for c in cases) + "\n]\n")
 print(len(cases), "cases")

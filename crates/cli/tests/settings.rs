@@ -101,15 +101,40 @@ fn targets_inside_the_network() {
     let shell = Shell::new();
     let node = "node:/_conv_head/Conv_output_0";
     let mut maps = Vec::new();
-    for how in ["", ":sum", ":mean", ":max", ":channel=7", ":strongest-sum", ":strongest-max"] {
+    for how in ["", ":strongest-sum", ":sum", ":mean", ":max", ":channel=7", ":strongest-max"] {
         let map = shell.map_of(&format!("{QUICK} --target {node}{how}"));
         assert_eq!(Array::read(&map).shape, [3, 3], "{how}");
         maps.push(map);
     }
-    assert!(maps[0] == maps[1], "the sum is the default");
+    assert!(maps[0] == maps[1], "the channel with the greatest sum is the default");
     for (i, map) in maps.iter().enumerate().skip(2) {
         assert!(!maps[..i].contains(map), "map {i} is that of another form");
     }
+}
+
+/// Whether classes exclude each other changes the number, and a file of all classes holds all of them.
+#[test]
+fn classes_exclude_each_other_or_not() {
+    let shell = Shell::new();
+    let maps = ["", "--classes exclusive", "--classes independent"]
+        .map(|how| shell.map_of(&format!("{QUICK} --score probability {how}")));
+    assert!(maps[0] == maps[1] && maps[0] != maps[2]);
+    let all = shell.map_of(&format!("{QUICK} --target all"));
+    assert_eq!(Array::read(&all).shape, [1000, 3, 3]);
+}
+
+/// An inner tensor alone asks for no classes: nothing of them is in any file.
+#[test]
+fn without_classes_there_is_no_most_probable_one() {
+    let shell = Shell::new();
+    let outputs = "-q -o [TMP]/n.json -o [TMP]/n.npz -o [TMP]/n.png -o [TMP]/n.html";
+    shell.done(&format!("map {DEMO} {COFFEE} {QUICK} --target node:/_conv_stem/Conv_output_0 {outputs}"));
+    let map = json(&shell.read("n.json"));
+    assert!(map["most_probable"].is_null() && map["targets"][0]["summary"]["label_flips"].is_null());
+    assert!(!npz(&shell.read("n.npz")).contains_key("most_probable"));
+    // The stem alone: a twentieth of the network's work and less.
+    assert!(map["work"]["multiply_adds_in_full"].as_u64().unwrap() < 9 * 20_000_000);
+    assert!(shell.read("n.png").len() > 1000 && shell.read("n.html").len() > 1000);
 }
 
 #[test]

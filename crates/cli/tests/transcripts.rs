@@ -12,6 +12,8 @@ use support::{COFFEE, DEMO, QUICK, Shell, compare};
 
 const PARTS: &str = "examples/images/parts.csv";
 const SMALL: &str = "tests/corpus/ops/small_cnn_softmax.onnx";
+/// Windows that tile a small input.
+const GRID: &str = "--window 4 --stride 4 --fill 0.25 --threads 2";
 
 /// The tables, by name of the transcript.
 type Table = Vec<(String, String)>;
@@ -61,6 +63,22 @@ fn runs() -> Table {
                 format!(
                     "map {DEMO} examples/images/chelsea.jpg {QUICK} --threads 2 --target top3 --score logit"
                 ),
+            ),
+            ("map_all_classes", demo("--target all")),
+            ("map_independent_classes", demo("--classes independent")),
+            (
+                "map_segment",
+                format!("map tests/targets/segment.onnx [TMP]/seg.npy {GRID} --target segment:top1,segment:2"),
+            ),
+            (
+                "map_detect",
+                format!(
+                    "map tests/targets/detect_columns.onnx [TMP]/seg.npy {GRID} --boxes cxcywh --target detect:top,detect:1@2/2/9/9"
+                ),
+            ),
+            (
+                "map_element",
+                format!("map tests/targets/heads.onnx [TMP]/heads.npy {GRID} --target output:age,output:pose_out[1/2]"),
             ),
             ("map_roi", demo("--roi 0:60,0:224")),
             ("map_preset", format!("map {DEMO} {COFFEE} --preset monai-1 --window 112 --threads 2 -o [TMP]/map.npz")),
@@ -128,6 +146,8 @@ fn runs_of_every_command() {
     shell.write("b.npy", &npy("1, 4, 4", &[3.0; 16]));
     let values: Vec<f32> = (0..3 * 21 * 17).map(|i| ((i * 37 % 101) as f32 - 50.0) / 30.0).collect();
     shell.write("x.npy", &npy("3, 21, 17", &values));
+    shell.write("seg.npy", &npy("3, 16, 20", &values[..3 * 16 * 20]));
+    shell.write("heads.npy", &npy("1, 12, 12", &values[..144]));
     check(&shell, runs());
 }
 
@@ -280,6 +300,18 @@ fn bad_arguments() -> Table {
             ("fill_image", flags("--fill image:nowhere.jpg")),
             ("border", flags("--border wrap")),
             ("score", flags("--score p")),
+            ("classes", flags("--classes some")),
+            ("classes_softmax", format!("map {} [TMP]/x.npy --classes independent", "tests/corpus/ops/small_cnn_softmax.onnx")),
+            ("target_element", flags("--target output:logits")),
+            ("target_element_text", flags("--target output:logits[1/-2]")),
+            ("target_segment", flags("--target segment:1")),
+            ("target_segment_two", "map tests/targets/segment_two.onnx [TMP]/seg.npy --target segment:1".to_string()),
+            ("target_detect", flags("--target detect:top")),
+            ("target_detect_box", flags("--target detect:cat@9/9/3/3")),
+            ("target_detect_form", "map tests/targets/detect_pair.onnx [TMP]/seg.npy --target detect:top".to_string()),
+            ("target_detect_logits", "map tests/targets/detect_rows.onnx [TMP]/seg.npy --target detect:0 --boxes cxcywh,objectness=yes".to_string()),
+            ("target_detect_nowhere", "map tests/targets/detect_pair.onnx [TMP]/seg.npy --target detect:0@50/50/60/60 --boxes xyxy".to_string()),
+            ("boxes", flags("--boxes xyzw")),
             ("roi", flags("--roi 300:400,0:10")),
             ("roi_text", flags("--roi left")),
             ("seed", flags("--seed x")),
@@ -337,6 +369,7 @@ fn arguments_that_are_refused() {
     shell.write("cropped.csv", cropped);
     let values: Vec<f32> = (0..3 * 21 * 17).map(|i| ((i * 37 % 101) as f32 - 50.0) / 30.0).collect();
     shell.write("x.npy", &npy("3, 21, 17", &values));
+    shell.write("seg.npy", &npy("3, 16, 20", &values[..3 * 16 * 20]));
     let before = shell.files();
     check(&shell, bad_arguments());
     assert_eq!(shell.files(), before, "a refused call leaves nothing behind");

@@ -117,3 +117,60 @@ fn onnxruntime_gives_the_same_map_of_two_inputs() {
         assert_same(&ours, &theirs);
     }
 }
+
+/// A model of `tests/targets` for ONNX Runtime, with the input and answer that belong to those with suppression.
+fn target_model(name: &str, settings: &mut Settings) -> (Model, Vec<f32>, serde_json::Value) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/targets");
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    (settings.ort_library, settings.virtual_env) = (variable("ORT_DYLIB_PATH"), variable("VIRTUAL_ENV"));
+    settings.runtime = Runtime::Ort;
+    for (name, value) in [("window", "4"), ("stride", "4"), ("fill", "0.25")] {
+        settings.set(name, value).expect(name);
+    }
+    let answer = std::fs::read_to_string(folder.join("suppressed.json")).expect("reads");
+    let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+    let number = |v: &serde_json::Value| v.as_f64().expect("a number") as f32;
+    let x = answer["x"].as_array().expect("x").iter().map(number).collect();
+    (Model::open_with(folder.join(format!("{name}.onnx")), settings).expect("opens"), x, answer)
+}
+
+/// Suppression inside the model: another number of boxes for every window. One by one they can be read, in a batch they cannot, and that is said.
+#[test]
+#[ignore = "needs the library of ONNX Runtime"]
+fn a_detector_that_suppresses_boxes_itself() {
+    let mut settings = Settings::default();
+    settings.set("boxes", "xyxy,boxes=kept_boxes,scores=kept_scores").expect("boxes");
+    settings.set("target", "detect:1@3/2.5/12/11").expect("target");
+    let (model, x, answer) = target_model("detect_suppressed", &mut settings);
+    assert_eq!(answer["target"], "detect:1@3/2.5/12/11");
+    let map = model.occlusion().run(&model.tensor_input(&[3, 16, 20], x).expect("fits")).expect("runs");
+    let expected = answer["scores"].as_array().expect("scores");
+    assert_eq!(map.scores.len(), expected.len());
+    for (got, expected) in map.scores.iter().zip(expected) {
+        assert!((f64::from(*got) - expected.as_f64().expect("a number")).abs() < 1e-5, "{got}, {expected}");
+    }
+    let (model, x, _) = target_model("detect_suppressed_batch", &mut settings);
+    let input = model.tensor_input(&[3, 16, 20], x).expect("fits");
+    let error = model.occlusion().run(&input).expect_err("a batch");
+    assert!(error.to_string().contains("values for a batch of"), "{error}");
+}
+
+/// Segmentation and boxes by ONNX Runtime are those of the engine.
+#[test]
+#[ignore = "needs the library of ONNX Runtime"]
+fn onnxruntime_gives_places_and_boxes() {
+    for (name, target) in [
+        ("segment", "segment:top2"),
+        ("detect_pair", "detect:1@3/2.5/12/11"),
+        ("segment_sigmoid", "segment:0"),
+    ] {
+        let mut settings = Settings::default();
+        settings.set("target", target).expect("target");
+        settings.set("boxes", "xyxy").expect("boxes");
+        let (model, x, _) = target_model(name, &mut settings);
+        let input = model.tensor_input(&[3, 16, 20], x).expect("fits");
+        let theirs = model.occlusion().run(&input).expect("runs");
+        let ours = Settings { runtime: Runtime::Builtin, ..settings };
+        assert_same(&model.occlusion().with(&ours).run(&input).expect("runs"), &theirs);
+    }
+}
