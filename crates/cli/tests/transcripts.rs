@@ -340,6 +340,10 @@ fn bad_arguments() -> Table {
             ("zeiler_class", format!("zeiler {DEMO} {COFFEE} {QUICK} --class expresso")),
             ("zeiler_strongest", format!("zeiler {DEMO} {COFFEE} --strongest mean")),
             ("zeiler_npy", format!("zeiler {DEMO} {COFFEE} -o [TMP]/panels.npy")),
+            (
+                "zeiler_volume",
+                "zeiler tests/deconv/volume.onnx [TMP]/volume.npy -o [TMP]/panels.png".to_string(),
+            ),
             ("zeiler_two_on_stdout", format!("zeiler {DEMO} {COFFEE} --json -o -")),
             ("correspondence_missing", format!("correspondence {DEMO} nowhere.csv")),
             ("correspondence_header", format!("correspondence {DEMO} [TMP]/header.csv")),
@@ -370,6 +374,7 @@ fn arguments_that_are_refused() {
     let values: Vec<f32> = (0..3 * 21 * 17).map(|i| ((i * 37 % 101) as f32 - 50.0) / 30.0).collect();
     shell.write("x.npy", &npy("3, 21, 17", &values));
     shell.write("seg.npy", &npy("3, 16, 20", &values[..3 * 16 * 20]));
+    shell.write("volume.npy", &npy("1, 9, 10, 11", &values[..990]));
     let before = shell.files();
     check(&shell, bad_arguments());
     assert_eq!(shell.files(), before, "a refused call leaves nothing behind");

@@ -94,6 +94,31 @@ impl Graph {
         let order = (0..shape.len()).collect();
         self.add_tensor(Tensor { name: name.into(), shape, order, constant: Some(Arc::new(values)) })
     }
+    /// Which axis of the model's order holds the channels of an inner tensor, where operators tell: a convolution, a pooling, or what follows one place by
+    /// place. It may be another one than the input's: a converter may put a Transpose in front. `None` where nothing tells.
+    pub fn channel_axis(&self, tensor: TensorId) -> Option<usize> {
+        let rank = self.tensor(tensor).shape.len();
+        let mut at = tensor;
+        loop {
+            let node = self.nodes.iter().find(|node| node.output == at)?;
+            match node.op {
+                // These write channels last as stored, and what follows keeps the stored axes.
+                Op::Conv(_) | Op::ConvTranspose(_) | Op::Pool(_) | Op::GroupNorm { .. } | Op::Lrn { .. } => {
+                    return self.tensor(tensor).order.last().copied();
+                }
+                Op::Permute { .. }
+                | Op::Linear(_)
+                | Op::MatMul
+                | Op::MatMulTransposed
+                | Op::LayerNorm { .. }
+                | Op::Foreign(_) => return None,
+                _ => at = *node.inputs.iter().find(|id| self.tensor(**id).constant.is_none())?,
+            }
+            if self.tensor(at).shape.len() != rank {
+                return None;
+            }
+        }
+    }
     /// Finds a tensor that some node writes, or an input, by the model's name of it.
     pub fn find(&self, name: &str) -> Option<TensorId> {
         self.tensors.iter().position(|t| t.name == name && t.constant.is_none()).map(TensorId)

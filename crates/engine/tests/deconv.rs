@@ -152,3 +152,16 @@ fn the_top_convolution_is_found_behind_its_activation() {
         assert_eq!(pooled(&graph, top).map(|id| graph.tensor(id).name.as_str()), pool);
     }
 }
+
+#[test]
+fn channels_of_inner_tensors_are_told_by_their_operators() {
+    let vgg = import("deconv/vgg.onnx", &[1, 3, 21, 19]);
+    let axis = |graph: &Graph, name: &str| graph.channel_axis(graph.find(name).unwrap());
+    assert_eq!((axis(&vgg, "conv3"), axis(&vgg, "pool2"), axis(&vgg, "logits")), (Some(1), Some(1), None));
+    assert_eq!(axis(&vgg, "x"), None);
+    let resnet = import("deconv/resnet.onnx", &[1, 3, 24, 20]);
+    assert_eq!((axis(&resnet, "block2"), axis(&resnet, "joined")), (Some(1), Some(1)));
+    // Channels last outside, a Transpose, channels first inside.
+    let last = import("../crates/occlude/tests/data/models/zeiler_fergus_nhwc.onnx", &[1, 8, 8, 1]);
+    assert_eq!((axis(&last, "features"), axis(&last, "pooled")), (Some(1), Some(1)));
+}

@@ -9,6 +9,7 @@ pub(crate) mod hide;
 mod noise;
 mod verify;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +43,8 @@ pub struct Meaning {
     pub class_output: Option<usize>,
     /// The model's own outputs among the scorer's, with what each ends in; empty where nothing is known, and all of them may be meant.
     pub endings: Vec<(String, Activation)>,
+    /// Which axis of an inner tensor holds its channels, by the tensor's name, where the model's operators tell.
+    pub channel_axes: BTreeMap<String, usize>,
 }
 
 /// How far a run is.
@@ -270,6 +273,7 @@ impl Job<'_> {
             classes,
             labels: &map.labels,
             input: &map.input,
+            channel_axes: &self.meaning.channel_axes,
             endings: &self.meaning.endings,
             score: self.settings.score,
             said: self.settings.classes,

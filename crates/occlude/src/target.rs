@@ -83,7 +83,7 @@ pub(crate) struct Port<'a> {
 /// The reductions as they are written.
 pub(crate) const REDUCTIONS: &str = "sum, mean, max, channel=K, strongest-sum, strongest-max";
 
-/// How an inner tensor becomes one number. Channels are the model's channel axis (axis 1, or the last one of a channels-last model).
+/// How an inner tensor becomes one number. Channels are the axis that the tensor's operators tell; where none does, the model's channel axis (axis 1, or the last one of a channels-last model).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum NodeReduce {
     /// Sum over all elements.

@@ -55,8 +55,15 @@ fn settings(engine: EngineChoice) -> Settings {
 #[test]
 fn the_five_panels_are_the_reference() {
     let expected = reference();
-    let model = Model::open(data("zeiler_fergus.onnx")).expect("opens");
-    let input = model.tensor_input(&[1, 8, 8], picture()).expect("fits");
+    for (file, shape) in [("zeiler_fergus.onnx", [1, 8, 8]), ("zeiler_fergus_nhwc.onnx", [8, 8, 1])] {
+        check_panels(&expected, file, &shape);
+    }
+}
+
+/// In both layouts; with channels last outside they are still the axis 1 of the tensors inside.
+fn check_panels(expected: &Value, file: &str, shape: &[usize]) {
+    let model = Model::open_with(data(file), &Settings::default()).expect("opens");
+    let input = model.tensor_input(shape, picture()).expect("fits");
     let mean = input.values.iter().sum::<f32>() / 64.0;
     assert_near("grey", &[mean], &numbers(&expected["grey"]), 1e-6);
     for strongest in [Strongest::Sum, Strongest::Max] {

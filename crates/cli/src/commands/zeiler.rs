@@ -25,14 +25,14 @@ pub(crate) fn run(arguments: &ZeilerArguments, printer: &Printer) -> Result<Outc
             .with_hint("leave one of them out; -o FILE.json writes the panels to a file"));
     }
     let outputs = OutputPlan::prepare(&arguments.output, std::slice::from_ref(&arguments.input))?;
-    for file in outputs.files(0) {
-        check_format(Format::of(file)?)?;
-    }
     let reading = Wait::new(printer, &format!("reading {}", arguments.model.display()));
     let model = Model::open_with(&arguments.model, &settings)?;
     drop(reading);
     talk::model(&model, printer);
     let input = model.read_input(&arguments.input)?;
+    for file in outputs.files(0) {
+        check_format(Format::of(file)?, &input.spec)?;
+    }
     talk::input(&arguments.input, &input, printer);
     settings.window.get_or_insert_with(|| vec![vec![default_window(&input.spec)]]);
     let hidden = Job::windows(&settings, &input)?;

@@ -4,6 +4,7 @@
 //! are asked for) and the inner tensors among the targets.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -286,6 +287,10 @@ impl<'m> Occlusion<'m> {
             activation: ending.as_ref().map_or(Activation::None, |(activation, _)| *activation),
             class_output: place.map(|_| 0),
             endings: Vec::new(),
+            channel_axes: graph.as_ref().map_or_else(BTreeMap::new, |graph| {
+                let axis = |name: String| Some((graph.channel_axis(graph.find(&name)?)?, name));
+                target.nodes().into_iter().filter_map(axis).map(|(axis, name)| (name, axis)).collect()
+            }),
         };
         let mut requests: Vec<String> =
             place.and_then(|place| outputs.get(place)).map(|o| o.name.clone()).into_iter().collect();

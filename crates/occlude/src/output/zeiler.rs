@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{Format, html, json as map_json, npz, png};
 use crate::error::{Error, Result};
 use crate::input::Input;
+use crate::tensor::TensorSpec;
 use crate::zeiler::{Correspondence, Zeiler};
 
 /// The bytes of the five panels in a format.
@@ -17,7 +18,7 @@ use crate::zeiler::{Correspondence, Zeiler};
 /// # Errors
 /// Argument: `.npy`, which holds one array. Unsupported: a page or figure of an input that is no picture.
 pub fn encode(found: &Zeiler, input: &Input, format: Format) -> Result<Vec<u8>> {
-    check_format(format)?;
+    check_format(format, &input.spec)?;
     match format {
         Format::Html => html::zeiler::render(found, input),
         Format::Png => png::zeiler::render(found, input),
@@ -26,14 +27,18 @@ pub fn encode(found: &Zeiler, input: &Input, format: Format) -> Result<Vec<u8>> 
     }
 }
 
-/// Whether the panels can be written in this format, to be said before anything runs.
+/// Whether the panels of an input can be written in this format, to be said before anything runs.
 ///
 /// # Errors
-/// Argument: `.npy`.
-pub fn check_format(format: Format) -> Result<()> {
+/// Argument: `.npy`. Unsupported: a page or figure of an input without two spatial axes.
+pub fn check_format(format: Format, input: &TensorSpec) -> Result<()> {
     match format {
         Format::Npy => Err(Error::argument("a .npy file holds one array, the five panels are several")
             .with_hint("-o FILE.npz holds all of them; .json, .png and .html do too")),
+        Format::Png | Format::Html if input.spatial().len() != 2 => {
+            Err(Error::unsupported(format!("the page and the figure are for pictures, the input is {input}"))
+                .with_hint("-o FILE.json and -o FILE.npz hold the panels of any input"))
+        }
         _ => Ok(()),
     }
 }

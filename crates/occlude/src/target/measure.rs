@@ -3,6 +3,8 @@
 //! In: a [`Target`], the outputs on the untouched input, and what is known of them ([`Known`]). Out: [`Measure`]s, in the order asked for, each class once, and what was chosen in
 //! silence, in words. Classes, tensors and elements are read here; `segment` and `detect` read theirs.
 
+use std::collections::BTreeMap;
+
 use super::detect::Detection;
 use super::segment::Segment;
 use super::{Boxes, NodeReduce, Pick, Port, Target, detect, segment};
@@ -23,6 +25,8 @@ pub struct Known<'a> {
     pub labels: &'a Labels,
     /// What the windows are laid over.
     pub input: &'a TensorSpec,
+    /// Which axis of an inner tensor holds its channels, where the model's operators tell; else it is where the input has them.
+    pub channel_axes: &'a BTreeMap<String, usize>,
     /// The model's own outputs among `outputs`, with what each ends in; empty where that is not known, and all of them may be meant.
     pub endings: &'a [(String, Activation)],
     /// The quantity that was asked for, if any.
@@ -311,11 +315,12 @@ fn element(name: &str, index: &[usize], known: &Known<'_>) -> Result<Measure> {
 fn node(name: &str, reduce: NodeReduce, known: &Known<'_>) -> Result<Measure> {
     let (outputs, output) = (known.outputs, known.place(name)?);
     let shape = &outputs.shapes[output];
-    let axis = match known.input.layout {
+    let told = known.channel_axes.get(name).copied().filter(|&axis| axis < shape.len());
+    let axis = told.or(match known.input.layout {
         _ if shape.len() < 2 => None,
         Layout::ChannelsFirst => Some(1),
         Layout::ChannelsLast => Some(shape.len() - 1),
-    };
+    });
     let (channels, inner) =
         axis.map_or((1, shape.iter().product()), |a| (shape[a], shape[a + 1..].iter().product()));
     let mut part = Part { channels, inner, channel: None };
@@ -380,6 +385,7 @@ mod tests {
             classes: Some((0, readout)),
             labels: &labels,
             input: &input,
+            channel_axes: &BTreeMap::new(),
             endings: &[],
             score: None,
             said: None,

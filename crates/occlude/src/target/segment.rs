@@ -280,6 +280,7 @@ mod tests {
                 if layout == Layout::ChannelsFirst { &[1, 2, 2] } else { &[2, 2, 1] },
                 layout,
             ),
+            channel_axes: &std::collections::BTreeMap::new(),
             endings: &[("out".to_string(), ending)],
             score,
             said: None,

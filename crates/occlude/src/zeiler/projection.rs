@@ -76,7 +76,7 @@ impl Projection {
     }
 }
 
-/// The channel axis of an inner tensor: axis 1, or the last one of a channels-last model; `None` for a single axis.
+/// The channel axis of an inner tensor where no operator tells: axis 1, or the last one of a channels-last model; `None` for a single axis.
 fn channel_axis(shape: &[usize], layout: Layout) -> Option<usize> {
     match layout {
         _ if shape.len() < 2 => None,
@@ -111,7 +111,7 @@ pub(crate) fn project(
     };
     let name = &graph.tensor(layer).name;
     let shape = graph.tensor(layer).model_shape();
-    let Some(axis) = channel_axis(&shape, layout) else {
+    let Some(axis) = graph.channel_axis(layer).or_else(|| channel_axis(&shape, layout)) else {
         return Err(Error::argument(format!(
             "tensor \"{name}\" of shape {} has no feature maps",
             shape_text(&shape)

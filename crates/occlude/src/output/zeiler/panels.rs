@@ -45,11 +45,7 @@ impl Panels {
         let map = &found.map;
         let axes: &[GridAxis] = map.windows.grid().map_or(&[], |grid| &grid.axes);
         let [row_axis, col_axis] = axes else {
-            return Err(Error::unsupported(format!(
-                "the page and the figure are for pictures, the input is {}",
-                map.input
-            ))
-            .with_hint("-o FILE.json and -o FILE.npz hold the panels of any input"));
+            return Err(Error::unsupported("the five panels are drawn on one grid of rows and columns"));
         };
         let (class, layer) = (found.class(), &found.feature_map);
         let is_most_probable = map.most_probable.as_ref().is_some_and(|m| class.class == Some(m.baseline));

@@ -4,7 +4,7 @@ Usage: python make.py   (needs numpy and onnx; opset 17 throughout)
 
 zeiler_fergus.onnx: conv 3x3 -> ReLU ("features") -> max-pool -> linear -> Softmax on an 8x8 picture. zeiler_fergus.json: Zeiler and Fergus' three
 analyses of it (ECCV 2014, section 4.2), by plain numpy: a 3x3 grey square centred at every pixel; the total activity of the strongest feature map, the
-probability of the class, the most probable class.
+probability of the class, the most probable class. zeiler_fergus_nhwc.onnx: the same network behind a Transpose, its picture with channels last.
 softmax.onnx, sigmoid.onnx, softmax_nhwc.onnx: one linear layer over a 6x6 picture of 3 channels, then the activation; the last one with channels last.
 baked_batch.onnx, batch4.onnx, fp16.onnx: the same layer in models that a runtime with batches must treat with care.
 """
@@ -83,6 +83,22 @@ def zeiler_fergus():
             helper.make_node("Softmax", ["logits"], ["p"], axis=1),
         ],
         [("x", ["n", 1, 8, 8])],
+        [("p", ["n", 3])],
+        {"w": w[:, None].astype(f32), "b": bias.astype(f32), "v": v.astype(f32), "c": c.astype(f32)},
+    )
+    # As converters from channels-last frameworks write it: a Transpose in front, channels first inside.
+    save(
+        "zeiler_fergus_nhwc",
+        [
+            helper.make_node("Transpose", ["x"], ["first"], perm=[0, 3, 1, 2]),
+            helper.make_node("Conv", ["first", "w", "b"], ["conv"]),
+            helper.make_node("Relu", ["conv"], ["features"]),
+            helper.make_node("MaxPool", ["features"], ["pooled"], kernel_shape=[2, 2], strides=[2, 2]),
+            helper.make_node("Flatten", ["pooled"], ["flat"]),
+            helper.make_node("Gemm", ["flat", "v", "c"], ["logits"], transB=1),
+            helper.make_node("Softmax", ["logits"], ["p"], axis=1),
+        ],
+        [("x", ["n", 8, 8, 1])],
         [("p", ["n", 3])],
         {"w": w[:, None].astype(f32), "b": bias.astype(f32), "v": v.astype(f32), "c": c.astype(f32)},
     )
