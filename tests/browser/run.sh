@@ -8,7 +8,7 @@ if ! need node || ! need npm || ! { need chromium || [ -n "${CHROMIUM:-}" ]; }; 
   need node && need npm || apt-get install -y -qq nodejs npm
   need chromium || apt-get install -y -qq chromium
 fi
-cargo test --release -p occlude --test pictures
+cargo test --release -p occlude --test pictures --test zeiler
 cd tests/browser
 npm ci --silent --no-audit --no-fund
 node --test

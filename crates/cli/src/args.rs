@@ -2,11 +2,15 @@
 //!
 //! Values of settings stay text here and are read by the library, so that every front reads them alike.
 
+mod zeiler;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use occlude::{Result, Settings};
+
+pub(crate) use zeiler::{CorrespondenceArguments, ZeilerArguments};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -14,6 +18,7 @@ Examples:
   occlude inspect model.onnx
   occlude plan model.onnx photo.jpg --window 32 --stride 8
   occlude verify model.onnx photo.jpg
+  occlude zeiler model.onnx dog.jpg -o dog.html
 
 Exit status: 0 done; 1 some of several inputs failed, or verify found a difference;
 2 bad arguments, file or model; 130 interrupted.";
@@ -90,6 +95,12 @@ pub(crate) enum Command {
     /// Check the incremental run: every window also by a full run, outputs and map compared
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArguments),
+    /// The paper's experiment: occlude an input and see the strongest feature map, what excites it, the probability and the most probable class, in five panels
+    #[command(after_help = zeiler::ZEILER_EXAMPLES)]
+    Zeiler(ZeilerArguments),
+    /// The paper's correspondence analysis: does hiding the same part change a layer alike in every image?
+    #[command(after_help = zeiler::CORRESPONDENCE_EXAMPLES)]
+    Correspondence(CorrespondenceArguments),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {

@@ -1,7 +1,9 @@
 //! One module per command: from arguments to calls of the library and lines of text.
 
 pub(crate) mod completions;
+pub(crate) mod correspondence;
 pub(crate) mod inspect;
 pub(crate) mod map;
 pub(crate) mod plan;
 pub(crate) mod verify;
+pub(crate) mod zeiler;

@@ -40,6 +40,8 @@ fn main() -> ExitCode {
         Command::Inspect(inspect) => commands::inspect::run(inspect, &printer),
         Command::Plan(plan) => commands::plan::run(plan, &printer),
         Command::Verify(verify) => commands::verify::run(verify, &printer),
+        Command::Zeiler(zeiler) => commands::zeiler::run(zeiler, &printer),
+        Command::Correspondence(correspondence) => commands::correspondence::run(correspondence, &printer),
         Command::Completions { shell } => commands::completions::run(*shell, &printer),
     };
     let outcome = outcome.unwrap_or_else(|error| {

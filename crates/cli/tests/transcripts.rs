@@ -12,6 +12,8 @@ use support::{COFFEE, DEMO, QUICK, Shell, compare};
 
 /// Windows that tile a small input.
 const GRID: &str = "--window 4 --stride 4 --fill 0.25 --threads 2";
+const PARTS: &str = "examples/images/parts.csv";
+const SMALL: &str = "tests/corpus/ops/small_cnn_softmax.onnx";
 
 /// The tables, by name of the transcript.
 type Table = Vec<(String, String)>;
@@ -33,6 +35,8 @@ fn help() -> Table {
         page("help_inspect", "inspect --help"),
         page("help_plan", "plan --help"),
         page("help_verify", "verify --help"),
+        page("help_zeiler", "zeiler --help"),
+        page("help_correspondence", "correspondence --help"),
         page("help_completions", "completions --help"),
     ]
 }
@@ -92,6 +96,25 @@ fn runs() -> Table {
             ),
             ("map_some_inputs_bad", demo("[TMP]/text.jpg nowhere.jpg -o [TMP]/{stem}.npy")),
             ("map_all_inputs_bad", format!("map {DEMO} [TMP]/text.jpg nowhere.jpg {QUICK}")),
+            (
+                "zeiler",
+                format!(
+                    "zeiler {DEMO} {COFFEE} {QUICK} --threads 2 -o [TMP]/zeiler.html -o [TMP]/zeiler.png"
+                ),
+            ),
+            (
+                "zeiler_layer",
+                format!(
+                    "zeiler {DEMO} {COFFEE} {QUICK} --threads 2 --layer /_swish/Clip_output_0 --class cup --strongest max"
+                ),
+            ),
+            ("correspondence", format!("correspondence {DEMO} {PARTS} --threads 2 -o [TMP]/parts.json")),
+            (
+                "correspondence_layers",
+                format!(
+                    "correspondence {DEMO} {PARTS} -q --layer /_swish/Clip_output_0 --layer logits --fill zero --seed 3"
+                ),
+            ),
             ("inspect", format!("inspect {DEMO}")),
             ("inspect_nodes", format!("inspect -v {small}")),
             ("inspect_slow_nodes", "inspect tests/corpus/ops/rare_einsum_channels.onnx".to_string()),
@@ -312,6 +335,17 @@ fn bad_arguments() -> Table {
             ("verify_full", format!("verify {DEMO} {COFFEE} --engine full")),
             ("verify_ort", format!("verify {DEMO} {COFFEE} --runtime ort")),
             ("verify_picture", format!("verify {DEMO} {COFFEE} -o [TMP]/difference.png")),
+            ("zeiler_layer", format!("zeiler {DEMO} {COFFEE} --layer /_swish_1/Clip_output")),
+            ("zeiler_no_way_back", format!("zeiler {SMALL} [TMP]/x.npy --layer y0")),
+            ("zeiler_class", format!("zeiler {DEMO} {COFFEE} {QUICK} --class expresso")),
+            ("zeiler_strongest", format!("zeiler {DEMO} {COFFEE} --strongest mean")),
+            ("zeiler_npy", format!("zeiler {DEMO} {COFFEE} -o [TMP]/panels.npy")),
+            ("zeiler_two_on_stdout", format!("zeiler {DEMO} {COFFEE} --json -o -")),
+            ("correspondence_missing", format!("correspondence {DEMO} nowhere.csv")),
+            ("correspondence_header", format!("correspondence {DEMO} [TMP]/header.csv")),
+            ("correspondence_part_missing", format!("correspondence {DEMO} [TMP]/missing.csv")),
+            ("correspondence_cropped", format!("correspondence {DEMO} [TMP]/cropped.csv")),
+            ("correspondence_picture", format!("correspondence {DEMO} {PARTS} -o [TMP]/parts.png")),
             ("no_input", format!("map {DEMO}")),
             ("no_command", "mapp".to_string()),
             ("shell", "completions csh".to_string()),
@@ -325,12 +359,20 @@ fn arguments_that_are_refused() {
     shell.write("labels.npy", &npy("5, 5", &[1.0; 25]));
     shell.write("four.npy", &npy("1, 4, 4", &[1.0; 16]));
     shell.write("file.txt", b"");
+    shell.write("header.csv", b"file,part,left,top,right,bottom\n");
+    shell.write("missing.csv", b"file,part,x0,y0,x1,y1\na.jpg,eye,0,0,9,9\nb.jpg,nose,0,0,9,9\n");
+    let images = support::root().join("examples/images").canonicalize().unwrap();
+    for name in ["coffee.jpg", "chelsea.jpg"] {
+        std::fs::copy(images.join(name), shell.path(name)).unwrap();
+    }
+    let cropped = b"file,part,x0,y0,x1,y1\nchelsea.jpg,eye,134,83,208,149\ncoffee.jpg,eye,0,0,20,20\n";
+    shell.write("cropped.csv", cropped);
     let values: Vec<f32> = (0..3 * 21 * 17).map(|i| ((i * 37 % 101) as f32 - 50.0) / 30.0).collect();
     shell.write("x.npy", &npy("3, 21, 17", &values));
     shell.write("seg.npy", &npy("3, 16, 20", &values[..3 * 16 * 20]));
+    let before = shell.files();
     check(&shell, bad_arguments());
-    let files = ["file.txt", "four.npy", "labels.npy", "seg.npy", "x.npy"];
-    assert_eq!(shell.files(), files, "a refused call leaves nothing behind");
+    assert_eq!(shell.files(), before, "a refused call leaves nothing behind");
 }
 
 const NAN_MODEL: &str = "crates/cli/tests/data/log_of_means.onnx";

@@ -25,7 +25,7 @@ mod slots;
 mod stages;
 mod step;
 mod strategy;
-mod tables;
+pub(crate) mod tables;
 mod taps;
 mod unchanged;
 mod window_batch;

@@ -62,6 +62,33 @@ pub fn ramp() -> Vec<[u8; 3]> {
     (0..LEVELS).map(|step| colour_at((step as f64 - middle) / middle)).collect()
 }
 
+/// A ramp for quantities that have no middle, from the least (dark violet) to the greatest (light yellow): [`LEVELS`] sRGB colours whose lightness rises linearly in
+/// OKLab, so that it reads in grey too.
+pub fn sequential() -> Vec<[u8; 3]> {
+    let step = |step: usize| {
+        let t = step as f64 / (LEVELS - 1) as f64;
+        let hue = (305.0 - 205.0 * t).to_radians();
+        // Least in the middle, where sRGB has little chroma of blue-green.
+        let chroma = 0.105 + 0.055 * (2.0 * t - 1.0).abs();
+        srgb_from_oklab(0.26 + 0.68 * t, chroma * hue.cos(), chroma * hue.sin())
+    };
+    (0..LEVELS).map(step).collect()
+}
+
+/// Colours for classes, easily told apart, also by the colour-blind: Okabe and Ito, "Color Universal Design" (2008), black left out.
+pub const CLASSES: [[u8; 3]; 7] = [
+    [0, 114, 178],
+    [230, 159, 0],
+    [0, 158, 115],
+    [204, 121, 167],
+    [86, 180, 233],
+    [213, 94, 0],
+    [240, 228, 66],
+];
+
+/// The colour of all classes for which [`CLASSES`] has none left.
+pub const OTHER_CLASSES: [u8; 3] = [154, 154, 154];
+
 /// Round numbers to mark on a scale that ends at `limit`: zero and one or two values to each side, ascending.
 pub fn ticks(limit: f32) -> Vec<f64> {
     let limit = f64::from(limit);
@@ -158,6 +185,13 @@ mod tests {
         assert_eq!(scale.limit(), 0.0);
         assert_eq!(scale.colour(0.0), Some([245, 245, 245]));
         assert_eq!(ticks(0.0), [0.0]);
+    }
+
+    #[test]
+    fn the_sequential_ramp_brightens_all_the_way() {
+        let ramp = sequential();
+        assert_eq!(ramp.len(), LEVELS);
+        assert!(ramp.windows(2).all(|pair| luminance(pair[0]) < luminance(pair[1])));
     }
 
     #[test]

@@ -265,8 +265,7 @@ fn softmax_or_sigmoid_by_the_outputs_alone() {
                 ..Settings::default()
             };
             let map = run(&scorer, &settings, &input).expect("runs");
-            let logits: Vec<f64> =
-                (0..outputs).map(|k| f64::from(input.values[k]).mul_add(2.0, -0.5)).collect();
+            let logits: Vec<f64> = (0..outputs).map(|k| f64::from(input.values[k]) * 2.0 - 0.5).collect();
             let sum: f64 = logits.iter().map(|v| v.exp()).sum();
             for (target, logit) in map.targets.iter().zip(&logits) {
                 let expected = if sigmoid { 1.0 / (1.0 + (-logit).exp()) } else { logit.exp() / sum };

@@ -20,6 +20,7 @@ pub mod scorer;
 mod settings;
 mod target;
 mod tensor;
+pub mod zeiler;
 
 pub use error::{Error, ErrorKind, Result};
 pub use input::{
@@ -51,3 +52,4 @@ pub use target::{
     BoxForm, BoxScale, Boxes, Known, Measure, NodeReduce, Pick, Resolved, Target, resolve as resolve_targets,
 };
 pub use tensor::{Layout, TensorSpec, for_each_run, shape_text};
+pub use zeiler::{Correspondence, Part, Strongest, Zeiler, ZeilerOptions};

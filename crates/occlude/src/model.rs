@@ -1,13 +1,16 @@
 //! A model opened for occlusion: its file, what the files beside it say, and scorers for its inputs.
 //!
 //! In: a path and settings (layout, preprocessing, runtime, threads, memory). Out: inputs in the model's terms, and runs. What is known about a model before it
-//! runs is in `facts`, the guess of its channel axis in `port`, the builder of runs in `occlusion_run` and `verify_run`.
+//! runs is in `facts`, the guess of its channel axis in `port`, the builder of runs in `occlusion_run` and `verify_run`; the paper's
+//! experiments are in `zeiler_run` and `correspondence_run`.
 
+mod correspondence_run;
 mod facts;
 mod occlusion_run;
 mod port;
 mod requests;
 mod verify_run;
+mod zeiler_run;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -19,6 +19,7 @@ pub use fill::{Fill, FillContext, FillValues, ReadImage};
 pub use grid::{AxisRole, Grid, GridAxis, axis_name, sizes_text};
 pub use inpaint::{Inpaint, InpaintEdges, InpaintFormula};
 pub use lay::Border;
+pub(crate) use noise::uniform_below;
 pub use occluder::{OccludedInput, Occluder};
 pub use random_masks::{RandomMasks, RiseEstimate};
 pub use regions::{BACKGROUND, Region, Regions};

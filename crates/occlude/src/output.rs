@@ -10,6 +10,7 @@ mod plan;
 pub mod png;
 pub mod verification;
 mod words;
+pub mod zeiler;
 
 pub use plan::{Format, OutputPlan, Written};
 

@@ -11,6 +11,7 @@ mod ort;
 use std::ops::ControlFlow;
 
 pub use batch::BatchScorer;
+pub(crate) use engine::tensor_of;
 pub use engine::{EngineOptions, EngineScorer, FullRuns, MemoryPlan, WorkPlan};
 #[cfg(feature = "ort")]
 pub use ort::{OrtModel, find_library as find_onnxruntime};

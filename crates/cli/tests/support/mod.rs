@@ -124,7 +124,10 @@ fn masked_line(line: &str) -> String {
         "map" | "outputs" => after("largest difference"),
         "at" => Some(format!("{} [...]", &line[..line.find("at").unwrap_or(0) + 2])),
         "sha256" => Some("sha256      [...]".to_string()),
-        "target" | "for" | "against" => Some(with_two_decimals(line)),
+        "target" | "for" | "against" | "class" => Some(with_two_decimals(line)),
+        // Activations are of any size; so are the signs of rounding errors in `correspondence`.
+        "strongest" | "activity" | "projected" => Some(without_decimals(line)),
+        _ if line.contains(" ± ") => Some(without_numbers(line)),
         "error:" => after("this model needs"),
         "hint:" => after("--memory-limit"),
         _ => None,
@@ -151,6 +154,17 @@ fn with_two_decimals(line: &str) -> String {
     let word = |word: &str| match word.split_once('.') {
         Some((_, decimals)) if decimals.len() == 4 && is_digits(decimals) => {
             format!("{}..", &word[..word.len() - 2])
+        }
+        _ => word.to_string(),
+    };
+    line.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// `162.9583,` as `162..,`
+fn without_decimals(line: &str) -> String {
+    let word = |word: &str| match word.split_once('.') {
+        Some((whole, decimals)) if !whole.is_empty() && whole.bytes().all(|b| b.is_ascii_digit()) => {
+            format!("{whole}..{}", decimals.trim_start_matches(|c: char| c.is_ascii_digit()))
         }
         _ => word.to_string(),
     };

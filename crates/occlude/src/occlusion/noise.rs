@@ -19,6 +19,12 @@ pub(super) fn uniform(seed: u64, stream: u64, element: u64) -> f64 {
     (mix(key ^ mix(element)) >> 11) as f64 / (1u64 << 53) as f64
 }
 
+/// An equally likely number below `bound` (at least 1) for this seed and draw.
+pub(crate) fn uniform_below(seed: u64, draw: u64, bound: usize) -> usize {
+    let bits = mix(mix(seed.wrapping_add(0x9E37_79B9_7F4A_7C15)) ^ mix(draw));
+    ((u128::from(bits) * bound.max(1) as u128) >> 64) as usize
+}
+
 fn mix(mut z: u64) -> u64 {
     z = z.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -6,6 +6,8 @@
 //! What the page shows and how it behaves is in `report/`; the wording is in `words`. Text from models and labels goes in
 //! as JSON strings only, where `<` is always escaped.
 
+pub(super) mod zeiler;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use image::codecs::jpeg::JpegEncoder;

@@ -103,14 +103,19 @@ fn regions(map: &Map) -> Value {
 
 /// The bytes of the file: JSON on several lines, arrays of numbers on one line each, a line feed at the end.
 pub fn encode(map: &Map) -> Vec<u8> {
+    lines(&value(map))
+}
+
+/// A JSON value as the bytes of a file, laid out like a map.
+pub(super) fn lines(value: &Value) -> Vec<u8> {
     let mut text = String::new();
-    write(&value(map), 0, &mut text);
+    write(value, 0, &mut text);
     text.push('\n');
     text.into_bytes()
 }
 
 /// The shortest decimal number that is this f32, so that reading it gives the same bits; `null` if it is not finite.
-fn number(v: f32) -> Value {
+pub(super) fn number(v: f32) -> Value {
     v.to_string()
         .parse::<f64>()
         .ok()
@@ -118,7 +123,7 @@ fn number(v: f32) -> Value {
         .map_or(Value::Null, Value::Number)
 }
 
-fn nested<T: Copy>(values: &[T], shape: &[usize], one: fn(T) -> Value) -> Value {
+pub(super) fn nested<T: Copy>(values: &[T], shape: &[usize], one: fn(T) -> Value) -> Value {
     match shape {
         [] => values.first().map_or(Value::Null, |&v| one(v)),
         [_] => Value::Array(values.iter().map(|&v| one(v)).collect()),

@@ -11,6 +11,7 @@ mod panel;
 mod plane;
 mod signal;
 mod text;
+pub(super) mod zeiler;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
@@ -47,9 +48,13 @@ const MOST_TARGETS: usize = 6;
 /// File: the picture's size does not fit its bytes.
 pub fn render(map: &Map, picture: &Picture) -> Result<Vec<u8>> {
     let image = Figure::draw(map, picture)?.finish();
+    encoded(&image)
+}
+
+fn encoded(image: &RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
-        .write_image(&image, image.width(), image.height(), ExtendedColorType::Rgb8)
+        .write_image(image, image.width(), image.height(), ExtendedColorType::Rgb8)
         .map_err(|e| Error::file(format!("the figure cannot be encoded: {e}")))?;
     Ok(bytes)
 }

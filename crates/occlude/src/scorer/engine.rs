@@ -223,7 +223,7 @@ fn form_of(options: EngineOptions) -> Option<Form> {
     }
 }
 
-fn tensor_of(graph: &Graph, name: &str) -> Result<TensorId> {
+pub(crate) fn tensor_of(graph: &Graph, name: &str) -> Result<TensorId> {
     graph.find(name).ok_or_else(|| {
         Error::argument(format!("the model has no tensor \"{name}\"")).with_hint(format!(
             "{}names of tensors are those in the model file; `occlude inspect -v` lists them",
