@@ -10,10 +10,10 @@ mod support;
 use support::arrays::{json, npy};
 use support::{COFFEE, DEMO, QUICK, Shell, compare};
 
-/// Windows that tile a small input.
-const GRID: &str = "--window 4 --stride 4 --fill 0.25 --threads 2";
 const PARTS: &str = "examples/images/parts.csv";
 const SMALL: &str = "tests/corpus/ops/small_cnn_softmax.onnx";
+/// Windows that tile a small input.
+const GRID: &str = "--window 4 --stride 4 --fill 0.25 --threads 2";
 
 /// The tables, by name of the transcript.
 type Table = Vec<(String, String)>;

@@ -69,7 +69,7 @@ pub fn sequential() -> Vec<[u8; 3]> {
         let t = step as f64 / (LEVELS - 1) as f64;
         let hue = (305.0 - 205.0 * t).to_radians();
         // Least in the middle, where sRGB has little chroma of blue-green.
-        let chroma = 0.105 + 0.055 * (2.0 * t - 1.0).abs();
+        let chroma = 0.085 + 0.05 * (2.0 * t - 1.0).abs();
         srgb_from_oklab(0.26 + 0.68 * t, chroma * hue.cos(), chroma * hue.sin())
     };
     (0..LEVELS).map(step).collect()

@@ -160,6 +160,39 @@ fn shapes_hide_their_part_of_the_box() {
 }
 
 #[test]
+fn a_fill_may_be_a_tensor() {
+    let fill: Vec<f32> = (0..84).map(|i| (i % 5) as f32 - 2.0).collect();
+    let scorer = linear();
+    let settings = Settings {
+        fill: Fill::Tensor(fill.clone()),
+        window: Some(vec![vec![3, 2]]),
+        target: occlude::Target::Class(0),
+        ..Settings::default()
+    };
+    let job = |settings| Job {
+        scorer: &scorer,
+        meaning: Meaning { class_output: Some(0), ..Meaning::default() },
+        settings,
+        read_image: None,
+        model_file: occlude::FileFact::default(),
+        load_secs: 0.0,
+    };
+    let input = Input::from_tensor(spec(), values()).unwrap();
+    let map = job(&settings).run(&input, &mut Watch::default()).unwrap();
+    for window in 0..map.windows.len() {
+        let bounds = map.windows.bounds(window);
+        let hidden = (0..84).filter(|&i| {
+            let (r, c) = place(i);
+            bounds[1].contains(&r) && bounds[2].contains(&c)
+        });
+        near(map.sensitivity[window], hidden.map(|i| weight(i) * f64::from(values()[i] - fill[i])).sum());
+    }
+    let short = Settings { fill: Fill::Tensor(vec![0.0; 3]), ..settings.clone() };
+    let error = job(&short).run(&input, &mut Watch::default()).unwrap_err();
+    assert!(error.to_string().contains("tensor of 3 values"), "{error}");
+}
+
+#[test]
 fn channels_one_at_a_time() {
     let map = run(&[("window", "2"), ("channels", "each"), ("fill", "0"), ("target", "0")]).unwrap();
     assert_eq!(map.windows.shape(), [2, 5, 6]);

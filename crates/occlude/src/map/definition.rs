@@ -143,12 +143,14 @@ pub struct Definition {
     pub normalize: Normalize,
     /// How cells are enlarged.
     pub upsample: Upsample,
+    /// Axes of length 1 are left out of the array that is written (`numpy.squeeze`): MindSpore, MONAI 0.4. Part of a preset, not set by itself.
+    pub squeeze: bool,
 }
 
 impl Definition {
     /// Whether the map is the sensitivities on the grid of windows, as they are.
     pub fn is_plain(&self) -> bool {
-        *self == Definition::default()
+        Definition { squeeze: false, ..*self } == Definition::default()
     }
     /// Whether red and blue mean for and against: numbers are differences from the untouched input.
     pub fn is_signed(&self) -> bool {

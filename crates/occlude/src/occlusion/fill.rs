@@ -41,8 +41,10 @@ pub enum Fill {
     Background,
     /// What stood around the window, carried into it by Telea's inpainting with this radius in elements; pictures only.
     Inpaint(usize),
-    /// Another picture, read and preprocessed like the input.
+    /// Another picture or `.npy` tensor, read and preprocessed like the input.
     Image(PathBuf),
+    /// Values for every element, row-major in the model's order: Captum's baselines.
+    Tensor(Vec<f32>),
 }
 
 /// Reads a picture as a tensor like the input.
@@ -131,6 +133,14 @@ impl Fill {
                 FillValues::Tensor(values)
             }
             Fill::Blur => FillValues::Tensor(blur(input, spec, context.window)),
+            Fill::Tensor(values) if values.len() == spec.len() => FillValues::Tensor(values.clone()),
+            Fill::Tensor(values) => {
+                return Err(Error::argument(format!(
+                    "the fill is a tensor of {} values, {spec} needs {}",
+                    values.len(),
+                    spec.len()
+                )));
+            }
             Fill::Image(path) => {
                 match context.read_image {
                     Some(read) => FillValues::Tensor(read(path)?),
@@ -160,6 +170,7 @@ impl fmt::Display for Fill {
             Fill::Noise => f.write_str("noise"),
             Fill::Min => f.write_str("min"),
             Fill::Background => f.write_str("background"),
+            Fill::Tensor(values) => write!(f, "tensor of {} values", values.len()),
             Fill::Image(path) => write!(f, "image:{}", path.display()),
         }
     }

@@ -245,9 +245,12 @@ impl Preset {
         let spread = |aggregate| Definition { aggregate, ..plain };
         let zero = Fill::Value(vec![0.0]);
         let (border, window, stride, fill, definition) = match self {
-            Preset::MindSpore => (Border::Margin, WindowRule::Fixed(4), StrideRule::One, zero, plain),
+            Preset::MindSpore => {
+                let definition = Definition { squeeze: true, ..plain };
+                (Border::Margin, WindowRule::Fixed(4), StrideRule::One, zero, definition)
+            }
             Preset::Monai04 => {
-                let definition = Definition { upsample: Upsample::Nearest, ..plain };
+                let definition = Definition { upsample: Upsample::Nearest, squeeze: true, ..plain };
                 (Border::Margin, WindowRule::Fixed(4), StrideRule::One, zero, definition)
             }
             Preset::Monai09 => {
