@@ -233,3 +233,52 @@ fn a_scorer_that_disagrees_with_itself_is_caught() {
     let error = run(&Liar([spec]), &settings, &input).expect_err("a wrong number");
     assert!(error.to_string().contains("self-check failed") && error.partial_map().is_none(), "{error}");
 }
+
+/// What probability means hangs on the number of outputs, never on the channels of the input (MONAI 1.6 decides by the latter: three grey-scale classes summed to 1.5).
+#[test]
+fn softmax_or_sigmoid_by_the_outputs_alone() {
+    for channels in [1, 3] {
+        let spec = TensorSpec::new("x", &[channels, 4, 4], Layout::ChannelsFirst);
+        let input = Input::from_tensor(spec.clone(), ramp(&spec)).expect("fits");
+        for (outputs, classes, sigmoid) in [
+            (3, None, false),
+            (1, None, true),
+            (3, Some(Classes::Independent), true),
+            (3, Some(Classes::Exclusive), false),
+        ] {
+            let scorer =
+                BatchScorer::new(vec![spec.clone()], 4, "logits", move |x: &[&[f32]], count: usize| {
+                    let logits =
+                        |example: &[f32]| (0..outputs).map(|k| example[k] * 2.0 - 0.5).collect::<Vec<_>>();
+                    let values = x[0].chunks(x[0].len() / count).flat_map(logits).collect();
+                    Ok(Outputs {
+                        names: vec!["y".into()],
+                        shapes: vec![vec![1, outputs]],
+                        values: vec![values],
+                    })
+                });
+            let settings = Settings {
+                window: Some(vec![vec![2]]),
+                target: Target::All,
+                score: Some(ScoreKind::Probability),
+                classes,
+                ..Settings::default()
+            };
+            let map = run(&scorer, &settings, &input).expect("runs");
+            let logits: Vec<f64> = (0..outputs).map(|k| f64::from(input.values[k]) * 2.0 - 0.5).collect();
+            let sum: f64 = logits.iter().map(|v| v.exp()).sum();
+            for (target, logit) in map.targets.iter().zip(&logits) {
+                let expected = if sigmoid { 1.0 / (1.0 + (-logit).exp()) } else { logit.exp() / sum };
+                assert!(
+                    (f64::from(target.baseline) - expected).abs() < 1e-6,
+                    "{channels} {outputs} {classes:?}"
+                );
+            }
+            let word = if sigmoid { "Sigmoid" } else { "Softmax of the 3 outputs" };
+            assert!(map.notes.iter().any(|note| note.contains(word)), "{:?}", map.notes);
+        }
+        let (_, scorer) = linear(&spec, 2);
+        let one = Settings { classes: Some(Classes::Exclusive), ..Settings::default() };
+        assert!(run(&scorer, &one, &input).is_ok(), "two outputs may exclude each other");
+    }
+}

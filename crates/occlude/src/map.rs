@@ -37,7 +37,7 @@ pub struct MapTarget {
     pub spec: String,
     /// Score on the untouched input, in `unit`.
     pub baseline: f32,
-    /// Unit of baseline, scores and sensitivities: `probability`, `logit`, `log-odds`, `logit margin`, `output`, `activation`.
+    /// Unit of baseline, scores and sensitivities: `probability`, `logit`, `log-odds`, `logit margin`, `output`, `activation`, `IoU x score`.
     pub unit: String,
 }
 

@@ -18,9 +18,9 @@ use crate::input::{self, Input};
 use crate::job::{Job, Meaning, Watch};
 use crate::map::{Definition, Map};
 use crate::occlusion::{Border, Fill, Windows};
-use crate::score::{Activation, ScoreKind};
+use crate::score::{Activation, Classes, ScoreKind};
 use crate::settings::{Channels, EngineChoice, Preset, Runtime, Settings};
-use crate::target::{REDUCTIONS, Target, is_vector};
+use crate::target::{Boxes, REDUCTIONS, Target, is_vector};
 use crate::tensor::shape_text;
 
 /// Sizes of a window or steps of a stride: one number for all spatial axes, or one per axis.
@@ -121,6 +121,16 @@ impl<'m> Occlusion<'m> {
     /// Which quantity of it.
     pub fn score(mut self, score: ScoreKind) -> Self {
         self.settings.score = Some(score);
+        self
+    }
+    /// Whether classes exclude each other, where the model does not say it.
+    pub fn classes(mut self, classes: Classes) -> Self {
+        self.settings.classes = Some(classes);
+        self
+    }
+    /// How a detector writes its boxes.
+    pub fn boxes(mut self, boxes: Boxes) -> Self {
+        self.settings.boxes = boxes;
         self
     }
     /// Only windows whose centre lies in this box, one range of elements per spatial axis.
