@@ -9,6 +9,8 @@ if ! need node || ! need npm || ! { need chromium || [ -n "${CHROMIUM:-}" ]; }; 
   need chromium || apt-get install -y -qq chromium
 fi
 cargo test --release -p occlude --test pictures --test zeiler
+# The pages are where cargo puts what tests write.
+export REPORTS="${REPORTS:-$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/tmp}"
 cd tests/browser
 npm ci --silent --no-audit --no-fund
 node --test
