@@ -210,7 +210,7 @@ pub(crate) struct WhatFlags {
     /// yes: pad the input by half a window with the fill before the model sees it [default: no]
     #[arg(long, value_name = "YES|NO")]
     padded: Option<String>,
-    /// What stands in the window: mean, zero, numbers in tensor space, rgb:r,g,b, patch-mean, overall-mean, overall-patch-mean, blur, inpaint[:RADIUS], noise, min, background, image:FILE [default: mean]
+    /// What stands in the window: mean, zero, numbers in tensor space, rgb:r,g,b, patch-mean, overall-mean, overall-patch-mean, blur, inpaint[:RADIUS], inpaint-opencv[:RADIUS], noise, min, background, image:FILE [default: mean]
     #[arg(long, value_name = "FILL", allow_hyphen_values = true)]
     fill: Option<String>,
     /// What is measured: class index or name, top1, top5, a list, all; an inner tensor, node:NAME[:HOW], HOW being strongest-sum, strongest-max, sum, mean, max or channel=K; one number, output:NAME[3]; a class where the model sees it, segment:CLASS or segment:top1; a box, detect:CLASS@x0/y0/x1/y1 or detect:top [default: top1]

@@ -86,7 +86,11 @@ fn random_masks(masks: &Masks, settings: &Settings, input: &Input) -> Result<Win
 /// Refuses windows that cannot be inpainted, before a run.
 fn check_inpainting(occluder: &Occluder) -> Result<()> {
     for (number, input) in occluder.inputs().iter().enumerate() {
-        let Some(FillValues::Inpaint(inpaint)) = &input.fill else { continue };
+        let (Some(FillValues::Inpaint(inpaint)) | Some(FillValues::InpaintLevels { inpaint, .. })) =
+            &input.fill
+        else {
+            continue;
+        };
         let places: usize = input.spec.spatial().iter().product();
         for window in 0..occluder.windows().len() {
             let Some(ranges) = occluder.region(window, number) else { continue };

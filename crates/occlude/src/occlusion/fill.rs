@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::inpaint::Inpaint;
+use super::inpaint::{Inpaint, InpaintEdges, InpaintFormula};
 use super::noise::standard_normal;
 use crate::error::{Error, Result};
 use crate::tensor::TensorSpec;
@@ -41,6 +41,8 @@ pub enum Fill {
     Background,
     /// What stood around the window, carried into it by Telea's inpainting with this radius in elements; pictures only.
     Inpaint(usize),
+    /// The same as OpenCV does it (`cv2.inpaint(..., INPAINT_TELEA)`, 4.10 and later), on the pictures' levels from 0 to 255 before scaling and normalisation; pictures only.
+    InpaintOpenCv(usize),
     /// Another picture or `.npy` tensor, read and preprocessed like the input.
     Image(PathBuf),
     /// Values for every element, row-major in the model's order: Captum's baselines.
@@ -75,6 +77,15 @@ pub enum FillValues {
     OverallPatchMean,
     /// Inpainted from what is around the window.
     Inpaint(Inpaint),
+    /// Inpainted as OpenCV does it, on levels.
+    InpaintLevels {
+        /// OpenCV's arithmetic.
+        inpaint: Inpaint,
+        /// The input as whole numbers from 0 to 255, row-major in the model's order.
+        levels: Vec<f32>,
+        /// Per channel: a level times the first, plus the second, is a value of the tensor.
+        scale: Vec<(f32, f32)>,
+    },
 }
 
 impl Fill {
@@ -114,6 +125,31 @@ impl Fill {
             }
             Fill::OverallPatchMean => FillValues::OverallPatchMean,
             Fill::Inpaint(radius) => FillValues::Inpaint(Inpaint { radius: *radius, ..Inpaint::default() }),
+            Fill::InpaintOpenCv(radius) => {
+                let Some(convert) = context.rgb_to_tensor else {
+                    return Err(Error::argument(
+                        "fill inpaint-opencv needs a picture as input: a tensor has no levels from 0 to 255",
+                    )
+                    .with_hint("--fill inpaint works in any unit"));
+                };
+                let (black, white) = (convert([0.0; 3]), convert([255.0; 3]));
+                let scale: Vec<(f32, f32)> = black
+                    .iter()
+                    .zip(&white)
+                    .map(|(black, white)| ((white - black) / 255.0, *black))
+                    .collect();
+                let level = |(element, value): (usize, &f32)| {
+                    let (factor, offset) = scale[spec.channel_of(element)];
+                    ((value - offset) / factor).round().clamp(0.0, 255.0)
+                };
+                let levels = input.iter().enumerate().map(level).collect();
+                let inpaint = Inpaint {
+                    radius: *radius,
+                    formula: InpaintFormula::OpenCvByte,
+                    edges: InpaintEdges::OpenCv,
+                };
+                FillValues::InpaintLevels { inpaint, levels, scale }
+            }
             Fill::Min => {
                 let mut least = vec![f32::INFINITY; channels];
                 for_each_element(spec, |element, channel, _| {
@@ -167,6 +203,7 @@ impl fmt::Display for Fill {
             Fill::OverallPatchMean => f.write_str("overall-patch-mean"),
             Fill::Blur => f.write_str("blur"),
             Fill::Inpaint(radius) => write!(f, "inpaint:{radius}"),
+            Fill::InpaintOpenCv(radius) => write!(f, "inpaint-opencv:{radius}"),
             Fill::Noise => f.write_str("noise"),
             Fill::Min => f.write_str("min"),
             Fill::Background => f.write_str("background"),

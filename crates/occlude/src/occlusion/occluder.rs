@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::fill::FillValues;
+use super::inpaint::Inpaint;
 use super::shape::Shape;
 use super::windows::Windows;
 use crate::tensor::{TensorSpec, for_each_run};
@@ -145,6 +146,27 @@ impl Occluder {
         self.windows.share(window).or_else(|| self.weights.get(sizes).map(|w| Cow::Borrowed(&w[..])))
     }
 
+    /// Writes a box of `values`, which are the input or its levels, with what is hidden of it inpainted.
+    fn inpaint(
+        &self,
+        window: usize,
+        ranges: &[Range<usize>],
+        input: &OccludedInput,
+        inpaint: &Inpaint,
+        values: &[f32],
+        out: &mut [f32],
+    ) {
+        let sizes: Vec<usize> =
+            input.spec.spatial_axes().into_iter().map(|axis| ranges[axis].len()).collect();
+        let share = self.share(window, &sizes);
+        let hidden: Option<Vec<bool>> = share.map(|share| share.iter().map(|&weight| weight > 0.0).collect());
+        match inpaint.fill_box(values, &input.spec, ranges, hidden.as_deref()) {
+            Ok(inpainted) => out.copy_from_slice(&inpainted),
+            // Whether windows can be inpainted is checked before a run; what cannot stays as it is.
+            Err(_) => copy_box(&input.spec, values, ranges, out),
+        }
+    }
+
     fn write_fill(&self, window: usize, ranges: &[Range<usize>], input: &OccludedInput, out: &mut [f32]) {
         let values = match &input.fill {
             None => return,
@@ -158,16 +180,18 @@ impl Occluder {
             }
             Some(FillValues::PerChannel(values)) => values.clone(),
             Some(FillValues::Inpaint(inpaint)) => {
-                let sizes: Vec<usize> =
-                    input.spec.spatial_axes().into_iter().map(|axis| ranges[axis].len()).collect();
-                let share = self.share(window, &sizes);
-                let hidden: Option<Vec<bool>> =
-                    share.map(|share| share.iter().map(|&weight| weight > 0.0).collect());
-                match inpaint.fill_box(&input.values, &input.spec, ranges, hidden.as_deref()) {
-                    Ok(values) => out.copy_from_slice(&values),
-                    // Whether windows can be inpainted is checked before a run; what cannot stays as it is.
-                    Err(_) => copy_box(input, ranges, out),
-                }
+                return self.inpaint(window, ranges, input, inpaint, &input.values, out);
+            }
+            Some(FillValues::InpaintLevels { inpaint, levels, scale }) => {
+                self.inpaint(window, ranges, input, inpaint, levels, out);
+                let mut at = 0;
+                for_each_run(&input.spec.shape, ranges, |run| {
+                    for element in run {
+                        let (factor, offset) = scale[input.spec.channel_of(element)];
+                        out[at] = out[at] * factor + offset;
+                        at += 1;
+                    }
+                });
                 return;
             }
             Some(FillValues::PatchMean) => patch_mean(input, ranges),
@@ -189,10 +213,10 @@ impl Occluder {
 }
 
 /// What stands in a box untouched.
-fn copy_box(input: &OccludedInput, ranges: &[Range<usize>], out: &mut [f32]) {
+fn copy_box(spec: &TensorSpec, values: &[f32], ranges: &[Range<usize>], out: &mut [f32]) {
     let mut at = 0;
-    for_each_run(&input.spec.shape, ranges, |run| {
-        out[at..at + run.len()].copy_from_slice(&input.values[run.clone()]);
+    for_each_run(&spec.shape, ranges, |run| {
+        out[at..at + run.len()].copy_from_slice(&values[run.clone()]);
         at += run.len();
     });
 }
@@ -242,6 +266,50 @@ mod tests {
         let mut out = [0.0; 4];
         occluder.occlude_into(0, 0, &mut out);
         assert_eq!(out, [9.0, 9.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn opencvs_inpainting_of_a_normalised_picture() {
+        use crate::occlusion::reference_data::References;
+        let data = References::open("inpaint.npz");
+        let shape = data.shape("colour");
+        let spec = TensorSpec::new("x", &[shape[0], shape[1], 3], Layout::ChannelsLast);
+        let (mean, deviation) = ([0.485f32, 0.456, 0.406], [0.229f32, 0.224, 0.225]);
+        let normalised = |level: f32, channel: usize| (level / 255.0 - mean[channel]) / deviation[channel];
+        let levels = data.floats("colour");
+        let input: Vec<f32> = levels.iter().enumerate().map(|(i, level)| normalised(*level, i % 3)).collect();
+        let convert = |rgb: [f32; 3]| (0..3).map(|c| normalised(rgb[c], c)).collect::<Vec<f32>>();
+        let mut compared = 0;
+        for name in data.stems("_box") {
+            // Boxes that are hidden whole are windows as they are.
+            if data.values(&format!("{name}_hidden")).contains(&0.0) {
+                continue;
+            }
+            let (at, radius) = (data.sizes(&format!("{name}_box")), data.sizes(&format!("{name}_radius"))[0]);
+            let size = [at[1] - at[0], at[3] - at[2]];
+            let roi =
+                [at[0] + size[0] / 2..at[0] + size[0] / 2 + 1, at[2] + size[1] / 2..at[2] + size[1] / 2 + 1];
+            let grid = Grid::new(&spec, &size, &[1, 1], Border::Drop, Some(&roi)).expect("fits");
+            let context = super::super::fill::FillContext {
+                window: &size,
+                seed: 0,
+                rgb_to_tensor: Some(&convert),
+                read_image: None,
+            };
+            let fill = Fill::InpaintOpenCv(radius).resolve(&input, &spec, &context).expect("a picture");
+            let windows = Windows::Grid(grid);
+            let window = (0..windows.len())
+                .find(|&w| windows.bounds(w)[..2] == [at[0]..at[1], at[2]..at[3]])
+                .expect("the box is a window");
+            let mut hidden = vec![0.0; size[0] * size[1] * 3];
+            Occluder::new(input.clone(), spec.clone(), windows, fill).write_hidden(window, 0, &mut hidden);
+            let expected = data.floats(&format!("{name}_bytes"));
+            for (place, (got, level)) in hidden.iter().zip(&expected).enumerate() {
+                assert!((got - normalised(*level, place % 3)).abs() < 1e-5, "{name} {place}");
+            }
+            compared += 1;
+        }
+        assert!(compared >= 20, "{compared} cases");
     }
 
     proptest! {

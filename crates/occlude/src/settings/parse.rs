@@ -72,12 +72,17 @@ pub(super) fn fill(value: &str) -> Result<Fill> {
         }
         return Ok(Fill::Image(PathBuf::from(path)));
     }
-    if low == "inpaint" {
-        return Ok(Fill::Inpaint(Inpaint::default().radius));
-    }
-    if let Some(radius) = low.strip_prefix("inpaint:") {
-        return match radius.trim().parse() {
-            Ok(radius) if (1..=Inpaint::MAX_RADIUS).contains(&radius) => Ok(Fill::Inpaint(radius)),
+    let (name, radius) =
+        low.split_once(':').map_or((low.as_str(), None), |(name, radius)| (name, Some(radius)));
+    let made: Option<fn(usize) -> Fill> = match name {
+        "inpaint" => Some(Fill::Inpaint),
+        "inpaint-opencv" => Some(Fill::InpaintOpenCv),
+        _ => None,
+    };
+    if let Some(made) = made {
+        let radius = radius.map_or(Ok(Inpaint::default().radius), |radius| radius.trim().parse());
+        return match radius {
+            Ok(radius) if (1..=Inpaint::MAX_RADIUS).contains(&radius) => Ok(made(radius)),
             _ => Err(Error::argument(format!("fill \"{value}\" has no radius")).with_hint(format!(
                 "expected inpaint:R with a whole number of elements from 1 to {}",
                 Inpaint::MAX_RADIUS
@@ -110,7 +115,7 @@ pub(super) fn fill(value: &str) -> Result<Fill> {
         Fill::OverallPatchMean,
     ];
     choice("fill", &low, &named).map(|i| fills[i].clone()).map_err(|e| {
-        let names = "zero, mean, patch-mean, overall-mean, overall-patch-mean, blur, inpaint, noise, min, background, a number or one per channel (0.5,0.5,0.5), rgb:r,g,b, image:FILE";
+        let names = "zero, mean, patch-mean, overall-mean, overall-patch-mean, blur, inpaint, inpaint-opencv, noise, min, background, a number or one per channel (0.5,0.5,0.5), rgb:r,g,b, image:FILE";
         let near = e.hint().and_then(|h| h.split_once("? ")).map_or(String::new(), |(near, _)| format!("{near}? "));
         Error::argument(format!("fill \"{value}\" is not known")).with_hint(format!("{near}fill is one of {names}"))
     })

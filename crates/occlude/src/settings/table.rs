@@ -61,7 +61,7 @@ impl Settings {
         row(
             "fill",
             "mean",
-            "zero, number(s) in tensor space, rgb:r,g,b in source pixels, mean, patch-mean, overall-mean, overall-patch-mean, blur, inpaint[:RADIUS] (Telea's), noise, min, background, image:FILE",
+            "zero, number(s) in tensor space, rgb:r,g,b in source pixels, mean, patch-mean, overall-mean, overall-patch-mean, blur, inpaint[:RADIUS] (Telea's), inpaint-opencv[:RADIUS], noise, min, background, image:FILE",
         ),
         row(
             "target",
