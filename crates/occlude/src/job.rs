@@ -277,6 +277,7 @@ impl Job<'_> {
             endings: &self.meaning.endings,
             score: self.settings.score,
             said: self.settings.classes,
+            multi_label: self.meaning.multi_label,
             boxes: &self.settings.boxes,
         };
         let resolved = resolve(&self.settings.target, &known)?;

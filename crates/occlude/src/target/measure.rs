@@ -33,6 +33,8 @@ pub struct Known<'a> {
     pub score: Option<ScoreKind>,
     /// Whether classes exclude each other, if that was said.
     pub said: Option<Classes>,
+    /// The model's folder says that classes do not exclude each other; what was said counts before it.
+    pub multi_label: bool,
     /// How boxes are written.
     pub boxes: &'a Boxes,
 }
@@ -389,6 +391,7 @@ mod tests {
             endings: &[],
             score: None,
             said: None,
+            multi_label: false,
             boxes: &Boxes::default(),
         };
         let measures = resolve(&Target::parse(text)?, &known)?.measures;

@@ -197,7 +197,9 @@ fn readout(
     let independent = match activation {
         Activation::Sigmoid => true,
         Activation::Softmax | Activation::LogSoftmax => false,
-        Activation::None => scores.classes == 1 || known.said == Some(Classes::Independent),
+        Activation::None => {
+            scores.classes == 1 || known.said.map_or(known.multi_label, |said| said == Classes::Independent)
+        }
     };
     let as_it_is = match activation {
         Activation::None | Activation::LogSoftmax => ScoreKind::Logit,
@@ -265,6 +267,17 @@ mod tests {
         score: Option<ScoreKind>,
         runs: [&[f32]; 2],
     ) -> Result<Vec<(String, String, f32, f32)>> {
+        read_as(target, shape, layout, ending, (score, false), runs)
+    }
+
+    fn read_as(
+        target: &str,
+        shape: &[usize],
+        layout: Layout,
+        ending: Activation,
+        (score, multi_label): (Option<ScoreKind>, bool),
+        runs: [&[f32]; 2],
+    ) -> Result<Vec<(String, String, f32, f32)>> {
         let outputs = Outputs {
             names: vec!["out".into()],
             shapes: vec![shape.to_vec()],
@@ -284,6 +297,7 @@ mod tests {
             endings: &[("out".to_string(), ending)],
             score,
             said: None,
+            multi_label,
             boxes: &Boxes::default(),
         };
         let measures = super::super::resolve(&Target::parse(target)?, &known)?.measures;
@@ -310,6 +324,18 @@ mod tests {
         let error = run("segment:1").expect_err("no place");
         assert!(error.to_string().contains("class 1 (class 1) has no place in \"out\""), "{error}");
         assert_eq!(error.hint(), Some("classes with places, most first: 0 (sky), 2 (cat)"));
+    }
+
+    #[test]
+    fn a_model_folder_that_says_multi_label_is_believed() {
+        let run = |multi_label| {
+            let (first, none) = (Layout::ChannelsFirst, Activation::None);
+            read_as("segment:0", &[1, 3, 2, 2], first, none, (None, multi_label), [&FIRST, &CHANGED])
+        };
+        // Its places are those with a logit above 0: 0, 2 and 3.
+        let got = run(true).expect("has places");
+        assert_eq!((got[0].0.as_str(), got[0].2), ("sky in its 3 of 4 places", 8.0 / 3.0));
+        assert_eq!(run(false).expect("has places")[0].2, 3.5);
     }
 
     #[test]
