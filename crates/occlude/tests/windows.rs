@@ -89,6 +89,22 @@ fn several_sizes_are_joined_by_the_mean_over_all_windows() {
 }
 
 #[test]
+fn only_scores_say_which_class_is_the_most_probable_one() {
+    let settings =
+        |value| [("window", "3"), ("aggregate", "mean"), ("value", value), ("target", "all"), ("fill", "9")];
+    let scores = run(&settings("score")).unwrap();
+    let view = scores.view();
+    let classes = view.most_probable.clone().unwrap();
+    for (at, &class) in classes.iter().enumerate() {
+        assert_eq!(class, i32::from(view.of(1)[at] > view.of(0)[at]));
+    }
+    assert!(classes.iter().any(|c| *c != classes[0]), "the class changes somewhere");
+    // What is drawn are falls, but it says the same classes.
+    assert_eq!(scores.drawn().most_probable.unwrap(), classes);
+    assert!(run(&settings("sensitivity")).unwrap().view().most_probable.is_none());
+}
+
+#[test]
 fn regions_are_hidden_one_by_one() {
     let folder = tempfile::tempdir().unwrap();
     let labels: Vec<i64> = (0..42).map(|i| [0, 4, 9][(i / 7 * 2 + i % 7) % 3]).collect();
@@ -226,6 +242,10 @@ fn rise_is_the_published_estimator_with_the_same_masks() {
         near(view.of(0)[at], sum / 30.0 / p1);
         near(view.of(1)[at], -sum / 30.0 / p1);
     }
+    // Without the preset the estimate is that of scores too.
+    let alone = run(&[("masks", path.to_str().unwrap()), ("fill", "0"), ("score", "raw"), ("target", "all")])
+        .unwrap();
+    assert_eq!(alone.view().values, view.values);
     // Drawn masks: the same seed gives the same map, whatever the batch.
     let drawn = |seed| {
         run(&[("preset", "rise"), ("masks", "50:3:0.5"), ("score", "raw"), ("target", "0"), ("seed", seed)])

@@ -33,7 +33,7 @@ pub struct View<'a> {
     pub cells: Cells,
     /// `[T, grid...]`; NaN = not computed or not covered.
     pub values: Cow<'a, [f32]>,
-    /// The most probable class per cell, -1 = not computed; for windows as the model said, for elements the class with the greatest number where all classes are targets.
+    /// The most probable class per cell, -1 = not computed; for windows as the model said, for elements the class with the greatest score where scores are written down and all classes are targets.
     pub most_probable: Option<Cow<'a, [i32]>>,
 }
 
@@ -83,7 +83,12 @@ impl Map {
         let values =
             if how.upsample == Upsample::None { self.spread(how, &grid) } else { self.enlarged(how, &grid) };
         let values = self.normalized(how, values);
-        let most_probable = self.most_probable_of(&values, grid.len()).map(Cow::Owned);
+        // Only scores say which class is the most probable one; what is drawn are their falls.
+        let most_probable = match (self.definition.value, how.value) {
+            (Value::Score, Value::Score) => self.most_probable_of(&values, grid.len()).map(Cow::Owned),
+            (Value::Score, _) => self.view().most_probable,
+            _ => None,
+        };
         View {
             map: self,
             grid: Cow::Owned(grid),
@@ -105,15 +110,18 @@ impl Map {
 
     /// `[T, elements]`: windows joined where they cover an element.
     fn spread(&self, how: Definition, grid: &Grid) -> Vec<f32> {
+        if let Windows::Masks(masks, _) = &self.windows {
+            // The estimator weighs what is kept, so falls of the score would have the sign of evidence against.
+            let value = if how.value == Value::Sensitivity { Value::Score } else { how.value };
+            let values = self.values_of_windows(value);
+            return self.estimate(masks, &values, how.aggregate != Aggregate::Cells);
+        }
         let values = self.values_of_windows(how.value);
         let regions: Vec<Range<usize>> = grid.axes.iter().map(|axis| axis.region.clone()).collect();
         // Several sizes have no common nominal window.
         let nominal: usize = self.windows.grid().map_or(1, |g| g.axes.iter().map(|a| a.window).product());
         // Windows that are no grid of their own have no cells to stay on.
         let aggregate = if how.aggregate == Aggregate::Cells { Aggregate::Mean } else { how.aggregate };
-        if let Windows::Masks(masks, _) = &self.windows {
-            return self.estimate(masks, &values, how.aggregate != Aggregate::Cells);
-        }
         let mut all = Vec::with_capacity(self.targets.len() * grid.len());
         for of_target in values.chunks_exact(self.windows.len().max(1)) {
             let mut spread = Spread::new(&regions);
@@ -179,7 +187,7 @@ impl Map {
         values
     }
 
-    /// The class with the greatest number per element, where every class is a target.
+    /// The class with the greatest score per element, where every class is a target.
     fn most_probable_of(&self, values: &[f32], count: usize) -> Option<Vec<i32>> {
         self.most_probable.as_ref()?;
         let is_all = self.targets.iter().enumerate().all(|(i, target)| target.class == Some(i));

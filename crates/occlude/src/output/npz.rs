@@ -2,7 +2,7 @@
 //!
 //! Keys (`T` targets, whose axis is left out for one target; `windows...` is the shape of the grid, or the number of windows where they are none): `map` f32, as its definition says: `[T, windows...]`,
 //! or `[T, elements...]` where windows are joined; `sensitivity` f32 `[T, windows...]` where that is something else; `attribution` f32 `[T, spatial axes of the input...]`; `most_probable` i32
-//! `[windows...]`, -1 = not computed (absent without classes); `map_most_probable` i32 `[elements...]`, the class with the greatest number of the map, where all classes are targets; `scores` f32
+//! `[windows...]`, -1 = not computed (absent without classes); `map_most_probable` i32 `[elements...]`, the class with the greatest number of a map of scores, where all classes are targets; `scores` f32
 //! `[T, windows...]`; `spread` f32 `[T, windows...]`, their standard deviation over several noise fills; `baseline` f32 `[T]`; `starts_0` .. `starts_n` and `ends_0` .. `ends_n` i64, first element and end
 //! (exclusive) of the windows per axis of the grid, cut off at the border as they were run; `window` i64, one size per axis of the grid; `boxes` i64 `[windows, axes of the input, 2]` instead of these where
 //! windows are no grid, and `labels` i64 `[windows]` of regions; `complete` bool.
