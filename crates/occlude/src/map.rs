@@ -223,8 +223,8 @@ impl Map {
             return None;
         }
         let bounds = self.windows.bounds(window);
-        let axes = self.windows.elements().axes;
         let size = |role: fn(AxisRole) -> bool| -> Vec<usize> {
+            let axes = self.windows.grids().first().map_or(&[][..], |grid| &grid.axes);
             axes.iter().filter(|axis| role(axis.role)).map(|axis| bounds[axis.tensor_axis].len()).collect()
         };
         let of_places = self.shape.weights(&size(|role| role != AxisRole::Channel))?;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::map::{quoted, talk};
 use crate::args::ZeilerArguments;
-use crate::printer::{count, seconds, windows};
+use crate::printer::windows;
 use crate::progress::{Bar, Wait};
 use crate::{Outcome, Printer, interrupt};
 
@@ -79,23 +79,7 @@ fn say(found: &Zeiler, arguments: &ZeilerArguments, printer: &Printer) {
             windows(map.windows.len())
         ));
     }
-    let times = &map.provenance.timings;
-    let rate = if times.windows_secs > 0.0 { map.computed as f64 / times.windows_secs } else { 0.0 };
-    printer.say(
-        "windows",
-        &format!(
-            "{} of {} · {} ({rate:.0}/s, {})",
-            map.computed,
-            map.windows.len(),
-            seconds(times.windows_secs),
-            map.provenance.runtime
-        ),
-    );
-    if let Some(work) = map.work.filter(|work| work.saved() > 0.0) {
-        let (done, full) = (count(work.multiply_adds), count(work.multiply_adds_in_full));
-        let saved = 100.0 * work.saved();
-        printer.say("work", &format!("{done} multiply-adds of {full} in full: {saved:.1}% saved"));
-    }
+    talk::ran(map, printer);
     let (layer, seed) = (&found.feature_map, &found.projection.seed);
     let silent: Vec<&str> = [("layer", "--layer"), ("strongest", "--strongest")]
         .iter()

@@ -4,6 +4,7 @@
 //! sums in `aggregate` and `upsample`. The map itself is never changed.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::Map;
@@ -123,6 +124,8 @@ impl Map {
         // Windows that are no grid of their own have no cells to stay on.
         let aggregate = if how.aggregate == Aggregate::Cells { Aggregate::Mean } else { how.aggregate };
         let mut all = Vec::with_capacity(self.targets.len() * grid.len());
+        // Windows have few sizes, and there may be many targets.
+        let mut importances: BTreeMap<Vec<usize>, Vec<f32>> = BTreeMap::new();
         for of_target in values.chunks_exact(self.windows.len().max(1)) {
             let mut spread = Spread::new(&regions);
             for (window, &value) in of_target.iter().enumerate().filter(|(_, value)| !value.is_nan()) {
@@ -131,7 +134,8 @@ impl Map {
                     grid.axes.iter().map(|axis| bounds[axis.tensor_axis].clone()).collect();
                 if aggregate == Aggregate::Gaussian && self.windows.share(window).is_none() {
                     let sizes: Vec<usize> = bounds.iter().map(Range::len).collect();
-                    spread.add_weighted(&bounds, f64::from(value), &importance(&sizes));
+                    let weights = importances.entry(sizes).or_insert_with_key(|sizes| importance(sizes));
+                    spread.add_weighted(&bounds, f64::from(value), weights);
                 } else if let Some(share) = self.share(window) {
                     spread.add_weighted(&bounds, f64::from(value), &share);
                 } else {

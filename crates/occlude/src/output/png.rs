@@ -124,13 +124,8 @@ impl<'a> Figure<'a> {
     /// Text at the left margin, on as many lines as it needs; the cursor goes below it.
     fn say(&mut self, bold: bool, size: f32, colour: Colour, text: &str) {
         let face = if bold { &self.faces.bold } else { &self.faces.regular };
-        let room = (WIDTH - 2 * MARGIN) as f32;
-        for line in face.wrap(text, size, room) {
-            self.y += (size * 1.1) as i32;
-            // Only a word that is wider than the figure is cut.
-            self.canvas.text(face, size, MARGIN, self.y, colour, &face.fit(&line, size, room));
-            self.y += (size * 0.42) as i32;
-        }
+        let place = Area::new(MARGIN, self.y, WIDTH - 2 * MARGIN, 0);
+        self.y = panel::paragraph(&mut self.canvas, place, (face, size), colour, text);
     }
 
     fn header(&mut self) {

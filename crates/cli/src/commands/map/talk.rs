@@ -87,15 +87,8 @@ pub(in crate::commands) fn plan(
     );
 }
 
-/// What was found.
-pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
-    if !map.is_complete() {
-        printer.warn(&format!(
-            "interrupted: {} of {} windows; the map is marked incomplete",
-            map.computed,
-            map.windows.len()
-        ));
-    }
+/// Windows computed, how fast, and the work that was saved.
+pub(in crate::commands) fn ran(map: &Map, printer: &Printer) {
     let times = &map.provenance.timings;
     let rate = if times.windows_secs > 0.0 { map.computed as f64 / times.windows_secs } else { 0.0 };
     printer.say(
@@ -119,6 +112,18 @@ pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
             ),
         );
     }
+}
+
+/// What was found.
+pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
+    if !map.is_complete() {
+        printer.warn(&format!(
+            "interrupted: {} of {} windows; the map is marked incomplete",
+            map.computed,
+            map.windows.len()
+        ));
+    }
+    ran(map, printer);
     if let Some(found) = map.approximation.as_ref().filter(|found| found.drop_below > 0.0) {
         printer.say(
             "approx",
@@ -142,6 +147,7 @@ pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
         }
     }
     if printer.verbose {
+        let times = &map.provenance.timings;
         printer.say(
             "times",
             &format!(

@@ -8,7 +8,7 @@ use image::RgbImage;
 
 use super::canvas::{Area, Canvas, Colour, mix};
 use super::plane::Plane;
-use super::text::Faces;
+use super::text::{Face, Faces};
 use super::{INK, SOFT};
 use crate::colour::{self, Scale};
 use crate::map::{Cells, View};
@@ -81,6 +81,24 @@ fn greyed(colour: Colour) -> Colour {
     let grey = 0.2126 * r + 0.7152 * g + 0.0722 * b;
     let lifted = (60.0 + 0.74 * grey).round() as u8;
     [lifted; 3]
+}
+
+/// Text on as many lines as it needs, from the top of `place` and as wide; returns where it ends.
+pub(super) fn paragraph(
+    canvas: &mut Canvas,
+    place: Area,
+    (face, size): (&Face, f32),
+    colour: Colour,
+    text: &str,
+) -> i32 {
+    let (mut y, room) = (place.y, place.width as f32);
+    for line in face.wrap(text, size, room) {
+        y += (size * 1.1) as i32;
+        // Only a word that is wider than the place is cut.
+        canvas.text(face, size, place.x, y, colour, &face.fit(&line, size, room));
+        y += (size * 0.42) as i32;
+    }
+    y
 }
 
 /// A frame around a window, with a light and a dark edge so that it stands out from any picture.

@@ -6,6 +6,7 @@
 use image::RgbImage;
 
 use super::canvas::{Area, Canvas, Colour};
+use super::panel;
 use super::text::Faces;
 use super::{GROUND, INK, LINE, PAPER, SOFT, encoded};
 use crate::colour;
@@ -122,12 +123,8 @@ struct Figure {
 impl Figure {
     fn say(&mut self, bold: bool, size: f32, colour: Colour, text: &str) {
         let face = if bold { &self.faces.bold } else { &self.faces.regular };
-        let room = (WIDTH - 2 * MARGIN) as f32;
-        for line in face.wrap(text, size, room) {
-            self.y += (size * 1.1) as i32;
-            self.canvas.text(face, size, MARGIN, self.y, colour, &face.fit(&line, size, room));
-            self.y += (size * 0.42) as i32;
-        }
+        let place = Area::new(MARGIN, self.y, WIDTH - 2 * MARGIN, 0);
+        self.y = panel::paragraph(&mut self.canvas, place, (face, size), colour, text);
     }
 
     /// Cells of a grid, row-major; `None` is hatched.
