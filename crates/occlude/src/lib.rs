@@ -40,8 +40,8 @@ pub use occlusion::{
 pub use output::{Format, OutputPlan, Written};
 pub use score::{Activation, Classes, Readout, ScoreKind, Scores};
 pub use scorer::{
-    BatchScorer, EngineOptions, EngineScorer, FullRuns, MemoryPlan, MultiplyAdds, Outputs, Scorer, Sink,
-    WorkPlan,
+    BatchScorer, EngineOptions, EngineScorer, FullRuns, MemoryPlan, MultiplyAdds, Outputs, RunBatch, Scorer,
+    Sink, WorkPlan,
 };
 #[cfg(feature = "ort")]
 pub use scorer::{OrtModel, find_onnxruntime};

@@ -10,7 +10,7 @@ mod ort;
 
 use std::ops::ControlFlow;
 
-pub use batch::BatchScorer;
+pub use batch::{BatchScorer, RunBatch};
 pub(crate) use engine::tensor_of;
 pub use engine::{EngineOptions, EngineScorer, FullRuns, MemoryPlan, WorkPlan};
 #[cfg(feature = "ort")]
