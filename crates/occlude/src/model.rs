@@ -24,8 +24,8 @@ use crate::hash::sha256_hex;
 use crate::input::{self, Input, InputPort, Preprocess, parse_preprocess};
 use crate::map::FileFact;
 use crate::model_folder::ModelFolder;
-use crate::scorer::{EngineOptions, EngineScorer, Scorer};
-use crate::settings::{Runtime, Settings};
+use crate::scorer::{EngineOptions, EngineScorer, Outputs, Scorer};
+use crate::settings::{EngineChoice, Runtime, Settings};
 use crate::tensor::TensorSpec;
 
 pub use facts::{Facts, NodeFact, RunPlan, TensorFact};
@@ -161,6 +161,22 @@ impl Model {
         let mut input = Input::from_tensor(spec, values)?;
         input.notes.extend(self.notes.iter().cloned());
         Ok(input)
+    }
+
+    /// What the model makes of an input: all its outputs, in its order, by one full run.
+    ///
+    /// # Errors
+    /// Argument: an input that does not fit the model. And what the model says.
+    pub fn outputs(&self, input: &Input) -> Result<Outputs> {
+        let specs = self.specs(input)?;
+        let names: Vec<String> = self.about.outputs.iter().map(|output| output.name.clone()).collect();
+        let given = |spec: &TensorSpec| match spec.name == input.spec.name {
+            true => Some(input.values.as_slice()),
+            false => input.beside.iter().find(|b| b.spec.name == spec.name).map(|b| b.values.as_slice()),
+        };
+        let values: Vec<&[f32]> = specs.iter().filter_map(given).collect();
+        let settings = Settings { engine: EngineChoice::Full, ..self.settings.clone() };
+        self.scorer(&specs, None, &names, &settings)?.baseline(&values)
     }
 
     /// Begins a run with the settings that the model was opened with.

@@ -142,6 +142,18 @@ impl OcclusionSensitivity {
     /// `ValueError`: not three inputs, a label that is no class, a box that does not fit the image. `TypeError`: an input of another type. `RuntimeError`: a batch of more than one, more labels
     /// than images, and what the model says.
     pub fn update(&mut self, inputs: &[Given<'_>]) -> std::result::Result<(), Exception> {
+        self.update_watched(inputs, &mut Watch::default())
+    }
+
+    /// Like [`OcclusionSensitivity::update`], with progress and a flag that stops it. A run that was stopped leaves the result of the update before.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn update_watched(
+        &mut self,
+        inputs: &[Given<'_>],
+        watch: &mut Watch<'_>,
+    ) -> std::result::Result<(), Exception> {
         let [model, image, label] = inputs else {
             return Err(Exception::new(
                 Raises::ValueError,
@@ -201,11 +213,13 @@ impl OcclusionSensitivity {
         let map = match model {
             Classifier::Onnx(model) => {
                 let input = model.tensor_input(axes, values.clone())?;
-                model.occlusion().with(&settings).run(&input)?
+                model.occlusion().with(&settings).run_watched(&input, watch)?
             }
-            Classifier::Function(function) => self.run(*function, axes, values, &settings)?,
+            Classifier::Function(function) => self.run(*function, axes, values, &settings, watch)?,
         };
-        self.result = Some(squeezed(&map));
+        if map.is_complete() {
+            self.result = Some(squeezed(&map));
+        }
         Ok(())
     }
 
@@ -273,6 +287,7 @@ impl OcclusionSensitivity {
         axes: &[usize],
         values: &[f32],
         settings: &Settings,
+        watch: &mut Watch<'_>,
     ) -> Result<Map> {
         let spec = TensorSpec::new("y_pred", axes, Layout::ChannelsFirst);
         let scorer =
@@ -289,7 +304,7 @@ impl OcclusionSensitivity {
             model_file: FileFact::default(),
             load_secs: 0.0,
         };
-        job.run(&Input::from_tensor(spec, values.to_vec())?, &mut Watch::default())
+        job.run(&Input::from_tensor(spec, values.to_vec())?, watch)
     }
 }
 

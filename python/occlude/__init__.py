@@ -1,0 +1,53 @@
+"""Occlusion sensitivity: hide a part of the input, ask the model again, see how the answer changes.
+
+>>> import occlude
+>>> model = occlude.Model("examples/efficientnet-lite0")
+>>> map = model.occlusion("examples/images/coffee.jpg", window=64, stride=32)
+>>> map.values.shape, map.unit
+((6, 6), 'probability')
+
+`Model` opens an ONNX file and computes again only what a window can reach; `occlusion` takes any function from a batch to outputs;
+`from_torch`, `from_keras` and `from_mindspore` export a model and check the export against it. `occlude.mindspore`,
+`occlude.captum` and `occlude.monai` are those libraries' interfaces, `occlude.ray` maps over a data set on many machines.
+"""
+
+from occlude._core import __version__
+from occlude._export import Exported, from_keras, from_mindspore, from_torch
+from occlude._function import Function, occlusion
+from occlude._map import Geometry, Map, Target, Window
+from occlude._model import Model
+from occlude._settings import OcclusionSettings
+from occlude.exceptions import (
+    ArgumentError,
+    ExportWarning,
+    FileError,
+    LimitError,
+    ModelError,
+    NumberError,
+    OccludeError,
+    UnsupportedError,
+)
+
+__all__ = [
+    "ArgumentError",
+    "ExportWarning",
+    "Exported",
+    "FileError",
+    "Function",
+    "Geometry",
+    "LimitError",
+    "Map",
+    "Model",
+    "ModelError",
+    "NumberError",
+    "OccludeError",
+    "OcclusionSettings",
+    "Target",
+    "UnsupportedError",
+    "Window",
+    "__version__",
+    "from_keras",
+    "from_mindspore",
+    "from_torch",
+    "occlusion",
+]

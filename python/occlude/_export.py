@@ -1,0 +1,429 @@
+"""Modules of torch, Keras and MindSpore, exported to ONNX so that they run incrementally.
+
+An export is believed only after its outputs were compared with the module's, on the example and on two inputs made from it. Where it
+cannot be made or differs, the module is called window by window: the same numbers, slower, and that is said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from occlude._arrays import kind_of, named_outputs, to_numpy, without_gradients
+from occlude._function import Function
+from occlude._map import Map
+from occlude._model import Model, Progress
+from occlude._settings import OcclusionSettings
+from occlude.exceptions import ArgumentError, ExportWarning, OccludeError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+# Outputs of an export may differ from the module's by this share of the largest.
+TOLERANCE = 1e-4
+
+Tensors = dict[str, Any]
+# Writes the module, for inputs like these, as an ONNX file.
+Exporter = Callable[[Tensors, str], None]
+
+
+def _named(x: Any) -> Tensors:
+    if isinstance(x, Mapping):
+        return dict(x)
+    return {str(i): value for i, value in enumerate(x)} if isinstance(x, tuple) else {"x": x}
+
+
+class Exported:
+    """A module with its export, where there is one. Made by `from_torch`, `from_keras` and `from_mindspore`.
+
+    Attributes
+    ----------
+    function : Function
+        The module, called in batches.
+    """
+
+    def __init__(
+        self, function: Function, export: Exporter, example: Any, labels: Sequence[str] | None, path: str | os.PathLike[str] | None
+    ) -> None:
+        self.function = function
+        self._export = export
+        self._labels = labels
+        self._by_name = isinstance(example, Mapping)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._models: dict[tuple[tuple[int, ...], ...], Model | str] = {}
+        self._example = self._shapes(_named(example))
+        self._of(_named(example))
+        if path is not None:
+            self.save(path)
+
+    @property
+    def model(self) -> Model | None:
+        """The export for inputs of the example's shape; None where there is none."""
+        found = self._models[self._example]
+        return found if isinstance(found, Model) else None
+
+    @property
+    def incremental(self) -> bool:
+        """Whether inputs of the example's shape run incrementally."""
+        return self.model is not None
+
+    @property
+    def why_not(self) -> str | None:
+        """Why there is no export; None where there is one."""
+        found = self._models[self._example]
+        return found if isinstance(found, str) else None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Copies the exported model to an ``.onnx`` file, with its external data where it has some.
+
+        Raises
+        ------
+        ArgumentError
+            There is no export.
+        """
+        if self.model is None:
+            raise ArgumentError(f"there is no export to save: {self.why_not}")
+        source = os.path.dirname(self.model.path)
+        folder = os.path.dirname(os.path.abspath(path))
+        for name in os.listdir(source):
+            if name not in ("config.json", os.path.basename(self.model.path)):
+                # External data is found by the name that is in the model.
+                shutil.copyfile(os.path.join(source, name), os.path.join(folder, name))
+        shutil.copyfile(self.model.path, path)
+
+    def occlusion(
+        self,
+        x: Any,
+        *,
+        hide: str | Iterable[str] | None = None,
+        progress: Progress = False,
+        **settings: Unpack[OcclusionSettings],
+    ) -> Map:
+        """Maps one example, incrementally where the module could be exported; see `Model.occlusion` and `Function.occlusion`.
+
+        Parameters
+        ----------
+        x
+            One example with its batch axis, of the kind of the module's inputs; several as a tuple or a mapping. For another shape than
+            the example's the module is exported again, once.
+        hide, progress, **settings
+            See `Model.occlusion`.
+        """
+        found = self._of(_named(x))
+        if isinstance(found, Model):
+            named = {name: to_numpy(value) for name, value in _named(x).items()}
+            return found.occlusion(named, hide=hide, progress=progress, **settings)
+        return self.function.occlusion(x, hide=hide, progress=progress, **settings)
+
+    @staticmethod
+    def _shapes(inputs: Tensors) -> tuple[tuple[int, ...], ...]:
+        return tuple(tuple(int(n) for n in np.shape(value)) for value in inputs.values())
+
+    def _of(self, inputs: Tensors) -> Model | str:
+        """The export for inputs of these shapes, or why there is none."""
+        shapes = self._shapes(inputs)
+        if shapes not in self._models:
+            if any(not shape or shape[0] != 1 for shape in shapes):
+                raise ArgumentError(
+                    f"the inputs have shapes {[list(shape) for shape in shapes]}: the first axis is the batch, and should be 1",
+                    "one example with its batch axis: x[:1]",
+                )
+            self._models[shapes] = self._try(inputs, len(self._models))
+            why_not = self._models[shapes]
+            if isinstance(why_not, str):
+                name = type(self.function.f).__name__
+                warnings.warn(f"{name} runs window by window, not incrementally: {why_not}", ExportWarning, stacklevel=4)
+        return self._models[shapes]
+
+    def _try(self, inputs: Tensors, number: int) -> Model | str:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="occlude-")
+        folder = os.path.join(self._folder.name, str(number))
+        os.mkdir(folder)
+        path = os.path.join(folder, "model.onnx")
+        try:
+            with _quiet():
+                self._export(inputs, path)
+        except Exception as error:  # an exporter may raise anything
+            return f"the export failed: {_first_line(error)}"
+        if self._labels is not None:
+            with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
+                json.dump({"id2label": {str(i): str(name) for i, name in enumerate(self._labels)}}, file)
+        try:
+            model = Model(folder, layout=self.function.layout)
+            self._check(model, inputs)
+        except OccludeError as error:
+            return f"the exported model cannot be used: {error.message}"
+        except _Differs as error:
+            return str(error)
+        return model
+
+    def _check(self, model: Model, inputs: Tensors) -> None:
+        """Compares the export with the module, on the example and on inputs made from it."""
+        random = np.random.default_rng(0)
+        arrays = {name: np.asarray(to_numpy(value)) for name, value in inputs.items()}
+        if set(model.inputs) != set(arrays):
+            raise _Differs(f"the exported model has the inputs {', '.join(model.inputs)}, not {', '.join(arrays)}")
+        halves = {name: np.where(random.random(a.shape) < 0.5, a, a.mean().astype(a.dtype)) for name, a in arrays.items()}
+        noisy = {name: _noisy(a, random) for name, a in arrays.items()}
+        for made in (arrays, halves, noisy):
+            expected = self._call({name: kind_of(inputs[name])(np.ascontiguousarray(a, np.float32)) for name, a in made.items()})
+            found = list(model.outputs(made).items())
+            if len(found) != len(expected):
+                raise _Differs(f"the exported model has {len(found)} outputs, the module {len(expected)}")
+            for (_, ours), (name, theirs) in zip(found, expected, strict=True):
+                if ours.size != theirs.size:
+                    raise _Differs(f'the exported "{name}" has shape {list(ours.shape)}, the module\'s {list(theirs.shape)}')
+                largest = float(np.abs(theirs).max(initial=0.0))
+                difference = float(np.abs(ours.reshape(theirs.shape) - theirs).max(initial=0.0))
+                if not difference <= TOLERANCE * max(largest, 1e-6):
+                    raise _Differs(
+                        f'the exported "{name}" differs from the module\'s by {difference:.2g}, its largest value is {largest:.2g}'
+                    )
+
+    def _call(self, inputs: Tensors) -> list[tuple[str, NDArray[np.float32]]]:
+        f = self.function.f
+        with without_gradients():
+            return named_outputs(f(**inputs) if self._by_name else f(*inputs.values()), 1)
+
+    def __repr__(self) -> str:
+        how = "incremental" if self.incremental else f"window by window: {self.why_not}"
+        return f"<occlude.Exported {type(self.function.f).__name__}, {how}>"
+
+
+class _Differs(Exception):
+    pass
+
+
+def _noisy(a: NDArray[Any], random: np.random.Generator) -> NDArray[Any]:
+    if a.dtype.kind != "f":
+        return a
+    return (a + random.standard_normal(a.shape) * (a.std() or 1.0)).astype(a.dtype)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Exporters talk a lot; what matters is in what they raise."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+def from_torch(
+    module: Any,
+    example: Any,
+    *,
+    labels: Sequence[str] | None = None,
+    ends_in: str | None = None,
+    layout: str | None = None,
+    batch: int = 32,
+    path: str | os.PathLike[str] | None = None,
+) -> Exported:
+    """Exports a torch module, so that maps of it are made incrementally.
+
+    The module is used in evaluation mode, and left in the mode it was in. Its export is compared with it on three inputs.
+
+    Parameters
+    ----------
+    module
+        A ``torch.nn.Module``.
+    example
+        One example with its batch axis, as the module takes it; several inputs as a tuple, or a mapping for keywords.
+    labels
+        Names of the classes, by index.
+    ends_in, layout, batch
+        See `Function`; `ends_in` matters only where there is no export, which says it itself.
+    path
+        Where to keep the exported ``.onnx`` file.
+
+    Returns
+    -------
+    Exported
+
+    Warns
+    -----
+    ExportWarning
+        The module cannot be exported, or its export differs from it: it runs window by window, and ``why_not`` has the reason.
+
+    Examples
+    --------
+    >>> model = occlude.from_torch(resnet, torch.zeros(1, 3, 224, 224))  # doctest: +SKIP
+    >>> map = model.occlusion(x, window=16, stride=8, target=207)  # doctest: +SKIP
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(module, torch.nn.Module):
+        raise ArgumentError(f"a {type(module).__name__} is no torch.nn.Module", "occlude.occlusion takes any callable")
+
+    def export(inputs: Tensors, path: str) -> None:
+        names = list(inputs)
+        failures: list[Exception] = []
+        # The newer exporter first: it refuses what the older one, which follows one example, would bake in.
+        for dynamo in (True, False):
+            try:
+                if isinstance(example, Mapping):
+                    torch.onnx.export(module, (), path, kwargs=inputs, input_names=names, dynamo=dynamo)
+                else:
+                    torch.onnx.export(module, tuple(inputs.values()), path, input_names=names, dynamo=dynamo)
+                return
+            except Exception as error:
+                failures.append(error)
+        raise failures[0]
+
+    def evaluated(inputs: Tensors, path: str) -> None:
+        with torch.no_grad():
+            export(inputs, path)
+
+    function = Function(_Evaluated(module), layout=layout, labels=labels, ends_in=ends_in, batch=batch)
+    with function.f.evaluating():  # type: ignore[attr-defined]
+        return Exported(function, evaluated, example, labels, path)
+
+
+class _Evaluated:
+    """A torch module called in evaluation mode, and left as it was."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        self.__name__ = type(module).__name__
+
+    @contextlib.contextmanager
+    def evaluating(self) -> Iterator[None]:
+        trained = [part for part in self.module.modules() if part.training]
+        self.module.eval()
+        try:
+            yield
+        finally:
+            for part in trained:
+                part.training = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with self.evaluating():
+            return self.module(*args, **kwargs)
+
+
+def from_keras(
+    model: Any,
+    example: Any,
+    *,
+    labels: Sequence[str] | None = None,
+    ends_in: str | None = None,
+    layout: str | None = None,
+    batch: int = 32,
+    path: str | os.PathLike[str] | None = None,
+) -> Exported:
+    """Exports a Keras model (TensorFlow) through tf2onnx, so that maps of it are made incrementally.
+
+    Parameters
+    ----------
+    model
+        A ``keras.Model`` or any function of TensorFlow tensors.
+    example
+        One example with its batch axis, NumPy or TensorFlow: ``[1, H, W, C]``.
+    labels, ends_in, layout, batch, path
+        See `from_torch`.
+
+    Returns
+    -------
+    Exported
+
+    Warns
+    -----
+    ExportWarning
+        tf2onnx is not installed or cannot export the model, or the export differs from it.
+    """
+
+    def export(inputs: Tensors, path: str) -> None:
+        import tensorflow
+        import tf2onnx
+
+        names = {name: f"input_{name}" if name[:1].isdigit() else name for name in inputs}
+        signature = [
+            tensorflow.TensorSpec(np.shape(value), tensorflow.as_dtype(np.asarray(to_numpy(value)).dtype), name=names[name])
+            for name, value in inputs.items()
+        ]
+        by_name = isinstance(example, Mapping)
+        call = (lambda *tensors: model(dict(zip(inputs, tensors, strict=True)))) if by_name else (lambda *tensors: model(*tensors))
+        proto, _ = tf2onnx.convert.from_function(tensorflow.function(call, input_signature=signature), input_signature=signature, opset=17)
+        new = {names[name]: name for name in inputs}
+        _rename_inputs(proto, {port.name: new[port.name.partition(":")[0]] for port in proto.graph.input})
+        with open(path, "wb") as file:
+            file.write(proto.SerializeToString())
+
+    function = Function(model, layout=layout, labels=labels, ends_in=ends_in, batch=batch)
+    return Exported(function, export, example, labels, path)
+
+
+def _rename_inputs(proto: Any, names: dict[str, str]) -> None:
+    for port in proto.graph.input:
+        port.name = names.get(port.name, port.name)
+    for node in proto.graph.node:
+        for i, name in enumerate(node.input):
+            node.input[i] = names.get(name, name)
+
+
+def from_mindspore(
+    cell: Any,
+    example: Any,
+    *,
+    labels: Sequence[str] | None = None,
+    ends_in: str | None = None,
+    layout: str | None = None,
+    batch: int = 32,
+    path: str | os.PathLike[str] | None = None,
+) -> Exported:
+    """Exports a MindSpore Cell by ``mindspore.export``, so that maps of it are made incrementally.
+
+    Parameters
+    ----------
+    cell
+        A ``mindspore.nn.Cell``, in evaluation mode (``set_train(False)``).
+    example
+        One example with its batch axis, as MindSpore tensors.
+    labels, ends_in, layout, batch, path
+        See `from_torch`.
+
+    Returns
+    -------
+    Exported
+
+    Warns
+    -----
+    ExportWarning
+        MindSpore cannot export the Cell, or the export differs from it.
+    """
+
+    def export(inputs: Tensors, path: str) -> None:
+        import mindspore
+        import onnx
+
+        mindspore.export(cell, *inputs.values(), file_name=path.removesuffix(".onnx"), file_format="ONNX")
+        proto = onnx.load(path)
+        # Weights may be listed as inputs, after the real ones.
+        weights = {weight.name for weight in proto.graph.initializer}
+        ports = [port.name for port in proto.graph.input if port.name not in weights]
+        _rename_inputs(proto, dict(zip(ports, inputs, strict=True)))
+        onnx.save(proto, path)
+
+    function = Function(cell, layout=layout, labels=labels, ends_in=ends_in, batch=batch)
+    return Exported(function, export, example, labels, path)

@@ -1,0 +1,214 @@
+"""A model file, opened."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from occlude import _core
+from occlude._arrays import shape_text, to_float32
+from occlude._map import Map, carrying_partial_map
+from occlude._progress import bar
+from occlude._settings import OcclusionSettings, new_settings, run_settings
+from occlude.exceptions import ArgumentError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+Progress = bool | Callable[..., Any] | None
+
+
+def hidden_names(hide: str | Iterable[str] | None, names: list[str]) -> list[str]:
+    """Which of the inputs windows hide: by default the first."""
+    wanted = names[:1] if hide is None else [hide] if isinstance(hide, str) else list(hide)
+    unknown = [name for name in wanted if name not in names]
+    if unknown or not wanted:
+        raise ArgumentError(f"hide names {unknown or 'nothing'}, the inputs are {', '.join(names)}")
+    return wanted
+
+
+def joined(inputs: dict[str, _core.Input], hide: str | Iterable[str] | None) -> _core.Input:
+    """All inputs of a model as one; windows are laid in the first that is hidden."""
+    hidden = hidden_names(hide, list(inputs))
+    result = inputs[hidden[0]]
+    for name, other in inputs.items():
+        if name != hidden[0]:
+            result = result.beside(other, name in hidden)
+    return result
+
+
+class Model:
+    """An ONNX model, ready to be occluded.
+
+    Parameters
+    ----------
+    path
+        An ``.onnx`` file, or a folder in the Hugging Face style, whose ``config.json`` (class names) and ``preprocessor_config.json``
+        configure everything.
+    layout
+        ``"nchw"`` or ``"nhwc"`` where the model does not tell.
+    preprocess
+        How a picture becomes the input: ``"imagenet"``, ``"tf"``, ..., ``"resize=256,crop=224"`` (docs/formats.md).
+    threads, memory_limit, runtime
+        Defaults of its runs: all cores, half of the memory, ``"builtin"``.
+
+    Raises
+    ------
+    FileError
+        Nothing there, or damaged.
+    ModelError, UnsupportedError
+        A model that contradicts itself or has an unknown operator, by operator and node.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import occlude
+    >>> model = occlude.Model("examples/efficientnet-lite0")
+    >>> map = model.occlusion("examples/images/coffee.jpg", window=64, stride=32)
+    >>> map.targets[0].label, map.unit, map.values.shape
+    ('espresso', 'probability', (6, 6))
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        layout: str | None = None,
+        preprocess: str | None = None,
+        threads: int | None = None,
+        memory_limit: int | str | None = None,
+        runtime: str | None = None,
+    ) -> None:
+        self._given: dict[str, Any] = {
+            "layout": layout,
+            "preprocess": preprocess,
+            "threads": threads,
+            "memory_limit": memory_limit,
+            "runtime": runtime,
+        }
+        self._settings = new_settings(self._given)
+        self._path = os.path.abspath(path)
+        self._core = _core.Model(path, self._settings)
+
+    @property
+    def path(self) -> str:
+        """The ``.onnx`` file."""
+        return str(self._core.path)
+
+    @property
+    def inputs(self) -> dict[str, tuple[int | None, ...]]:
+        """Shape of each input without the batch axis, by name; None = open."""
+        return {name: tuple(dims) for name, dims, _ in self._core.inputs}
+
+    @property
+    def layout(self) -> str:
+        """Where the channels of the first input are: ``"nchw"`` or ``"nhwc"``."""
+        return self._core.inputs[0][2]
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the classes by index; empty where the files beside the model do not say them."""
+        return self._core.labels
+
+    def inspect(self) -> dict[str, Any]:
+        """What is known about the model: inputs, outputs, operators, cost per node, receptive field, what runs on whole tensors."""
+        return dict(json.loads(self._core.inspect()))
+
+    def _one(self, x: Any, name: str | None) -> _core.Input:
+        if isinstance(x, (str, os.PathLike)):
+            return self._core.read(x, name)
+        where, dims, _ = next(port for port in self._core.inputs if name in (None, port[0]))
+        values = to_float32(x, f'the input "{where}"')
+        if values.ndim == len(dims) + 1:
+            if values.shape[0] != 1:
+                raise ArgumentError(
+                    f'the input "{where}" has shape {shape_text(values.shape)}: {values.shape[0]} examples',
+                    "a map is of one example: give them one by one, x[i : i + 1]",
+                )
+            values = values[0]
+        return self._core.tensor(values, name)
+
+    def _input(self, x: Any, hide: str | Iterable[str] | None) -> _core.Input:
+        if not isinstance(x, Mapping):
+            if hide is not None:
+                hidden_names(hide, [self._core.inputs[0][0]])
+            return self._one(x, None)
+        unknown = [name for name in x if name not in self.inputs]
+        if unknown:
+            raise ArgumentError(f"the model has no input {', '.join(unknown)}", f"its inputs are {', '.join(self.inputs)}")
+        return joined({name: self._one(x[name], name) for name in self.inputs if name in x}, hide)
+
+    def occlusion(
+        self,
+        x: Any,
+        *,
+        hide: str | Iterable[str] | None = None,
+        progress: Progress = False,
+        **settings: Unpack[OcclusionSettings],
+    ) -> Map:
+        """Hides one window after the other and maps how the score changes.
+
+        Only what a window can reach inside the network is computed again. The interpreter is let go meanwhile. Ctrl-C stops the run;
+        the exception has what was computed as ``partial_map``.
+
+        Parameters
+        ----------
+        x
+            A path: a picture, through the model's preprocessing, or an ``.npy`` file. Or a tensor of NumPy, torch, jax, TensorFlow or
+            anything with DLPack, taken as it is: ``[1, C, H, W]`` or ``[C, H, W]`` for a channels-first model. For a model with several
+            inputs, a mapping from their names.
+        hide
+            Of several inputs, the names of those that windows hide, at the same places; the first if not given.
+        progress
+            True for a tqdm bar, or a class like ``tqdm``.
+        **settings
+            See `OcclusionSettings`.
+
+        Returns
+        -------
+        Map
+
+        Raises
+        ------
+        ArgumentError
+            A setting that is not understood, or does not fit the input or the model.
+        FileError
+            A file that cannot be read.
+        LimitError
+            More memory needed than allowed.
+        NumberError
+            NaN or infinity in the input or out of the model, or a self-check beyond its tolerance; has ``partial_map``.
+        """
+        input = self._input(x, hide)
+        chosen = run_settings(dict(settings), input.shape, self._settings)
+        with carrying_partial_map(), bar(progress) as tell:
+            return Map(self._core.run(input, chosen, tell))
+
+    def outputs(self, x: Any) -> dict[str, NDArray[np.float32]]:
+        """What the model makes of an input, by one full run: its outputs ``[1, ...]`` by name.
+
+        Parameters
+        ----------
+        x
+            As for `occlusion`.
+        """
+        return dict(self._core.outputs(self._input(x, None)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open, (self._path, self._given)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(
+            f'"{name}" {shape_text(["?" if n is None else n for n in dims])}'  # type: ignore[misc]
+            for name, dims in self.inputs.items()
+        )
+        return f"<occlude.Model {os.path.basename(self.path)}: {shapes}>"
+
+
+def _open(path: str, given: dict[str, Any]) -> Model:
+    return Model(path, **given)

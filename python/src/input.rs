@@ -1,0 +1,49 @@
+//! One input of a model, read or taken from an array.
+
+use numpy::PyReadonlyArrayDyn;
+use occlude::{Layout, TensorSpec};
+use pyo3::prelude::*;
+
+use crate::arrays::owned;
+use crate::errors::exception;
+
+/// One example as a tensor, with the picture to draw maps on and the way back to source pixels.
+#[pyclass(module = "occlude._core", frozen)]
+#[derive(Clone)]
+pub(crate) struct Input {
+    pub(crate) inner: occlude::Input,
+}
+
+#[pymethods]
+impl Input {
+    /// A tensor for a function: `values` without its batch axis, channels in front or (`channels_last`) at the end.
+    #[staticmethod]
+    fn of_function(
+        py: Python<'_>,
+        name: &str,
+        values: PyReadonlyArrayDyn<'_, f32>,
+        channels_last: bool,
+    ) -> PyResult<Input> {
+        let (shape, values) = owned(&values)?;
+        let layout = if channels_last { Layout::ChannelsLast } else { Layout::ChannelsFirst };
+        let spec = TensorSpec::new(name, &shape, layout);
+        let inner = py.detach(|| occlude::Input::from_tensor(spec, values)).map_err(|e| exception(&e))?;
+        Ok(Input { inner })
+    }
+    /// The same input with another one beside it, which windows hide too or leave alone.
+    fn beside(&self, other: &Input, is_hidden: bool) -> Input {
+        Input { inner: self.inner.clone().with_beside(other.inner.clone(), is_hidden) }
+    }
+    #[getter]
+    fn name(&self) -> &str {
+        &self.inner.spec.name
+    }
+    #[getter]
+    fn shape(&self) -> Vec<usize> {
+        self.inner.spec.shape.clone()
+    }
+    #[getter]
+    fn notes(&self) -> Vec<String> {
+        self.inner.notes.clone()
+    }
+}

@@ -1,0 +1,98 @@
+//! A model file, opened.
+
+use std::path::PathBuf;
+
+use numpy::{PyArrayDyn, PyReadonlyArrayDyn};
+use pyo3::prelude::*;
+
+use crate::arrays::{array, owned};
+use crate::errors::exception;
+use crate::input::Input;
+use crate::map::Map;
+use crate::running::{self, Raised};
+use crate::settings::Settings;
+
+/// An `.onnx` file or a model folder.
+#[pyclass(module = "occlude._core", frozen)]
+pub(crate) struct Model {
+    pub(crate) inner: occlude::Model,
+}
+
+#[pymethods]
+impl Model {
+    #[new]
+    fn new(py: Python<'_>, path: PathBuf, settings: &Settings) -> PyResult<Self> {
+        let inner =
+            py.detach(|| occlude::Model::open_with(path, &settings.inner)).map_err(|e| exception(&e))?;
+        Ok(Model { inner })
+    }
+    /// Name, dimensions without the batch axis (None = open) and layout of each input.
+    #[getter]
+    fn inputs(&self) -> Vec<(String, Vec<Option<usize>>, String)> {
+        let port = |p: &occlude::InputPort| (p.name.clone(), p.dims.clone(), p.layout.to_string());
+        self.inner.ports().iter().map(port).collect()
+    }
+    /// Names of the classes, by index; empty where nothing beside the model says them.
+    #[getter]
+    fn labels(&self) -> Vec<String> {
+        let labels = &self.inner.configuration().labels;
+        (0..labels.len()).map(|class| labels.name(class)).collect()
+    }
+    /// The `.onnx` file.
+    #[getter]
+    fn path(&self) -> PathBuf {
+        self.inner.path().to_path_buf()
+    }
+    /// Reads a file as the input of this name, or the first.
+    #[pyo3(signature = (path, name=None))]
+    fn read(&self, py: Python<'_>, path: PathBuf, name: Option<&str>) -> PyResult<Input> {
+        let read = || match name {
+            None => self.inner.read_input(&path),
+            Some(name) => self.inner.read_input_of(name, &path),
+        };
+        Ok(Input { inner: py.detach(read).map_err(|e| exception(&e))? })
+    }
+    /// Takes an array without its batch axis as the input of this name, or the first.
+    #[pyo3(signature = (values, name=None))]
+    fn tensor(
+        &self,
+        py: Python<'_>,
+        values: PyReadonlyArrayDyn<'_, f32>,
+        name: Option<&str>,
+    ) -> PyResult<Input> {
+        let (shape, values) = owned(&values)?;
+        let take = || match name {
+            None => self.inner.tensor_input(&shape, values),
+            Some(name) => self.inner.tensor_input_of(name, &shape, values),
+        };
+        Ok(Input { inner: py.detach(take).map_err(|e| exception(&e))? })
+    }
+    /// Makes a map.
+    fn run(
+        &self,
+        py: Python<'_>,
+        input: &Input,
+        settings: &Settings,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Map> {
+        let (model, input, settings) = (&self.inner, &input.inner, &settings.inner);
+        running::run(py, progress, &Raised::default(), &input.picture, |watch| {
+            model.occlusion().with(settings).run_watched(input, watch)
+        })
+    }
+    /// Name and values `[1, ...]` of each output, by one full run.
+    fn outputs<'py>(
+        &self,
+        py: Python<'py>,
+        input: &Input,
+    ) -> PyResult<Vec<(String, Bound<'py, PyArrayDyn<f32>>)>> {
+        let outputs = py.detach(|| self.inner.outputs(&input.inner)).map_err(|e| exception(&e))?;
+        let named = outputs.names.into_iter().zip(outputs.shapes).zip(outputs.values);
+        named.map(|((name, shape), values)| Ok((name, array(py, &shape, values)?))).collect()
+    }
+    /// What is known about the model, as JSON.
+    fn inspect(&self, py: Python<'_>) -> PyResult<String> {
+        let facts = py.detach(|| self.inner.facts()).map_err(|e| exception(&e))?;
+        serde_json::to_string(&facts).map_err(|e| pyo3::exceptions::PyValueError::new_err(e.to_string()))
+    }
+}
