@@ -89,6 +89,15 @@ fn several_sizes_are_joined_by_the_mean_over_all_windows() {
 }
 
 #[test]
+fn windows_that_are_no_grid_are_spread_where_a_grid_would_be_enlarged() {
+    let settings = [("window", "2,3x4"), ("stride", "2,3"), ("fill", "0.5"), ("target", "0")];
+    let plain = run(&settings).unwrap();
+    let matlab = run(&[&settings[..], &[("upsample", "cubic")]].concat()).unwrap();
+    assert_eq!(matlab.view().of(0), plain.view().of(0));
+    assert_eq!(matlab.view().grid.shape(), [6, 7]);
+}
+
+#[test]
 fn only_scores_say_which_class_is_the_most_probable_one() {
     let settings =
         |value| [("window", "3"), ("aggregate", "mean"), ("value", value), ("target", "all"), ("fill", "9")];
