@@ -92,7 +92,7 @@ impl Input {
         }
         check_finite(&spec, &values)?;
         let picture = picture_of(&spec, &values);
-        let geometry = Geometry { unit: "elements", ..Geometry::identity(&spec.spatial()) };
+        let geometry = Geometry { unit: "elements".into(), ..Geometry::identity(&spec.spatial()) };
         Ok(Input {
             spec,
             values,

@@ -3,6 +3,7 @@
 //! Rooms: `input` reads pictures and tensors; `occlusion` lays windows and fills; `scorer` runs models; `target` and `score` say what is measured; `job` runs it all
 //! to a `map`; `output` writes it; `settings` holds every name and default that fronts share. Nothing here prints, exits or reads the environment.
 
+mod archive;
 pub mod colour;
 mod error;
 mod hash;

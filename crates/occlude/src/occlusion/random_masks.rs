@@ -7,6 +7,8 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::noise::uniform;
 use crate::error::{Error, Result};
 use crate::input::npy;
@@ -22,7 +24,7 @@ use crate::tensor::shape_text;
 /// assert!(kept.iter().all(|w| (0.0..=1.0).contains(w)));
 /// # Ok::<(), occlude::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RandomMasks {
     spatial: Vec<usize>,
     count: usize,
@@ -30,7 +32,7 @@ pub struct RandomMasks {
     source: Source,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Source {
     Drawn {
         cells: usize,
@@ -120,6 +122,33 @@ impl RandomMasks {
             keep_probability,
             source: Source::Read(array.values),
         })
+    }
+
+    /// Whether they are such as [`RandomMasks::new`] and [`RandomMasks::read`] make, for masks from bytes.
+    ///
+    /// # Errors
+    /// In words, what is wrong.
+    pub(super) fn check_sound(&self) -> std::result::Result<(), String> {
+        check_axes(&self.spatial).map_err(|e| e.to_string())?;
+        check_probability(self.keep_probability).map_err(|e| e.to_string())?;
+        let places: usize = self.spatial.iter().product();
+        let longest = self.spatial.iter().copied().max().unwrap_or(0);
+        let (what, is_sound) = match &self.source {
+            Source::Drawn { cells, .. } => (format!("{cells} cells"), (1..=longest).contains(cells)),
+            Source::Read(values) => (
+                format!("{} values", values.len()),
+                self.count.checked_mul(places) == Some(values.len())
+                    && values.iter().all(|v| (0.0..=1.0).contains(v)),
+            ),
+        };
+        if self.count == 0 || !is_sound {
+            return Err(format!(
+                "its {} masks have {what} for places {}",
+                self.count,
+                shape_text(&self.spatial)
+            ));
+        }
+        Ok(())
     }
 
     /// How many masks there are.
