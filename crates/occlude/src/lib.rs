@@ -47,7 +47,8 @@ pub use scorer::{
 #[cfg(feature = "ort")]
 pub use scorer::{OrtModel, find_onnxruntime};
 pub use settings::{
-    Channels, EngineChoice, Masks, Preset, Runtime, Setting, Settings, StrideRule, WindowRule,
+    Channels, EngineChoice, GivenArray, Masks, Preset, RegionLabels, RegionNames, Runtime, Setting, Settings,
+    StrideRule, WindowRule,
 };
 pub use target::{
     BoxForm, BoxScale, Boxes, Known, Measure, NodeReduce, Pick, Resolved, Target, resolve as resolve_targets,

@@ -166,7 +166,7 @@ pub struct Map {
     /// The most probable class per window, for models with one vector of outputs.
     pub most_probable: Option<MostProbable>,
     /// Names of classes.
-    #[serde(with = "bytes::shared_labels")]
+    #[serde(with = "crate::archive::shared")]
     pub labels: Arc<Labels>,
     /// `[T, windows...]`, over several noise fills: the standard deviation (of the population) of the scores. NaN = not computed.
     pub noise_spread: Option<Vec<f32>>,

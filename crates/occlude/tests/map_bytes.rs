@@ -183,7 +183,7 @@ fn changed_bytes_are_an_error_or_a_map_that_can_be_used() {
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
-            for value in [bytes[at] ^ 1 << (random % 8), bytes[at].wrapping_add(1), 0, 0xff] {
+            for value in [bytes[at] ^ 1 << (random % 8), bytes[at].wrapping_add(1)] {
                 let mut changed = bytes.clone();
                 changed[at] = value;
                 if value == bytes[at] {

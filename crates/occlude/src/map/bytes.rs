@@ -102,19 +102,3 @@ impl Map {
         Ok(())
     }
 }
-
-/// serde for names that several maps share; each map brings its own back.
-pub(super) mod shared_labels {
-    use std::sync::Arc;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::model_folder::Labels;
-
-    pub(in crate::map) fn serialize<S: Serializer>(labels: &Arc<Labels>, to: S) -> Result<S::Ok, S::Error> {
-        labels.as_ref().serialize(to)
-    }
-    pub(in crate::map) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Labels>, D::Error> {
-        Labels::deserialize(from).map(Arc::new)
-    }
-}
