@@ -102,8 +102,8 @@ def kind_for_module(module: Any) -> Callable[[Array], Any] | None:
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(module, torch.nn.Module):
         return None
-    like = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(()))
-    return kind_of(like)
+    like = next((p for p in module.parameters() if p.is_floating_point()), None)
+    return kind_of(torch.zeros(()) if like is None else like)
 
 
 def without_gradients() -> AbstractContextManager[Any]:

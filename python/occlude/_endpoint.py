@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,12 +23,19 @@ def is_async(f: Any) -> bool:
 @contextmanager
 def awaited(f: Call) -> Iterator[Call]:
     """A plain function that awaits `f` in an event loop on a thread of its own, so that it works inside a running loop too."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="occlude-event-loop", daemon=True)
-    thread.start()
+    ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        ready.set_result((asyncio.get_running_loop(), stop))
+        await stop.wait()
 
     async def answer(*args: Any, **kwargs: Any) -> Any:
         return await f(*args, **kwargs)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="occlude-event-loop", daemon=True)
+    thread.start()
+    loop, stop = ready.result()
 
     def call(*args: Any, **kwargs: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(answer(*args, **kwargs), loop).result()
@@ -35,10 +43,8 @@ def awaited(f: Call) -> Iterator[Call]:
     try:
         yield call
     finally:
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(stop.set)
         thread.join()
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
 
 
 def tried_again(f: Call, retries: Any) -> Call:
@@ -68,7 +74,7 @@ def tried_again(f: Call, retries: Any) -> Call:
         raise ArgumentError("retries needs tenacity, which is not installed", "pip install 'occlude[endpoints]'") from None
     policy = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(retries + 1),
-        wait=tenacity.wait_exponential_jitter(initial=0.5, max=30.0),
+        wait=tenacity.wait_random_exponential(multiplier=0.5, max=30),
         retry=tenacity.retry_if_exception_type(Exception),
         reraise=True,
     )

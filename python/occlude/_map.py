@@ -343,6 +343,9 @@ class Map:
         ax.set_title(f"{what.label}: {what.baseline:.4g} {what.unit}" + ("" if self.complete else " (incomplete)"))
         return ax
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _from_bytes, self._core.to_bytes()
+
     def __repr__(self) -> str:
         named = ", ".join(target.label for target in self.targets[:3]) + (", ..." if len(self.targets) > 3 else "")
         shape = "x".join(map(str, self.scores.shape[len(self.targets) > 1 :])) or "1"
@@ -353,6 +356,10 @@ class Map:
         """The page in a notebook, in a frame of its own."""
         page = html.escape(self.to_html(), quote=True)
         return f'<iframe srcdoc="{page}" style="width:100%;height:720px;border:0" title="{html.escape(repr(self))}"></iframe>'
+
+
+def _from_bytes(map: bytes, picture: bytes) -> Map:
+    return Map(_core.Map.from_bytes(map, picture))
 
 
 @contextmanager

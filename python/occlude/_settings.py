@@ -5,13 +5,15 @@ from __future__ import annotations
 import operator
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, TypedDict
 
+import numpy as np
+
 from occlude import _core
-from occlude._arrays import shape_text, to_float32
-from occlude.exceptions import ArgumentError
+from occlude._arrays import shape_text, to_float32, to_numpy
+from occlude.exceptions import ArgumentError, OccludeError
 
 Sizes = int | str | Sequence[int] | Sequence[Sequence[int]]
 
@@ -26,8 +28,11 @@ class OcclusionSettings(TypedDict, total=False):
     window, stride
         Sizes and steps in elements of the input tensor: 16, a tuple with one number per spatial axis (one more in front for the
         channels), or a list of such tuples for several sizes in one map.
-    regions, region_names, masks
-        Other things to hide than windows; files, or ``"4000:7:0.5"`` for RISE's masks.
+    regions, region_names
+        A label image whose regions are hidden one by one, instead of windows: a file, or an array of whole numbers over the input's
+        spatial axes or the picture's pixels, 0 = background; and names: a file, or a mapping from labels.
+    masks
+        Random masks instead of windows: ``"4000:7:0.5"`` (RISE), a file, or an array ``[N, spatial...]``, 1 = kept.
     shape, border, channels, padded
         What is hidden of a window, what happens where the stride does not fit, what windows do with channels.
     fill
@@ -51,9 +56,9 @@ class OcclusionSettings(TypedDict, total=False):
     preset: str | None
     window: Sizes | None
     stride: Sizes | None
-    regions: str | os.PathLike[str] | None
-    region_names: str | os.PathLike[str] | None
-    masks: str | os.PathLike[str] | None
+    regions: Any
+    region_names: str | os.PathLike[str] | Mapping[int, str] | None
+    masks: Any
     shape: str | None
     border: str | None
     channels: str | None
@@ -96,12 +101,10 @@ def _roi(value: Any) -> str:
     return ",".join(f"{start}:{stop}" for start, stop in ends)
 
 
-def _target(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Integral):
-        return str(int(value))
-    return ",".join(_target(item) for item in value)
+def _targets(value: Any) -> list[str]:
+    if isinstance(value, (str, Integral)):
+        return [_plain(value)]
+    return [target for item in value for target in _targets(item)]
 
 
 def _plain(value: Any) -> str:
@@ -114,8 +117,7 @@ def _plain(value: Any) -> str:
     return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
 
 
-_TEXT = {"window": _sizes, "stride": _sizes, "roi": _roi, "target": _target}
-_NAMES = {name for name, _, _ in _core.Settings.table()}
+_TEXT = {"window": _sizes, "stride": _sizes, "roi": _roi}
 
 
 def _set_fill(settings: _core.Settings, fill: Any, shape: list[int]) -> None:
@@ -134,6 +136,24 @@ def _set_fill(settings: _core.Settings, fill: Any, shape: list[int]) -> None:
         )
 
 
+def _set_array(settings: _core.Settings, name: str, value: Any) -> bool:
+    """Sets what may be a file or lie in memory; False where it is a file."""
+    if isinstance(value, (str, os.PathLike)):
+        return False
+    if name == "regions":
+        labels = to_numpy(value)
+        if labels.dtype.kind not in "iub":
+            raise ArgumentError(f"regions have dtype {labels.dtype}, expected whole numbers", "0 is the background")
+        settings.regions_of(np.ascontiguousarray(labels, dtype=np.int64))
+    elif name == "region_names":
+        settings.region_names_of({operator.index(label): str(text) for label, text in value.items()})
+    elif name == "masks":
+        settings.masks_of(to_float32(value, "masks"))
+    else:
+        return False
+    return True
+
+
 def new_settings(keywords: dict[str, Any], base: _core.Settings | None = None) -> _core.Settings:
     """Settings from keywords, all but the fill, on top of others.
 
@@ -150,7 +170,14 @@ def new_settings(keywords: dict[str, Any], base: _core.Settings | None = None) -
         if value is None or name == "fill":
             continue
         try:
+            if name == "target" and not isinstance(value, (str, Integral)):
+                settings.targets(_targets(value))
+                continue
+            if _set_array(settings, name, value):
+                continue
             text = _TEXT.get(name, _plain)(value)
+        except OccludeError:
+            raise
         except (TypeError, ValueError) as error:
             raise ArgumentError(f"{name} is {value!r}, which is not understood: {error}") from error
         settings.set(name.replace("_", "-"), text)

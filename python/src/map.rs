@@ -41,6 +41,15 @@ impl Map {
 
 #[pymethods]
 impl Map {
+    /// The map and its picture as bytes, for `from_bytes` of the same version.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> (Bound<'py, PyBytes>, Bound<'py, PyBytes>) {
+        (PyBytes::new(py, &self.inner.to_bytes()), PyBytes::new(py, &self.picture.to_bytes()))
+    }
+    #[staticmethod]
+    fn from_bytes(map: &[u8], picture: &[u8]) -> PyResult<Map> {
+        let inner = occlude::Map::from_bytes(map).map_err(|e| exception(&e))?;
+        Ok(Map { inner, picture: Picture::from_bytes(picture).map_err(|e| exception(&e))? })
+    }
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
         let (shape, values) = py.detach(|| {
             let view = self.inner.view();

@@ -4,11 +4,37 @@ use sha2::{Digest, Sha256};
 
 /// 64 lower-case hexadecimal digits.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    hex(&Sha256::digest(bytes))
+}
+
+/// The same of the parts of a longer text, in order.
+pub(crate) fn sha256_hex_of<const N: usize>(parts: impl Iterator<Item = [u8; N]>) -> String {
+    let mut hash = Sha256::new();
+    let mut chunk = Vec::with_capacity(1 << 16);
+    for part in parts {
+        chunk.extend(part);
+        // The hash is fast on long pieces only.
+        if chunk.len() + N > chunk.capacity() {
+            hash.update(&chunk);
+            chunk.clear();
+        }
+    }
+    hash.update(&chunk);
+    hex(&hash.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn parts_are_one_text() {
+        let text: Vec<u8> = (0..200_004u32).map(|i| (i * i % 251) as u8).collect();
+        let parts = text.chunks_exact(4).map(|part| [part[0], part[1], part[2], part[3]]);
+        assert_eq!(super::sha256_hex_of(parts), super::sha256_hex(&text));
+    }
     #[test]
     fn the_empty_text() {
         assert_eq!(

@@ -16,7 +16,7 @@ use std::path::Path;
 
 pub use geometry::{AxisMap, Geometry};
 pub use image_file::{MAX_PIXELS, MAX_SIDE};
-pub use labels::{read_labels, read_region_names};
+pub use labels::{labels_of, read_labels, read_region_names};
 pub use picture::Picture;
 pub use preprocess::{
     ColourOrder, CropRounding, CropRule, IMAGENET_MEAN, IMAGENET_STD, Preprocess, ResizeRule,
@@ -92,7 +92,7 @@ impl Input {
         }
         check_finite(&spec, &values)?;
         let picture = picture_of(&spec, &values);
-        let geometry = Geometry { unit: "elements", ..Geometry::identity(&spec.spatial()) };
+        let geometry = Geometry { unit: "elements".into(), ..Geometry::identity(&spec.spatial()) };
         Ok(Input {
             spec,
             values,

@@ -3,6 +3,7 @@
 //! Rooms: `input` reads pictures and tensors; `occlusion` lays windows and fills; `scorer` runs models; `target` and `score` say what is measured; `job` runs it all
 //! to a `map`; `output` writes it; `settings` holds every name and default that fronts share. Nothing here prints, exits or reads the environment.
 
+mod archive;
 pub mod colour;
 mod error;
 mod hash;
@@ -46,7 +47,8 @@ pub use scorer::{
 #[cfg(feature = "ort")]
 pub use scorer::{OrtModel, find_onnxruntime};
 pub use settings::{
-    Channels, EngineChoice, Masks, Preset, Runtime, Setting, Settings, StrideRule, WindowRule,
+    Channels, EngineChoice, GivenArray, Masks, Preset, RegionLabels, RegionNames, Runtime, Setting, Settings,
+    StrideRule, WindowRule,
 };
 pub use target::{
     BoxForm, BoxScale, Boxes, Known, Measure, NodeReduce, Pick, Resolved, Target, resolve as resolve_targets,

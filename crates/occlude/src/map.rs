@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod attribution;
+mod bytes;
 pub(crate) mod definition;
 mod top;
 mod upsample;
@@ -13,7 +14,7 @@ mod view;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::input::Geometry;
 use crate::model_folder::Labels;
@@ -27,7 +28,7 @@ pub use top::{Direction, TopWindow};
 pub use view::{Cells, View};
 
 /// One thing that was measured.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MapTarget {
     /// For people: `espresso`, `class 967`, `layer3 channel 12 sum`.
     pub label: String,
@@ -42,7 +43,7 @@ pub struct MapTarget {
 }
 
 /// The class with the greatest output, per window.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MostProbable {
     /// On the untouched input.
     pub baseline: usize,
@@ -51,7 +52,7 @@ pub struct MostProbable {
 }
 
 /// A few windows that were recomputed by an independent full run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// Flat indices of the windows recomputed.
     pub windows: Vec<usize>,
@@ -63,7 +64,7 @@ pub struct Check {
 
 /// How near an approximate map is to the exact one, measured on windows that were computed both ways. Errors are shares of the exact map's range; of several targets the
 /// worst counts.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Approximation {
     /// The error (RMSE) that was allowed.
     pub wanted: f64,
@@ -80,7 +81,7 @@ pub struct Approximation {
 }
 
 /// What an incremental run computed again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
     /// Multiply-adds done for all windows.
     pub multiply_adds: u64,
@@ -99,7 +100,7 @@ impl Work {
 }
 
 /// A file that went into the map.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileFact {
     /// File name without folder.
     pub name: String,
@@ -108,7 +109,7 @@ pub struct FileFact {
 }
 
 /// Wall-clock seconds of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timings {
     /// Reading the model and preparing to run it.
     pub load_secs: f64,
@@ -123,7 +124,7 @@ pub struct Timings {
 }
 
 /// How the map was made.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Version of this crate.
     pub version: String,
@@ -142,7 +143,9 @@ pub struct Provenance {
 }
 
 /// The result of a run. Arrays are row-major `f32`; `T` is the number of targets, `[windows...]` is [`Windows::shape`]: the shape of the grid, where windows lie on one.
-#[derive(Clone, Debug)]
+///
+/// Its serde form is that of [`Map::to_bytes`], for this crate alone; JSON for other programs is written by [`output::json`](crate::output::json).
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Map {
     /// What the model's input is.
     pub input: TensorSpec,
@@ -163,6 +166,7 @@ pub struct Map {
     /// The most probable class per window, for models with one vector of outputs.
     pub most_probable: Option<MostProbable>,
     /// Names of classes.
+    #[serde(with = "crate::archive::shared")]
     pub labels: Arc<Labels>,
     /// `[T, windows...]`, over several noise fills: the standard deviation (of the population) of the scores. NaN = not computed.
     pub noise_spread: Option<Vec<f32>>,

@@ -13,6 +13,7 @@ mod random_masks;
 mod reference_data;
 mod regions;
 mod shape;
+mod sound;
 mod windows;
 
 pub use fill::{Fill, FillContext, FillValues, ReadImage};

@@ -4,6 +4,7 @@
 //! where the input is known (`occlusion`, `job`).
 
 mod choices;
+mod given;
 mod laid;
 mod parse;
 mod preset;
@@ -20,6 +21,7 @@ use crate::target::{Boxes, Target};
 use crate::tensor::Layout;
 
 pub use choices::{Channels, EngineChoice, Masks, Runtime};
+pub use given::{GivenArray, RegionLabels, RegionNames};
 pub use preset::{Preset, StrideRule, WindowRule};
 pub use table::Setting;
 
@@ -41,9 +43,9 @@ pub struct Settings {
     /// The input is padded by half a window on every side, with the fill, before the model sees it: kazuto1011.
     pub padded: bool,
     /// A label image whose regions are hidden one by one, instead of windows.
-    pub regions: Option<PathBuf>,
+    pub regions: Option<RegionLabels>,
     /// Names for its labels.
-    pub region_names: Option<PathBuf>,
+    pub region_names: Option<RegionNames>,
     /// Random masks instead of windows.
     pub masks: Option<Masks>,
     /// What is hidden of each window.

@@ -6,10 +6,10 @@
 use std::fmt;
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where a model has its channel axis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Layout {
     /// `[batch, channels, places...]`
     #[serde(rename = "nchw")]
@@ -35,7 +35,7 @@ impl fmt::Display for Layout {
 /// let spec = TensorSpec::new("x", &[224, 320, 3], Layout::ChannelsLast);
 /// assert_eq!((spec.channels(), spec.spatial()), (3, vec![224, 320]));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TensorSpec {
     /// The model's name of the input.
     pub name: String,

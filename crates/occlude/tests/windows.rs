@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use occlude::{
-    BatchScorer, Cells, EngineChoice, Fill, Input, Job, Layout, Map, Meaning, Model, Outputs, Scorer,
-    Settings, TensorSpec, Watch,
+    BatchScorer, Cells, EngineChoice, Fill, GivenArray, Input, Job, Layout, Map, Masks, Meaning, Model,
+    Outputs, RegionLabels, RegionNames, Scorer, Settings, TensorSpec, Watch,
 };
 
 const SHAPE: [usize; 3] = [2, 6, 7];
@@ -38,10 +38,14 @@ fn run_input(scorer: &dyn Scorer, settings: &[(&str, &str)], input: &Input) -> o
     for (name, value) in settings {
         all.set(name, value)?;
     }
+    run_with(scorer, &all, input)
+}
+
+fn run_with(scorer: &dyn Scorer, settings: &Settings, input: &Input) -> occlude::Result<Map> {
     let job = Job {
         scorer,
         meaning: Meaning { class_output: Some(0), ..Meaning::default() },
-        settings: &all,
+        settings,
         read_image: None,
         model_file: occlude::FileFact::default(),
         load_secs: 0.0,
@@ -86,6 +90,15 @@ fn several_sizes_are_joined_by_the_mean_over_all_windows() {
             .collect();
         near(view.of(0)[at], covering.iter().sum::<f64>() / covering.len() as f64);
     }
+}
+
+#[test]
+fn windows_that_are_no_grid_are_spread_where_a_grid_would_be_enlarged() {
+    let settings = [("window", "2,3x4"), ("stride", "2,3"), ("fill", "0.5"), ("target", "0")];
+    let plain = run(&settings).unwrap();
+    let matlab = run(&[&settings[..], &[("upsample", "cubic")]].concat()).unwrap();
+    assert_eq!(matlab.view().of(0), plain.view().of(0));
+    assert_eq!(matlab.view().grid.shape(), [6, 7]);
 }
 
 #[test]
@@ -142,6 +155,93 @@ fn regions_are_hidden_one_by_one() {
             .unwrap()
             .is_complete()
     );
+}
+
+/// What a map says of an argument.
+fn argument<'a>(map: &'a Map, name: &str) -> &'a str {
+    &map.provenance.arguments.iter().find(|(n, _)| n == name).unwrap().1
+}
+
+#[test]
+fn labels_and_names_in_memory_are_as_good_as_in_files() {
+    let folder = tempfile::tempdir().unwrap();
+    // Of the source's size: twice the input's places, so that both go the way of the picture.
+    let labels: Vec<i64> =
+        (0..168).map(|i| [0, 4, 9, 16_777_215][(i / 14 / 2 * 2 + i % 14 / 2) % 4]).collect();
+    let path = folder.path().join("labels.npy");
+    std::fs::write(&path, occlude::input::npy::encode(&[12, 14], &labels).unwrap()).unwrap();
+    let names = folder.path().join("names.csv");
+    std::fs::write(&names, "label,name\n9,liver\n").unwrap();
+    let mut input = Input::from_tensor(spec(), values()).unwrap();
+    input.geometry = occlude::Geometry::identity(&[12, 14]);
+    input.geometry.resize(&[6, 7]);
+    let mut settings = Settings { fill: Fill::Value(vec![0.5]), ..Settings::default() };
+    settings.set("regions", path.to_str().unwrap()).unwrap();
+    settings.set("region-names", names.to_str().unwrap()).unwrap();
+    let by_file = run_with(&linear(), &settings, &input).unwrap();
+    let given = |shape: &[usize], labels: &[i64]| Settings {
+        regions: Some(RegionLabels::Given(GivenArray::labels(shape, labels).unwrap())),
+        region_names: Some(RegionNames::Given([(9, "liver".to_string())].into())),
+        ..settings.clone()
+    };
+    let in_memory = run_with(&linear(), &given(&[12, 14], &labels), &input).unwrap();
+    assert_eq!(in_memory.windows, by_file.windows);
+    assert_eq!((in_memory.windows.len(), in_memory.windows.title(1)), (3, Some("liver".to_string())));
+    assert_eq!(in_memory.scores, by_file.scores);
+    assert!(argument(&in_memory, "regions").starts_with("array [12, 14], sha256 "));
+    assert_eq!(argument(&in_memory, "region-names"), r#"{"9":"liver"}"#);
+    for (shape, labels, expected) in [
+        (
+            &[3, 14][..],
+            &labels[..42],
+            "the array given has labels of size [3, 14], the input has [6, 7] places, its source [12, 14]",
+        ),
+        (
+            &[6, 7],
+            &[-1; 42],
+            "the array given has the label -1 (element 0), expected whole numbers from 0 to 16777215",
+        ),
+        (&[6, 7], &[16_777_216; 42], "the array given has the label 16777216"),
+        (&[6, 7], &[0; 42], "the array given: the label image has no region"),
+    ] {
+        let error = run_with(&linear(), &given(shape, labels), &input).unwrap_err();
+        assert!(error.to_string().starts_with(expected), "{error}");
+        assert_eq!(error.kind(), occlude::ErrorKind::Argument);
+    }
+}
+
+#[test]
+fn masks_in_memory_are_as_good_as_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept: Vec<f32> = (0..210).map(|i| (i % 7) as f32 / 6.0).collect();
+    let path = folder.path().join("masks.npy");
+    std::fs::write(&path, occlude::input::npy::encode(&[5, 1, 6, 7], &kept).unwrap()).unwrap();
+    let mut settings = Settings { fill: Fill::Zero, ..Settings::default() };
+    settings.set("masks", path.to_str().unwrap()).unwrap();
+    let input = Input::from_tensor(spec(), values()).unwrap();
+    let by_file = run_with(&linear(), &settings, &input).unwrap();
+    let given = |shape: &[usize], kept: &[f32]| Settings {
+        masks: Some(Masks::Given(GivenArray::masks(shape, kept).unwrap())),
+        ..settings.clone()
+    };
+    for shape in [&[5, 1, 6, 7][..], &[5, 6, 7]] {
+        let in_memory = run_with(&linear(), &given(shape, &kept), &input).unwrap();
+        assert_eq!((&in_memory.windows, &in_memory.scores), (&by_file.windows, &by_file.scores));
+        assert!(
+            argument(&in_memory, "masks")
+                .starts_with(&format!("array {}, sha256", occlude::shape_text(shape)))
+        );
+    }
+    for (shape, kept, expected) in [
+        (&[5, 42][..], &kept[..], "the array given holds masks of shape [5, 42], expected [N, 6, 7]"),
+        (&[0, 6, 7], &[], "the array given holds no masks"),
+        (&[1, 6, 7], &[1.5; 42], "mask 0 of the array given has the value 1.5 at place 0"),
+        (&[1, 6, 7], &[f32::NAN; 42], "mask 0 of the array given has the value NaN"),
+        (&[1, 6, 7], &[0.0; 42], "the array given: random masks keep an element with probability 0"),
+    ] {
+        let error = run_with(&linear(), &given(shape, kept), &input).unwrap_err();
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
 }
 
 #[test]

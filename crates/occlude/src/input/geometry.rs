@@ -3,12 +3,13 @@
 //! Resizing and cropping are affine per axis, so one scale and one offset per spatial axis say it all. Edges are meant, not centres:
 //! edge `e` of the tensor (element `e` lies between the edges `e` and `e + 1`) lies at `offset + scale * e` in the source.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One spatial axis: `source = offset + scale * edge`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AxisMap {
     /// Source pixels per element of the tensor.
     pub scale: f64,
@@ -26,7 +27,7 @@ pub struct AxisMap {
 /// let source = geometry.window_in_source(&[0..16, 0..16]);
 /// assert_eq!(source[1], 125.0..150.0);
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Geometry {
     /// Size of the upright source per axis, in its own unit.
     pub source_size: Vec<usize>,
@@ -35,7 +36,7 @@ pub struct Geometry {
     /// One map per axis.
     pub axes: Vec<AxisMap>,
     /// What the source is measured in.
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
 }
 
 impl Geometry {
@@ -45,7 +46,7 @@ impl Geometry {
             source_size: size.to_vec(),
             size: size.to_vec(),
             axes: vec![AxisMap { scale: 1.0, offset: 0.0 }; size.len()],
-            unit: "px",
+            unit: "px".into(),
         }
     }
     /// What there is was resized to `size`.

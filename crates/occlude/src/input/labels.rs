@@ -1,13 +1,15 @@
 //! Label images: which region each place of an input belongs to, from `.npy` or PNG, and the names of regions.
 //!
-//! In: a file, the input that it belongs to. Out: one label per place of the input's spatial axes. An image of the source's size goes the way of the picture (resize and crop) by the nearest
+//! In: a file or an array, the input that it belongs to. Out: one label per place of the input's spatial axes. An image of the source's size goes the way of the picture (resize and crop) by the nearest
 //! pixel; one of the tensor's own size is taken as it is. Labels are never interpolated.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 
 use super::{Input, npy};
 use crate::error::{Error, Result};
+use crate::settings::GivenArray;
 use crate::tensor::shape_text;
 
 /// Reads the labels of an input's places, row-major over its spatial axes.
@@ -18,6 +20,32 @@ pub fn read_labels(path: &Path, input: &Input) -> Result<Vec<u32>> {
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
     let (shape, labels) =
         if bytes.starts_with(b"\x93NUMPY") { from_npy(&bytes, path)? } else { from_png(&bytes, path)? };
+    of_places(&path.display(), &shape, labels, input)
+}
+
+/// The labels of an input's places from an array in memory, by the same rules as from a file; row-major over its spatial axes.
+///
+/// # Errors
+/// Argument: labels that are no whole numbers from 0 to 16777215; a size that is neither the tensor's nor the source's.
+pub fn labels_of(array: &GivenArray<i64>, input: &Input) -> Result<Vec<u32>> {
+    let shown = GivenArray::<i64>::SHOWN;
+    let label = |(at, &value): (usize, &i64)| {
+        let label = u32::try_from(value).ok().filter(|label| *label <= GREATEST);
+        label.ok_or_else(|| Error::argument(no_label(&shown, &value, at)))
+    };
+    let labels = array.values().iter().enumerate().map(label).collect::<Result<_>>()?;
+    of_places(&shown, array.shape(), labels, input)
+}
+
+/// Beyond it f32, which `.npy` files are read as, does not hold every whole number.
+const GREATEST: u32 = (1 << 24) - 1;
+
+fn no_label(shown: &dyn Display, value: &dyn Display, at: usize) -> String {
+    format!("{shown} has the label {value} (element {at}), expected whole numbers from 0 to {GREATEST}")
+}
+
+/// Labels of this shape brought to the input's places.
+fn of_places(shown: &dyn Display, shape: &[usize], labels: Vec<u32>, input: &Input) -> Result<Vec<u32>> {
     let wanted = input.spec.spatial();
     if shape == wanted {
         return Ok(labels);
@@ -25,9 +53,8 @@ pub fn read_labels(path: &Path, input: &Input) -> Result<Vec<u32>> {
     let geometry = &input.geometry;
     if shape != geometry.source_size || geometry.axes.len() != wanted.len() {
         return Err(Error::argument(format!(
-            "{} has labels of size {}, the input has {} places{}",
-            path.display(),
-            shape_text(&shape),
+            "{shown} has labels of size {}, the input has {} places{}",
+            shape_text(shape),
             shape_text(&wanted),
             if geometry.is_identity() {
                 String::new()
@@ -41,7 +68,7 @@ pub fn read_labels(path: &Path, input: &Input) -> Result<Vec<u32>> {
     let sources: Vec<Vec<Option<usize>>> = geometry
         .axes
         .iter()
-        .zip(&shape)
+        .zip(shape)
         .zip(&wanted)
         .map(|((axis, &length), &count)| {
             let pixel = |i: usize| {
@@ -53,7 +80,7 @@ pub fn read_labels(path: &Path, input: &Input) -> Result<Vec<u32>> {
         .collect();
     let mut out = vec![0usize; 1];
     let mut outside = vec![false];
-    for (axis, &length) in sources.iter().zip(&shape) {
+    for (axis, &length) in sources.iter().zip(shape) {
         let step =
             |at: &usize| axis.iter().map(move |pixel| at * length + pixel.unwrap_or(0)).collect::<Vec<_>>();
         let lost = |was: &bool| axis.iter().map(move |pixel| *was || pixel.is_none()).collect::<Vec<_>>();
@@ -67,12 +94,8 @@ fn from_npy(bytes: &[u8], path: &Path) -> Result<(Vec<usize>, Vec<u32>)> {
     let array = npy::parse(bytes, path)?;
     let mut labels = Vec::with_capacity(array.values.len());
     for (at, &value) in array.values.iter().enumerate() {
-        // Beyond 2^24 f32 does not hold every whole number.
-        if value.fract() != 0.0 || !(0.0..16_777_216.0).contains(&value) {
-            return Err(Error::file(format!(
-                "{} has the label {value} (element {at}), expected whole numbers from 0 to 16777215",
-                path.display()
-            )));
+        if value.fract() != 0.0 || !(0.0..=GREATEST as f32).contains(&value) {
+            return Err(Error::file(no_label(&path.display(), &value, at)));
         }
         labels.push(value as u32);
     }

@@ -3,8 +3,15 @@
 //! It covers exactly the spatial extent of the input tensor (edge 0 to edge n on each axis), at whatever resolution: real pixels of the source for
 //! image files, a grey or colour rendering of the values for tensors. Made by `input`, read by the output writers.
 
+use serde::{Deserialize, Serialize};
+
+use crate::archive::Format;
+use crate::error::Result;
+
+const FORMAT: Format = Format { magic: b"OCCLPIC\0", name: "a picture", version: 1 };
+
 /// An upright RGB picture of the input tensor's extent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {
     /// Pixels per row.
     pub width: usize,
@@ -38,6 +45,28 @@ impl Picture {
         }
         Picture { width, height, rgb, photographic: false }
     }
+
+    /// The picture as bytes for [`Picture::from_bytes`], beside those of the map that is drawn on it.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        FORMAT.write(self)
+    }
+
+    /// A picture from what [`Picture::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// File: bytes that are no picture, of another version of the format, cut off or changed; another number of colours than pixels.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Picture> {
+        let picture: Picture = FORMAT.read(bytes)?;
+        let (width, height) = (picture.width, picture.height);
+        let needed = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(3));
+        if needed.is_none_or(|needed| needed == 0 || needed != picture.rgb.len()) {
+            let found = picture.rgb.len();
+            return Err(
+                FORMAT.damaged(&format!("{width} x {height} pixels of 3 bytes, {found} bytes are there"))
+            );
+        }
+        Ok(picture)
+    }
 }
 
 #[cfg(test)]
@@ -50,5 +79,22 @@ mod tests {
         assert_eq!(grey.rgb, [0, 0, 0, 64, 64, 64, 128, 128, 128, 255, 255, 255]);
         let flat = Picture::of_tensor(&[2.0; 6], 3, 1, 2);
         assert_eq!(flat.rgb, [0; 6]);
+    }
+
+    #[test]
+    fn bytes_bring_it_back() {
+        let picture = Picture { width: 2, height: 1, rgb: vec![0, 1, 2, 253, 254, 255], photographic: true };
+        let bytes = picture.to_bytes();
+        assert_eq!(Picture::from_bytes(&bytes).expect("its own bytes"), picture);
+        let wrong = [
+            Picture { width: 3, ..picture.clone() },
+            Picture { width: 0, rgb: Vec::new(), ..picture.clone() },
+            Picture { width: usize::MAX, height: usize::MAX, ..picture },
+        ];
+        for picture in wrong {
+            let error = Picture::from_bytes(&picture.to_bytes()).expect_err("does not hold together");
+            assert!(error.to_string().contains("pixels of 3 bytes"), "{error}");
+        }
+        assert!(crate::Map::from_bytes(&bytes).expect_err("no map").to_string().contains("OCCLPIC"));
     }
 }

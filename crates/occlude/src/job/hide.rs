@@ -3,14 +3,13 @@
 //! In: [`Settings`], an [`Input`] with the other inputs of the model beside it. Out: [`Windows`] and an [`Occluder`] in the order of the model's inputs. No model is run here.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::input::{Input, read_labels, read_region_names};
+use crate::input::{Input, labels_of, read_labels, read_region_names};
 use crate::occlusion::{
     FillContext, FillValues, Grid, OccludedInput, Occluder, RandomMasks, ReadImage, Regions, Shape, Windows,
 };
-use crate::settings::{Masks, Settings};
+use crate::settings::{GivenArray, Masks, RegionLabels, RegionNames, Settings};
 use crate::tensor::{TensorSpec, shape_text};
 
 /// The windows that these settings lay over an input.
@@ -18,8 +17,8 @@ use crate::tensor::{TensorSpec, shape_text};
 /// # Errors
 /// Argument: sizes, steps or a region that do not fit the input.
 pub(crate) fn windows(settings: &Settings, input: &Input) -> Result<Windows> {
-    if let Some(path) = &settings.regions {
-        return regions(path, settings, input);
+    if let Some(labels) = &settings.regions {
+        return regions(labels, settings, input);
     }
     if let Some(masks) = &settings.masks {
         return random_masks(masks, settings, input);
@@ -44,7 +43,7 @@ pub(crate) fn windows(settings: &Settings, input: &Input) -> Result<Windows> {
     })
 }
 
-fn regions(path: &Path, settings: &Settings, input: &Input) -> Result<Windows> {
+fn regions(labels: &RegionLabels, settings: &Settings, input: &Input) -> Result<Windows> {
     if settings.window.is_some() || settings.stride.is_some() || settings.roi.is_some() {
         return Err(Error::argument(
             "regions have their own form: window, stride and region of interest do not go with them",
@@ -52,11 +51,15 @@ fn regions(path: &Path, settings: &Settings, input: &Input) -> Result<Windows> {
         .with_hint("leave them out, or leave out --regions"));
     }
     let names = match &settings.region_names {
-        Some(path) => read_region_names(path)?,
+        Some(RegionNames::File(path)) => read_region_names(path)?,
+        Some(RegionNames::Given(names)) => names.clone(),
         None => BTreeMap::new(),
     };
-    let labels = read_labels(path, input)?;
-    let regions = Regions::new(&labels, &input.spec, &names).map_err(|e| e.in_context(path.display()))?;
+    let (labels, shown) = match labels {
+        RegionLabels::File(path) => (read_labels(path, input)?, path.display().to_string()),
+        RegionLabels::Given(array) => (labels_of(array, input)?, GivenArray::<i64>::SHOWN.to_string()),
+    };
+    let regions = Regions::new(&labels, &input.spec, &names).map_err(|e| e.in_context(shown))?;
     Ok(Windows::Regions(regions))
 }
 
@@ -79,6 +82,7 @@ fn random_masks(masks: &Masks, settings: &Settings, input: &Input) -> Result<Win
             let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
             RandomMasks::read(&bytes, path, &spatial, None)?
         }
+        Masks::Given(array) => RandomMasks::given(array, &spatial, None)?,
     };
     Ok(Windows::Masks(masks, input.spec.clone()))
 }

@@ -3,10 +3,10 @@
 //! Every implementation in use makes these choices, and no two make the same ones; here each choice has a name. Which choices belong together is in `preset`; the arithmetic is in
 //! `view` and `aggregate`. The default is the map itself: sensitivities on the grid of windows.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What is written down for a window; `base` is the score on the untouched input, `occluded` the score with the window hidden.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Value {
     /// `base - occluded`: positive = evidence for the target was hidden.
@@ -40,7 +40,7 @@ impl Value {
 }
 
 /// How the numbers of windows become the numbers of the map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Aggregate {
     /// One number per window, on the grid of windows.
@@ -71,7 +71,7 @@ impl Aggregate {
 }
 
 /// How the numbers of a map are scaled, per target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalize {
     /// Not at all.
@@ -90,7 +90,7 @@ impl Normalize {
 }
 
 /// How a map of one number per window is enlarged to the elements that were asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Upsample {
     /// Not at all.
@@ -115,7 +115,7 @@ impl Upsample {
 }
 
 /// What elements get that no window covers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Uncovered {
     /// NaN: nothing is known of them.
@@ -131,7 +131,7 @@ impl Uncovered {
 }
 
 /// All choices together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Definition {
     /// What is written down for a window.
     pub value: Value,

@@ -81,8 +81,9 @@ impl Map {
             };
         }
         let grid = self.windows.elements();
-        let values =
-            if how.upsample == Upsample::None { self.spread(how, &grid) } else { self.enlarged(how, &grid) };
+        // Only cells on one grid can be enlarged; of other windows each element takes the mean over those that cover it.
+        let is_enlarged = how.upsample != Upsample::None && self.windows.grid().is_some();
+        let values = if is_enlarged { self.enlarged(how, &grid) } else { self.spread(how, &grid) };
         let values = self.normalized(how, values);
         // Only scores say which class is the most probable one; what is drawn are their falls.
         let most_probable = match (self.definition.value, how.value) {

@@ -3,10 +3,12 @@
 //! A name may hold synonyms separated by commas (ImageNet: `tabby, tabby cat`). The whole name or one synonym is accepted; case matters only where it alone tells two
 //! classes apart (ImageNet's Cardigan is a dog, its cardigan a garment).
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 
 /// Names of classes by index; may be empty, and may have gaps.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Labels(Vec<String>);
 
 impl Labels {

@@ -5,14 +5,14 @@
 
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::lay::{Axis, Border};
 use crate::error::{Error, Result};
 use crate::tensor::TensorSpec;
 
 /// What an axis of the grid steps over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AxisRole {
     /// Channels of the input.
@@ -22,7 +22,7 @@ pub enum AxisRole {
 }
 
 /// The windows along one axis.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GridAxis {
     /// What is stepped over.
     pub role: AxisRole,
@@ -54,7 +54,7 @@ impl GridAxis {
 }
 
 /// All windows: the product of the windows along each axis, row-major, the last axis fastest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grid {
     /// The channel axis first (only if the window has its own size there), then the spatial axes.
     pub axes: Vec<GridAxis>,

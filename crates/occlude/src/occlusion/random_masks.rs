@@ -1,15 +1,21 @@
 //! Random masks: RISE's (Petsiuk, Das and Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models", BMVC 2018), drawn or read from a file,
 //! and the estimator that makes a map of the scores under them.
 //!
-//! In: the input's spatial shape, cells, probability, count, seed; or a `.npy` file. Out: mask `i` as one weight per place, how much of the input is kept
+//! In: the input's spatial shape, cells, probability, count, seed; or a `.npy` file, or an array. Out: mask `i` as one weight per place, how much of the input is kept
 //! (1 untouched, 0 hidden). No list of masks is held: each is drawn anew from the seed and its number, whatever was drawn before.
 //! What stands where the input is hidden is not here; the paper multiplies, so its fill is zero.
 
+use std::fmt::Display;
 use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::noise::uniform;
+use crate::archive::shared;
 use crate::error::{Error, Result};
 use crate::input::npy;
+use crate::settings::GivenArray;
 use crate::tensor::shape_text;
 
 /// A numbered set of masks over the spatial axes.
@@ -22,7 +28,7 @@ use crate::tensor::shape_text;
 /// assert!(kept.iter().all(|w| (0.0..=1.0).contains(w)));
 /// # Ok::<(), occlude::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RandomMasks {
     spatial: Vec<usize>,
     count: usize,
@@ -30,14 +36,14 @@ pub struct RandomMasks {
     source: Source,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 enum Source {
     Drawn {
         cells: usize,
         seed: u64,
     },
     /// `[count, places]`
-    Read(Vec<f32>),
+    Read(#[serde(with = "shared")] Arc<[f32]>),
 }
 
 impl RandomMasks {
@@ -83,43 +89,84 @@ impl RandomMasks {
     /// File: no `.npy` file of numbers. Argument: another shape, no mask, a value outside 0 to 1; a probability that is not between 0 and 1.
     pub fn read(bytes: &[u8], path: &Path, spatial: &[usize], keep_probability: Option<f64>) -> Result<Self> {
         check_axes(spatial)?;
-        let shown = path.display();
         let array = npy::parse(bytes, path)?;
-        let fits = match array.shape.as_slice() {
+        Self::of(&path.display(), &array.shape, array.values.into(), spatial, keep_probability)
+    }
+
+    /// Masks from an array in memory, by the same rules as from a file.
+    ///
+    /// # Errors
+    /// Argument: a shape that is neither `[N, spatial...]` nor `[N, 1, spatial...]`, no mask, a value outside 0 to 1; a probability that is not between 0 and 1.
+    pub fn given(array: &GivenArray<f32>, spatial: &[usize], keep_probability: Option<f64>) -> Result<Self> {
+        check_axes(spatial)?;
+        let (shown, values) = (GivenArray::<f32>::SHOWN, Arc::clone(array.values()));
+        Self::of(&shown, array.shape(), values, spatial, keep_probability)
+    }
+
+    fn of(
+        shown: &dyn Display,
+        shape: &[usize],
+        values: Arc<[f32]>,
+        spatial: &[usize],
+        keep_probability: Option<f64>,
+    ) -> Result<Self> {
+        let fits = match shape {
             [_, rest @ ..] if rest == spatial => true,
             [_, 1, rest @ ..] => rest == spatial,
             _ => false,
         };
         if !fits {
             return Err(Error::argument(format!(
-                "the masks {shown} have shape {}, expected [N, {}]",
-                shape_text(&array.shape),
+                "{shown} holds masks of shape {}, expected [N, {}]",
+                shape_text(shape),
                 spatial.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
             ))
             .with_hint("masks cover the input tensor's spatial axes, after resizing and cropping"));
         }
-        let count = array.shape[0];
+        let count = shape[0];
         if count == 0 {
             return Err(Error::argument(format!("{shown} holds no masks: its first axis has length 0")));
         }
         let places: usize = spatial.iter().product();
-        if let Some(at) = array.values.iter().position(|v| !(0.0..=1.0).contains(v)) {
+        if let Some(at) = values.iter().position(|v| !(0.0..=1.0).contains(v)) {
             return Err(Error::argument(format!(
                 "mask {} of {shown} has the value {} at place {}, expected 0 (hidden) to 1 (kept)",
                 at / places,
-                array.values[at],
+                values[at],
                 at % places
             )));
         }
-        let mean = array.values.iter().copied().map(f64::from).sum::<f64>() / array.values.len() as f64;
+        let mean = values.iter().copied().map(f64::from).sum::<f64>() / values.len() as f64;
         let keep_probability = keep_probability.unwrap_or(mean);
         check_probability(keep_probability).map_err(|e| e.in_context(shown))?;
-        Ok(RandomMasks {
-            spatial: spatial.to_vec(),
-            count,
-            keep_probability,
-            source: Source::Read(array.values),
-        })
+        Ok(RandomMasks { spatial: spatial.to_vec(), count, keep_probability, source: Source::Read(values) })
+    }
+
+    /// Whether they are such as [`RandomMasks::new`] and [`RandomMasks::read`] make, for masks from bytes.
+    ///
+    /// # Errors
+    /// In words, what is wrong.
+    pub(super) fn check_sound(&self) -> std::result::Result<(), String> {
+        check_axes(&self.spatial).map_err(|e| e.to_string())?;
+        check_probability(self.keep_probability).map_err(|e| e.to_string())?;
+        let places: usize = self.spatial.iter().product();
+        let longest = self.spatial.iter().copied().max().unwrap_or(0);
+        let (what, is_sound) = match &self.source {
+            Source::Drawn { cells, .. } => (format!("{cells} cells"), (1..=longest).contains(cells)),
+            Source::Read(values) => (
+                format!("{} values", values.len()),
+                self.count.checked_mul(places) == Some(values.len())
+                    && values.iter().all(|v| (0.0..=1.0).contains(v)),
+            ),
+        };
+        if self.count == 0 || !is_sound {
+            return Err(format!(
+                "its {} masks have {what} for places {}",
+                self.count,
+                shape_text(&self.spatial)
+            ));
+        }
+        Ok(())
     }
 
     /// How many masks there are.
@@ -342,7 +389,7 @@ mod tests {
                 Some(0.5),
             ))
         };
-        assert_eq!(read(&[2, 2], &[0.0; 4]), "the masks m.npy have shape [2, 2], expected [N, 1, 2]");
+        assert_eq!(read(&[2, 2], &[0.0; 4]), "m.npy holds masks of shape [2, 2], expected [N, 1, 2]");
         assert!(read(&[0, 1, 2], &[]).contains("holds no masks"));
         assert_eq!(
             read(&[2, 1, 2], &[0.0, 1.0, 0.5, 1.5]),

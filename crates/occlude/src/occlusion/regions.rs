@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::tensor::{TensorSpec, shape_text};
 
@@ -13,7 +15,7 @@ use crate::tensor::{TensorSpec, shape_text};
 pub const BACKGROUND: u32 = 0;
 
 /// One region.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Region {
     /// Its label.
     pub label: u32,
@@ -35,7 +37,7 @@ impl Region {
 }
 
 /// All regions of an input.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Regions {
     /// In ascending order of their labels.
     pub parts: Vec<Region>,

@@ -3,10 +3,10 @@
 //! In: a shape and the box's sizes, of any number of axes. Out: how much of each element is hidden, from 0 (untouched) to 1 (replaced). MONAI's two Gaussians are here by their own definition:
 //! what it hides with ([`Shape::Gaussian`]) and what it averages overlapping windows with ([`importance`]). How hidden and kept parts are put together is in `occluder`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A shape inscribed in the box of a window, over the spatial axes; channels are hidden alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shape {
     /// All of the box.

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::grid::{AxisRole, Grid, GridAxis};
 use super::lay::Border;
 use super::random_masks::RandomMasks;
@@ -14,7 +16,7 @@ use super::regions::Regions;
 use crate::tensor::TensorSpec;
 
 /// What is hidden, one part at a time.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Windows {
     /// Boxes on one grid.
     Grid(Grid),

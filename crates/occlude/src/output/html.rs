@@ -82,7 +82,7 @@ pub fn feed(map: &Map, picture: &Picture) -> Result<Value> {
         "setup": words::setup(map),
         "sign": words::sign_sentence(map),
         "map_caption": format!("The map, {}", words::windows(map)),
-        "source_unit": in_source.then_some(map.geometry.unit),
+        "source_unit": in_source.then_some(&map.geometry.unit),
         "predicted": said.map(|said| json!({ "index": said.baseline, "label": map.labels.short(said.baseline) })),
         "axes": axes(&view),
         "cells": if view.cells == Cells::Windows { "windows" } else { "elements" },

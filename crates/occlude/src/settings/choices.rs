@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::GivenArray;
+
 /// Which way of running the engine is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum EngineChoice {
@@ -38,6 +40,8 @@ pub enum Masks {
     },
     /// A `.npy` file of masks `[N, spatial...]`, 1 = kept, 0 = hidden.
     File(PathBuf),
+    /// The same in memory.
+    Given(GivenArray<f32>),
 }
 
 impl std::fmt::Display for Masks {
@@ -45,6 +49,7 @@ impl std::fmt::Display for Masks {
         match self {
             Masks::Drawn { count, cells, keep } => write!(f, "{count}:{cells}:{keep}"),
             Masks::File(path) => write!(f, "{}", path.display()),
+            Masks::Given(array) => array.fmt(f),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! How a single value is read is in `parse`.
 
-use super::{Channels, EngineChoice, Masks, Preset, Runtime, Settings, parse};
+use super::{Channels, EngineChoice, Masks, Preset, RegionLabels, RegionNames, Runtime, Settings, parse};
 use crate::error::{Error, Result};
 use crate::map::definition::name_of;
 use crate::map::{Aggregate, Normalize, Uncovered, Upsample, Value};
@@ -10,7 +10,6 @@ use crate::occlusion::{Border, Shape, sizes_text};
 use crate::score::{Classes, ScoreKind};
 use crate::target::{Boxes, Target};
 use crate::tensor::{Layout, TensorSpec};
-use std::path::PathBuf;
 
 impl Settings {
     /// Sets one value by its name in [`Settings::TABLE`].
@@ -35,8 +34,8 @@ impl Settings {
                 0 => return Err(Error::argument("samples is 0").with_hint("1 is one noise fill")),
                 n => self.samples = n as usize,
             },
-            "regions" => self.regions = (value != "none").then(|| value.into()),
-            "region-names" => self.region_names = (value != "none").then(|| value.into()),
+            "regions" => self.regions = (value != "none").then(|| RegionLabels::File(value.into())),
+            "region-names" => self.region_names = (value != "none").then(|| RegionNames::File(value.into())),
             "masks" => self.masks = if value == "none" { None } else { Some(parse::masks(value)?) },
             "shape" => self.shape = parse::choice("shape", value, &Shape::ALL)?,
             "border" => self.border = parse::choice("border", value, &Border::ALL)?,
@@ -111,7 +110,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Every setting as text that [`Settings::set`] reads again, in the table's order; defaults that depend on the input are given as resolved for it.
+    /// Every setting as text that [`Settings::set`] reads again (but for arrays in memory, which are named by shape and SHA-256), in the table's order; defaults that depend on the input are given as resolved for it.
     pub fn arguments(&self, spec: &TensorSpec, score: ScoreKind) -> Vec<(String, String)> {
         let has_windows = self.regions.is_none() && self.masks.is_none();
         let windows = if has_windows {
@@ -123,14 +122,13 @@ impl Settings {
         let several = |all: &[Vec<usize>]| all.iter().map(|s| sizes_text(s)).collect::<Vec<_>>().join(",");
         let choose = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_string());
         let how = &self.definition;
-        let path = |path: &Option<PathBuf>| path.as_ref().map_or("none".into(), |p| p.display().to_string());
         let values = [
             self.preset.map_or("none", Preset::name).to_string(),
             several(&windows),
             several(&strides),
-            path(&self.regions),
-            path(&self.region_names),
-            self.masks.as_ref().map_or("none".into(), Masks::to_string),
+            choose(self.regions.as_ref().map(RegionLabels::to_string), "none"),
+            choose(self.region_names.as_ref().map(RegionNames::to_string), "none"),
+            choose(self.masks.as_ref().map(Masks::to_string), "none"),
             name_of(&Shape::ALL, self.shape).to_string(),
             self.border.name().to_string(),
             name_of(&Channels::ALL, self.channels).to_string(),

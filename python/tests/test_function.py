@@ -1,0 +1,326 @@
+"""Any callable: its numbers, how it is called, what it may return, and what happens when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import numpy as np
+import pytest
+
+import occlude
+
+
+def run(f, x, **settings):
+    return occlude.occlusion(f, x, **{"window": 2, "stride": 1, "border": "drop", "fill": 0.5, "target": 1, **settings})
+
+
+@pytest.mark.parametrize("batch", [1, 3, 32])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_numbers_are_those_of_one_call_per_window(linear, x, by_hand, batch, workers):
+    map = run(linear, x, batch=batch, workers=workers)
+    np.testing.assert_allclose(map.values, by_hand(linear, x, 2, 1, 0.5, 1), atol=1e-5)
+    assert (map.baseline, map.unit) == (pytest.approx(float(linear(x)[0, 1]), rel=1e-6), "output")
+
+
+def test_batches_have_the_shape_and_size_that_was_asked_for(linear, x):
+    seen = []
+
+    def f(batch):
+        seen.append((type(batch), batch.dtype, batch.shape, batch.flags.c_contiguous))
+        return linear(batch)
+
+    run(f, x, batch=8)
+    assert {shape for _, _, shape, _ in seen} == {(1, 2, 6, 5), (8, 2, 6, 5), (20 % 8, 2, 6, 5)}
+    assert all(kind is np.ndarray and dtype == np.float32 and contiguous for kind, dtype, _, contiguous in seen)
+
+
+def test_one_worker_calls_from_the_calling_thread_and_several_do_not(linear, x):
+    threads = []
+
+    def f(batch):
+        threads.append(threading.get_ident())
+        return linear(batch)
+
+    run(f, x, batch=2)
+    assert set(threads) == {threading.get_ident()}
+    threads.clear()
+    run(f, x, batch=2, workers=3)
+    # The untouched input and the self-check are run from the calling thread.
+    assert len(set(threads) - {threading.get_ident()}) > 1
+
+
+def test_a_batch_that_somebody_keeps_is_never_written_again(linear, x):
+    kept = []
+
+    def f(batch):
+        kept.append((batch, batch.copy()))
+        return linear(batch)
+
+    def keeps_a_view(batch):
+        view = batch[:, 0]
+        kept.append((view, view.copy()))
+        return linear(batch)
+
+    for keeps in (f, keeps_a_view):
+        kept.clear()
+        run(keeps, x, batch=2)
+        assert len(kept) > 5
+        for array, before in kept:
+            np.testing.assert_array_equal(array, before)
+
+
+def test_a_function_may_write_into_its_batch(linear, x, by_hand):
+    def f(batch):
+        scores = linear(batch)
+        batch[:] = np.nan
+        return scores
+
+    np.testing.assert_allclose(run(f, x, batch=3).values, by_hand(linear, x, 2, 1, 0.5, 1), atol=1e-5)
+
+
+def test_memory_is_used_again(linear, x):
+    addresses = set()
+
+    def f(batch):
+        if len(batch) == 2:
+            addresses.add(batch.ctypes.data)
+        return linear(batch)
+
+    run(f, x, batch=2)
+    assert len(addresses) == 2
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        lambda y: y,
+        lambda y: y.tolist(),
+        lambda y: (y,),
+        lambda y: (y, None),
+        lambda y: {"logits": y, "nothing": None},
+        lambda y: y.astype(np.float64)[:, :, None][:, :, 0],
+        lambda y: np.asfortranarray(y),
+    ],
+)
+def test_what_a_function_may_return(linear, x, by_hand, outputs):
+    np.testing.assert_allclose(run(lambda b: outputs(linear(b)), x).values, by_hand(linear, x, 2, 1, 0.5, 1), atol=1e-5)
+
+
+def test_the_vector_of_classes_is_found_among_several_outputs_and_others_have_names(linear, x):
+    def f(batch):
+        return {"features": batch * 2, "scores": linear(batch), "sum": batch.sum(axis=(1, 2, 3))}
+
+    map = run(f, x, target=["1", "output:sum", "output:features[1/2/3]"])
+    np.testing.assert_allclose(map.values[0], run(linear, x).values, atol=1e-6)
+    assert [target.label for target in map.targets][1:] == ["sum", "features[1/2/3]"]
+    hidden = map.values[2] != 0
+    assert hidden.sum() == 4, "the windows that cover the element"
+    assert map.unit == "output"
+
+
+def test_a_number_per_example_is_a_vector_of_one(x):
+    map = run(lambda b: b.sum(axis=(1, 2, 3)), x, target="top1", fill=0)
+    assert map.values.shape == (5, 4)
+    np.testing.assert_allclose(map.values[0, 0], x[0, :, :2, :2].sum(), rtol=1e-5)
+
+
+def test_classes_and_probabilities(linear, x):
+    def soft(batch):
+        e = np.exp(linear(batch))
+        return e / e.sum(axis=1, keepdims=True)
+
+    names = ["cat", "dog", "hen"]
+    from_logits = run(linear, x, labels=names, target="dog", score="probability")
+    from_soft = run(soft, x, ends_in="softmax", labels=names, target="dog")
+    assert (from_logits.unit, from_soft.unit) == ("probability", "probability")
+    np.testing.assert_allclose(from_logits.values, from_soft.values, atol=1e-6)
+    assert from_soft.class_name(from_soft.most_probable_baseline) == names[int(linear(x).argmax())]
+    assert run(soft, x, ends_in="softmax", score="log-odds").unit == "log-odds"
+    with pytest.raises(occlude.ArgumentError, match="hamster"):
+        run(linear, x, labels=names, target="hamster")
+    with pytest.raises(ValueError, match="relu"):
+        run(linear, x, ends_in="relu")
+
+
+def test_several_inputs_by_place_and_by_name(x):
+    other = x[:, :1] * 3 + 1
+
+    def by_place(a, b):
+        return np.stack([a.sum(axis=(1, 2, 3)), (a[:, :1] * b).sum(axis=(1, 2, 3))], axis=1)
+
+    def by_name(right, left):
+        return by_place(left, right)
+
+    first = run(by_place, (x, other))
+    np.testing.assert_array_equal(first.values, run(by_name, {"left": x, "right": other}).values)
+    second = run(by_place, (x, other), hide="1")
+    np.testing.assert_array_equal(second.values, run(by_name, {"left": x, "right": other}, hide="right").values)
+    both = run(by_place, (x, other), hide=["0", "1"])
+    for map, hides in ((first, (0,)), (second, (1,)), (both, (0, 1))):
+        hidden = [x.copy(), other.copy()]
+        for place in hides:
+            hidden[place][:, :, 1:3, 2:4] = 0.5
+        expected = by_place(x, other)[0, 1] - by_place(*hidden)[0, 1]
+        assert map.values[1, 2] == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(occlude.ArgumentError, match="middle"):
+        run(by_name, {"left": x, "right": other}, hide="middle")
+
+
+def test_channels_at_the_end(linear, x, by_hand):
+    def last(batch):
+        return linear(batch.transpose(0, 3, 1, 2))
+
+    expected = by_hand(linear, x, 2, 1, 0.5, 1)
+    at_the_end = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    for layout in (None, "nhwc"):
+        np.testing.assert_allclose(run(last, at_the_end, layout=layout).values, expected, atol=1e-5)
+    with pytest.raises(occlude.ArgumentError, match="nhcw"):
+        run(last, at_the_end, layout="nhcw")
+
+
+@pytest.mark.parametrize("shape", [(1, 12), (1, 3, 12), (1, 2, 4, 4, 4)])
+def test_vectors_signals_and_volumes(shape):
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    map = occlude.occlusion(lambda b: b.reshape(len(b), -1).sum(axis=1), x, window=2, stride=2, fill=0)
+    spatial = shape[1:] if len(shape) == 2 else shape[2:]
+    assert map.values.shape == tuple(n // 2 for n in spatial)
+    np.testing.assert_allclose(map.values.sum(), x.sum(), rtol=1e-4)
+
+
+def test_a_classifier_of_scikit_learn_is_asked_for_probabilities():
+    class Classifier:
+        classes_ = np.array(["no", "yes"])
+
+        def predict_proba(self, batch):
+            p = 1 / (1 + np.exp(-batch.sum(axis=1)))
+            return np.stack([1 - p, p], axis=1)
+
+    x = np.array([[1.0, -2.0, 3.0]], np.float32)
+    map = occlude.occlusion(Classifier(), x, window=1, fill=0, target="yes")
+    p = lambda s: 1 / (1 + np.exp(-s))  # noqa: E731
+    np.testing.assert_allclose(map.values, [p(2) - p(1), p(2) - p(4), p(2) - p(-1)], atol=1e-6)
+    assert map.unit == "probability"
+
+
+def test_coroutines_run_side_by_side_also_inside_a_running_loop(linear, x, by_hand):
+    running = most = 0
+
+    async def f(batch):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.01)
+        running -= 1
+        return linear(batch)
+
+    expected = by_hand(linear, x, 2, 1, 0.5, 1)
+    np.testing.assert_allclose(run(f, x, batch=2).values, expected, atol=1e-5)
+    assert 1 < most <= 8
+
+    async def inside():
+        return run(f, x, batch=2, workers=2).values
+
+    np.testing.assert_allclose(asyncio.run(inside()), expected, atol=1e-5)
+
+
+def test_calls_are_tried_again(linear, x, by_hand):
+    import tenacity
+
+    failed = set()
+
+    def f(batch):
+        key = float(batch.sum())
+        if key not in failed:
+            failed.add(key)
+            raise ConnectionError("the line is busy")
+        return linear(batch)
+
+    soon = tenacity.Retrying(stop=tenacity.stop_after_attempt(2), reraise=True)
+    np.testing.assert_allclose(run(f, x, batch=4, workers=3, retries=soon).values, by_hand(linear, x, 2, 1, 0.5, 1), atol=1e-5)
+    failed.clear()
+    with pytest.raises(ConnectionError, match="busy"):
+        run(f, x, batch=4)
+    calls = 0
+
+    def never(batch):
+        nonlocal calls
+        calls += 1
+        raise ConnectionError("gone")
+
+    with pytest.raises(ConnectionError, match="gone"):
+        run(never, x, retries=1)
+    assert calls == 2
+    with pytest.raises(occlude.ArgumentError, match="retries"):
+        run(linear, x, retries=-1)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_what_was_computed_before_an_exception_is_kept(linear, x, workers):
+    calls = 0
+
+    def f(batch):
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise KeyError("the fourth")
+        return linear(batch)
+
+    with pytest.raises(KeyError, match="the fourth") as raised:
+        run(f, x, batch=4, workers=workers)
+    partial = raised.value.partial_map
+    assert not partial.complete and 8 <= partial.computed < 20
+    known = np.isfinite(partial.values)
+    assert known.sum() == partial.computed
+    np.testing.assert_array_equal(partial.values[known], run(linear, x).values[known])
+
+
+def test_outputs_that_cannot_be_read(linear, x):
+    for outputs, said in [
+        (lambda b: linear(b)[:1], r"for a batch of 20 the function returned \"output\" of shape \[1, 3\]"),
+        (lambda b: "espresso", 'returned "output" of type str'),
+        (lambda b: (), "returned nothing"),
+        (lambda b: {"a": [[1, 2], [3]]}, 'returned "a" of type list'),
+        (lambda b: b, "shape"),
+    ]:
+        with pytest.raises(occlude.OccludeError, match=said):
+            run(outputs, x)
+    nan = linear
+
+    def sometimes(batch):
+        y = nan(batch)
+        y[batch[:, 0, 1, 1] == 0.5] = np.nan
+        return y
+
+    with pytest.raises(occlude.NumberError, match="NaN.*hidden") as raised:
+        run(sometimes, x, batch=1)
+    assert raised.value.partial_map is None or not raised.value.partial_map.complete
+
+
+def test_inputs_that_do_not_fit(linear, x):
+    with pytest.raises(occlude.ArgumentError, match="first axis is the batch"):
+        run(linear, x[0])
+    with pytest.raises(occlude.ArgumentError, match="first axis is the batch"):
+        run(linear, np.concatenate([x, x]))
+    with pytest.raises(occlude.ArgumentError, match="dtype"):
+        run(linear, np.array([["a"]]))
+    bad = x.copy()
+    bad[0, 1, 2, 3] = np.inf
+    with pytest.raises(occlude.NumberError, match=r"infinity at \[1, 2, 3\]"):
+        run(linear, bad)
+    for wrong in ({"batch": 0}, {"workers": True}, {"batch": 2.5}):
+        with pytest.raises(occlude.ArgumentError, match="whole number"):
+            run(linear, x, **wrong)
+    with pytest.raises(occlude.ArgumentError, match="cannot be called"):
+        run(3, x)
+
+
+def test_training_mode_is_warned_of(linear, x):
+    class Module:
+        training = True
+
+        def __call__(self, batch):
+            return linear(batch)
+
+    with pytest.warns(UserWarning, match="training mode"):
+        run(Module(), x)
