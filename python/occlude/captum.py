@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occlude._arrays import Array, kind_of, library_of, to_numpy, without_gradients
-from occlude._dropin import Exports, as_given, called, plain, with_targets
+from occlude._dropin import Exports, as_given, called, plain, with_bar, with_targets
 from occlude.exceptions import ArgumentError, OccludeError
 
 __all__ = ["Occlusion"]
@@ -315,7 +315,7 @@ class _Run:
     def _settings(self, i: int) -> dict[str, Any]:
         """Window and stride of an input, one number at least: an example without axes is one element."""
         window, stride = self.windows[i] or (1,), self.strides[i] or (1,)
-        return {"preset": "captum", "window": window, "stride": stride, "progress": self.progress}
+        return {"preset": "captum", "window": window, "stride": stride, "progress": with_bar(self.progress)}
 
     def _count(self, i: int) -> int:
         """How many windows an input has."""
@@ -413,9 +413,7 @@ class _Run:
                     found[i].append(np.zeros((untouched.shape[1], *x.shape[1:]), np.float32))
                     continue
                 fill = np.ascontiguousarray(self._fill(i)[n], dtype=np.float32)
-                map = model.occlusion(
-                    dict(zip(names, one, strict=True)), hide=names[i], fill=fill, target=target, **self._settings(i)
-                )
+                map = model.occlusion(dict(zip(names, one, strict=True)), hide=names[i], fill=fill, target=target, **self._settings(i))
                 off = np.abs(np.atleast_1d(map.baseline) - untouched[n]).max()
                 if not off <= _TOLERANCE * max(float(np.abs(self.whole[n]).max()), 1e-6):
                     raise _CannotExport(f"the exported module differs by {off:.2g} on the input")

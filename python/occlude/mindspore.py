@@ -22,7 +22,6 @@ from occlude import _core
 from occlude._arrays import Array, kind_of, library_of, named_outputs, to_numpy
 from occlude._export import Exported, from_mindspore
 from occlude._model import Model
-from occlude._progress import bar
 from occlude.exceptions import ExportWarning, OccludeError
 
 __all__ = ["OcclusionSensitivity"]

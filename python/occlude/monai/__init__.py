@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from occlude._dropin import as_given, plain, with_targets
+from occlude._dropin import as_given, plain, with_bar, with_targets
 from occlude._map import Map
 from occlude.monai import _runs, v0_4, v0_9
 
@@ -77,7 +77,8 @@ class OcclusionSensitivity:
         if mode == "mean_patch":
             warnings.warn(
                 "mean_patch writes the patch's mean, as MONAI documents it; MONAI 1.6.1 multiplies the patch by its mean instead, so "
-                "numbers differ from its", stacklevel=2,
+                "numbers differ from its",
+                stacklevel=2,
             )
         self.nn_module = nn_module
         self.mask_size = mask_size
@@ -129,24 +130,29 @@ class OcclusionSensitivity:
         region = ranges
         if b_box is not None:
             ranges, sizes = _cropped(b_box, sizes, lengths)
-            region = [(max(low, 0), min(high, n) if high > 0 else n)
-                      for low, high, n in zip(b_box[::2], b_box[1::2], lengths, strict=True)]
+            region = [(max(low, 0), min(high, n) if high > 0 else n) for low, high, n in zip(b_box[::2], b_box[1::2], lengths, strict=True)]
         spans = [end - start for start, end in ranges]
         if any(size > span for size, span in zip(sizes, spans, strict=True)):
             raise ValueError(f"Image (spatial shape) {tuple(spans)} should be bigger than mask {sizes}.")
         overlaps = _per_axis(self.overlap, len(lengths))
         if any(not 0 <= o < 1 for o in overlaps):
             raise ValueError(f"overlap must be >= 0 and < 1, got {tuple(overlaps)}.")
-        strides = [size if size == span else max(int(size * (1 - o)), 1)
-                   for size, span, o in zip(sizes, spans, overlaps, strict=True)]
+        strides = [size if size == span else max(int(size * (1 - o)), 1) for size, span, o in zip(sizes, spans, overlaps, strict=True)]
         # The preset widens a region by half a window; this is the region that is widened to `ranges`.
-        narrowed = [(start + (size - 1) // 2, end - (size - 1) // 2)
-                    for (start, end), size in zip(ranges, sizes, strict=True)]
+        narrowed = [(start + (size - 1) // 2, end - (size - 1) // 2) for (start, end), size in zip(ranges, sizes, strict=True)]
         fits = all(_widened(r, size, n) == to for r, size, n, to in zip(region, sizes, lengths, ranges, strict=True))
         settings = self._settings(int(x.shape[1]))
         run = self._runner.run(
-            x, kwargs, self.n_batch, preset="monai-1", window=tuple(sizes), stride=tuple(strides), target="all",
-            roi=region if fits else narrowed, progress=self.verbose, **settings,
+            x,
+            kwargs,
+            self.n_batch,
+            preset="monai-1",
+            window=tuple(sizes),
+            stride=tuple(strides),
+            target="all",
+            roi=region if fits else narrowed,
+            progress=with_bar(self.verbose),
+            **settings,
         )
         if fits and not callable(self.activate):
             values = with_targets(run.values, len(run.targets))
@@ -161,7 +167,7 @@ class OcclusionSensitivity:
         settings: dict[str, Any] = {}
         if self.mode != "gaussian":
             names = {"mean_img": "overall-mean", "mean_patch": "overall-patch-mean"}
-            fill = names[self.mode] if isinstance(self.mode, str) else float(self.mode)  # type: ignore[arg-type]
+            fill = names[self.mode] if isinstance(self.mode, str) else float(self.mode)
             settings = {"fill": fill, "shape": "box", "aggregate": "mean"}
         if callable(self.activate) or not self.activate:
             settings["score"] = "raw"
@@ -207,9 +213,7 @@ def _widened(region: tuple[int, int], size: int, length: int) -> tuple[int, int]
     return (start, end) if end - start >= size else (0, length) if size == length else (-1, -1)
 
 
-def _joined(
-    map: Map, scores: NDArray[np.float32], is_gaussian: bool, region: list[tuple[int, int]]
-) -> NDArray[np.float32]:
+def _joined(map: Map, scores: NDArray[np.float32], is_gaussian: bool, region: list[tuple[int, int]]) -> NDArray[np.float32]:
     """The weighted mean of the windows' numbers over a region, ``[classes, region...]``.
 
     The weights are those of ``monai.data.utils.compute_importance_map``: one, or a Gaussian of an eighth of the window's size, at least

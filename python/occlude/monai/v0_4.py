@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occlude._arrays import to_numpy
-from occlude._dropin import as_given, plain
+from occlude._dropin import as_given, plain, with_bar
 from occlude.monai import _runs
 from occlude.monai.v0_9 import bounded
 
@@ -87,8 +87,18 @@ def compute_occlusion_sensitivity(
     cells = [max(n // s, 1) for n, s in zip(asked, strides, strict=True)]
     runner = _runs.Runner(model)
     map = runner.run(
-        image, {}, n_batch, evaluated=False, preset="monai-0.4", window=tuple(2 * m for m in margins), stride=tuple(strides),
-        fill=float(pad_val), target=int(to_numpy(label).reshape(-1)[0]), roi=region, upsample="none",
+        image,
+        {},
+        n_batch,
+        evaluated=False,
+        preset="monai-0.4",
+        window=tuple(2 * m for m in margins),
+        stride=tuple(strides),
+        fill=float(pad_val),
+        target=int(to_numpy(label).reshape(-1)[0]),
+        roi=region,
+        upsample="none",
+        progress=with_bar(True),
     )
     values = np.array(map.values).reshape(cells)
     if any(s != 1 for s in strides):

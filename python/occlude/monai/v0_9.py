@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from occlude._dropin import as_given, plain, with_targets
+from occlude._dropin import as_given, plain, with_bar, with_targets
 from occlude.monai import _runs
 
 __all__ = ["OcclusionSensitivity", "default_upsampler"]
@@ -142,16 +142,24 @@ class OcclusionSensitivity:
         fill = "overall-mean" if self.pad_val is None else float(self.pad_val)
         is_default = self.upsampler is default_upsampler
         map = self._runner.run(
-            x, {}, self.n_batch, preset="monai-0.9", window=tuple(window), stride=tuple(stride), fill=fill, target="all", roi=region,
-            channels="axis", upsample="linear" if is_default else "none", progress=self.verbose,
+            x,
+            {},
+            self.n_batch,
+            preset="monai-0.9",
+            window=tuple(window),
+            stride=tuple(stride),
+            fill=fill,
+            target="all",
+            roi=region,
+            channels="axis",
+            upsample="linear" if is_default else "none",
+            progress=with_bar(self.verbose),
         )
         cells = [max(n // s, 1) for n, s in zip(asked, stride, strict=True)]
         spatial = asked[1:] if is_default else cells[1:]
         values = with_targets(map.values, len(map.targets)).reshape(len(map.targets), cells[0], *spatial)
-        if is_default or self.upsampler is None:
-            values = np.moveaxis(values, 0, -1)[None]
-        else:
-            values = self._enlarged(values, tuple(asked[1:]), x)
+        as_it_is = is_default or self.upsampler is None
+        values = np.moveaxis(values, 0, -1)[None] if as_it_is else self._enlarged(values, tuple(asked[1:]), x)
         return as_given(values, x), as_given(values.argmax(axis=-1), x)
 
     def _enlarged(self, values: NDArray[np.float32], size: tuple[int, ...], x: Any) -> NDArray[np.float32]:
@@ -195,8 +203,6 @@ def _with_channels(value: int | Sequence[int], axes: int) -> list[int]:
     if isinstance(value, Sequence):
         sizes = [1, *(int(v) for v in value)]
         if len(sizes) != axes:
-            raise ValueError(
-                "If supplying stride/mask_size as sequence, number of elements should match number of spatial dimensions."
-            )
+            raise ValueError("If supplying stride/mask_size as sequence, number of elements should match number of spatial dimensions.")
         return sizes
     return [1] + [int(value)] * (axes - 1)
