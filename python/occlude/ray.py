@@ -8,6 +8,7 @@ worker does with a batch is in `occlude._ray_worker`.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,8 @@ def maps(
         bytes (``ray.data.read_binary_files``), or tensors, taken as they are, without batch axis: ``[C, H, W]``. For a model with
         several inputs a mapping from their names to columns.
     concurrency
-        Workers: a number, ``(fewest, most)``, or None for one and as many more as the cluster has room for.
+        Workers: how many at most, ``(fewest, most)``, or None for as many as the cluster has room for. Reading the data set needs a core
+        too: `fewest` (1 if not said) times `num_cpus` must be less than the cores of the cluster.
     num_cpus
         Cores of each worker, and the threads that it uses.
     batch_size
@@ -99,6 +101,11 @@ def maps(
     ArgumentError
         At once: Ray is not installed, an unknown setting or output, a column that is missing or would be overwritten. While running,
         as the cause of Ray's own error: a model that a worker cannot open.
+
+    Warns
+    -----
+    UserWarning
+        The workers leave no core for reading.
 
     Examples
     --------
@@ -211,7 +218,8 @@ def _run(
     options: Mapping[str, Any] | None,
 ) -> Dataset:
     try:
-        import ray.data
+        import ray
+        import ray.data.dataset
     except ImportError:
         raise ArgumentError("occlude.ray needs Ray Data, which is not installed", "pip install 'occlude[ray]'") from None
     if not isinstance(dataset, ray.data.Dataset):
@@ -219,19 +227,23 @@ def _run(
     schema = dataset.schema(fetch_if_missing=False)
     if schema is not None:
         check_columns(job, list(schema.names))
-    if concurrency is None:
-        workers = ray.data.ActorPoolStrategy()
-    elif isinstance(concurrency, tuple):
-        workers = ray.data.ActorPoolStrategy(min_size=concurrency[0], max_size=concurrency[1])
-    else:
-        workers = ray.data.ActorPoolStrategy(size=concurrency)
+    fewest, most = concurrency if isinstance(concurrency, tuple) else (1, concurrency)
+    if ray.is_initialized() and not isinstance(dataset, ray.data.dataset.MaterializedDataset):
+        cores = ray.cluster_resources().get("CPU", 0)
+        if fewest * num_cpus >= cores:
+            warnings.warn(
+                f"{fewest} workers of {num_cpus:g} cores take all {cores:g} cores of the cluster, and Ray Data needs one more to read the "
+                "data set: unless the cluster grows the job waits for ever. Ask for fewer workers or a smaller num_cpus, or call "
+                "dataset.materialize() first",
+                stacklevel=3,
+            )
     # Ray Data starts workers of a pool again, and repeats their tasks, as often as needed: its defaults for actors.
     return dataset.map_batches(
         Worker,
         fn_constructor_kwargs={"job": job},
         batch_size=batch_size,
         batch_format="pyarrow",
-        compute=workers,
+        compute=ray.data.ActorPoolStrategy(min_size=fewest, max_size=most),
         num_cpus=num_cpus,
         **dict(options or {}),
     )

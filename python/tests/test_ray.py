@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -210,6 +211,24 @@ def test_mistakes_are_found_before_anything_runs(change: dict[str, Any], message
         given["dataset"] = ray.data.from_items([{"image": PICTURES[0], "error": 1.0}])
     with pytest.raises(ArgumentError, match=f"(?s){message}"):
         occlude.ray.maps(given.pop("dataset"), given.pop("model"), **given)
+
+
+def test_workers_that_leave_no_core_for_reading() -> None:
+    with pytest.warns(UserWarning, match="2 workers of 1 cores take all 2 cores"):
+        occlude.ray.maps(ray.data.read_binary_files(PICTURES), MODEL, input="bytes", concurrency=(2, 2))
+
+
+def test_the_script_of_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "ray.md").read_text(encoding="utf-8")
+    script = text.split("```python\n")[1].split("```")[0]
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    shutil.copy(PICTURES[0], folder)
+    (folder / "broken.png").write_bytes(b"no picture")
+    monkeypatch.setattr(sys, "argv", ["maps.py", str(folder), MODEL, str(tmp_path / "out")])
+    exec(compile(script, "docs/ray.md", "exec"), {"__name__": "__main__"})
+    said = capsys.readouterr().out
+    assert "1 maps" in said and "broken.png" in said
 
 
 def test_judgements_are_of_one_target_and_one_object() -> None:
