@@ -188,9 +188,9 @@ def _job(
         raise ArgumentError(f"num_cpus is {num_cpus!r}, expected a number from 0")
     given = {name: value for name, value in settings.items() if value is not None}
     new_settings(given)  # here, and not as the error of every row
-    fill = given.get("fill")
-    if fill is not None and not isinstance(fill, (str, Real)):
-        given["fill"] = to_numpy(fill)
+    for name in ("fill", "masks", "regions"):
+        if name in given and not isinstance(given[name], (str, os.PathLike, Real)):
+            given[name] = to_numpy(given[name])  # workers may lack the library that it comes from
     given.setdefault("threads", max(1, int(num_cpus)))
     hidden = hide if hide is None or isinstance(hide, str) else list(hide)
     return Job(model, input, hidden, keep_input, outputs, judged, _asks_for_several(given.get("target")), given)
