@@ -1,0 +1,273 @@
+"""What a worker of `occlude.ray` does: a batch of rows in, the same rows with columns of results out.
+
+In: a `Job`, once, and tables of pyarrow. Out: tables, whose columns have the same types in every batch, also in one that failed as
+a whole. A row that fails has its error in it. Which rows, which worker and when is Ray's; what a user sees of it is in
+`occlude.ray`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from occlude._map import Map
+from occlude._model import Model
+from occlude.exceptions import ArgumentError, FileError, OccludeError
+
+if TYPE_CHECKING:
+    from pyarrow import Table
+
+Row = dict[str, Any]
+# What a worker is given: a path, or a function that makes a `Model`, `Function` or `Exported`.
+Opened = str | os.PathLike[str] | Callable[[], Any]
+
+# Columns that hold arrays, and whether targets are their first axis.
+ARRAYS: dict[str, tuple[type[np.generic], bool]] = {
+    "map": (np.float32, True),
+    "attribution": (np.float32, True),
+    "sensitivity": (np.float32, True),
+    "scores": (np.float32, True),
+    "most_probable": (np.int32, False),
+}
+# Columns that say what the numbers are; those of a target become lists where several are asked for.
+FACTS = ("target", "class_index", "baseline", "unit", "complete")
+_PER_TARGET = ("target", "class_index", "baseline")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker must know; travels to it once."""
+
+    model: Opened
+    inputs: str | Mapping[str, str]
+    hide: str | list[str] | None
+    keep_input: bool
+    outputs: tuple[str, ...]
+    # From the arguments of `Map.judge` to columns; None for maps.
+    judged: Mapping[str, str] | None
+    several: bool
+    settings: Mapping[str, Any]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that a row is read from."""
+        own = [self.inputs] if isinstance(self.inputs, str) else list(self.inputs.values())
+        return list(dict.fromkeys([*own, *(self.judged or {}).values()]))
+
+
+def check_columns(job: Job, names: list[str]) -> None:
+    """Raises ArgumentError where a column is missing, or one that is added is already there."""
+    missing = [name for name in job.columns if name not in names]
+    if missing:
+        raise ArgumentError(f"the data set has no column {', '.join(missing)}", f"its columns are {', '.join(names)}")
+    _check_new([*job.outputs, "error"], names)
+
+
+def _check_new(new: list[str], names: list[str]) -> None:
+    twice = [name for name in new if name in names]
+    if twice:
+        raise ArgumentError(
+            f"the data set has a column {', '.join(twice)}, which the result would overwrite",
+            f'rename it: dataset.rename_columns({{"{twice[0]}": "given_{twice[0]}"}})',
+        )
+
+
+class Worker:
+    """Lives in one process of the pool: opens the model once, then turns batches into batches."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.model = _open(job.model)
+        # Number of axes of the arrays so far: tensors of a column may differ in shape, but not in that.
+        self.axes: dict[str, int] = {}
+
+    def __call__(self, table: Table) -> Table:
+        job = self.job
+        check_columns(job, table.column_names)
+        given = {name: _column(table, name) for name in job.columns}
+        rows = [self._row({name: values[i] for name, values in given.items()}) for i in range(table.num_rows)]
+        if not job.keep_input:
+            table = table.drop_columns([name for name in job.columns if name != (job.judged or {}).get("boxes") and _is_heavy(table, name)])
+        for name in job.outputs:
+            if name in ARRAYS:
+                table = table.append_column(name, self._tensors(name, [row.get(name) for row in rows]))
+            elif name != "error":
+                table = table.append_column(name, _facts(name, [row.get(name) for row in rows], job.several))
+        if job.judged is not None:
+            judged = list(dict.fromkeys(name for row in rows for name in row["judgement"]))
+            _check_new(judged, table.column_names)
+            for name in judged:
+                table = table.append_column(name, _numbers([row["judgement"].get(name) for row in rows]))
+        return table.append_column("error", _facts("error", [row["error"] for row in rows], False))
+
+    def _row(self, given: Row) -> Row:
+        """The map of one row, or why there is none. Whatever a picture or a function raises is about this row alone."""
+        found: Row = {"error": None, "judgement": {}}
+        try:
+            map = self._map(given)
+        except Exception as error:
+            found["error"] = _said(error)
+            part = getattr(error, "partial_map", None)
+            if part is None:
+                return found
+            map = part
+        try:
+            found.update(self._read(map))
+            if self.job.judged is not None and found["error"] is None:
+                found["judgement"] = self._judge(map, given)
+        except Exception as error:
+            found["error"] = found["error"] or _said(error)
+        return found
+
+    def _map(self, given: Row) -> Map:
+        inputs = self.job.inputs
+        with ExitStack() as stack:
+            if isinstance(inputs, str):
+                x = stack.enter_context(_one(given[inputs], inputs, self.model))
+            else:
+                x = {name: stack.enter_context(_one(given[column], column, self.model)) for name, column in inputs.items()}
+            made = self.model.occlusion(x, hide=self.job.hide, **self.job.settings)
+        if not isinstance(made, Map):
+            raise ArgumentError(f"occlusion made a {type(made).__name__}, expected an occlude.Map")
+        return made
+
+    def _read(self, map: Map) -> Row:
+        targets, several = map.targets, self.job.several
+        found: Row = {"unit": map.unit, "complete": map.complete}
+        for name, values in (
+            ("target", [target.label for target in targets]),
+            ("class_index", [target.class_index for target in targets]),
+            ("baseline", [target.baseline for target in targets]),
+        ):
+            found[name] = values if several else values[0]
+        for name in self.job.outputs:
+            if name not in ARRAYS:
+                continue
+            array = getattr(map, "values" if name == "map" else name)
+            if array is not None and ARRAYS[name][1] and several and len(targets) == 1:
+                array = array[None]
+            if array is not None:
+                self.axes[name] = array.ndim
+            found[name] = array
+        return found
+
+    def _judge(self, map: Map, given: Row) -> Row:
+        arguments: Row = {}
+        for argument, column in (self.job.judged or {}).items():
+            value = given[column]
+            if value is None:
+                raise ArgumentError(f'the column "{column}" is null: where the object is, is not known')
+            arguments[argument] = (
+                np.asarray(value) != 0 if argument == "mask" else np.asarray(value, dtype=np.float64).reshape(-1, 4).tolist()
+            )
+        return dict(_flat(map.judge(**arguments)))  # type: ignore[attr-defined]
+
+    def _tensors(self, name: str, arrays: list[NDArray[Any] | None]) -> Any:
+        from ray.data.block import BlockAccessor
+
+        empty = np.zeros((0,) * self.axes.get(name, 1), ARRAYS[name][0])
+        block = BlockAccessor.batch_to_block({name: [empty if array is None else array for array in arrays]})
+        return block.column(name)
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, OccludeError) else f"{type(error).__name__}: {error}"
+
+
+def _open(model: Opened) -> Any:
+    if isinstance(model, (str, os.PathLike)):
+        try:
+            return Model(model)
+        except FileError as error:
+            raise FileError(
+                f"a worker cannot open the model: {error.message}",
+                f"its working folder is {os.getcwd()}; every worker must be able to read the path: shared storage, the working_dir of the "
+                "runtime_env, or the workers' image",
+            ) from error
+    opened = model()
+    if not callable(getattr(opened, "occlusion", None)):
+        raise ArgumentError(
+            f"the function that makes the model returned a {type(opened).__name__}",
+            "expected an occlude.Model, an occlude.Function or what occlude.from_torch returns",
+        )
+    return opened
+
+
+@contextmanager
+def _one(value: Any, column: str, model: Any) -> Iterator[Any]:
+    if value is None:
+        raise ArgumentError(f'the column "{column}" is null')
+    if isinstance(value, (str, bytes)) and not isinstance(model, Model):
+        raise ArgumentError(
+            f'the column "{column}" holds {"paths" if isinstance(value, str) else "bytes"}, which only an ONNX model can read',
+            "a function takes tensors: make them by dataset.map(...)",
+        )
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, bytes):
+        with _read_bytes(value) as x:
+            yield x
+    else:
+        yield np.asarray(value)[None]
+
+
+@contextmanager
+def _read_bytes(value: bytes) -> Iterator[Any]:
+    """An encoded picture, or an ``.npy`` file, as what `Model.occlusion` takes."""
+    # TODO: Model.read_bytes, once it is bound; until then by way of a file.
+    with tempfile.TemporaryDirectory(prefix="occlude-") as folder:
+        path = os.path.join(folder, "input")
+        with open(path, "wb") as file:
+            file.write(value)
+        yield path
+
+
+def _is_heavy(table: Table, name: str) -> bool:
+    import pyarrow as pa
+
+    kind = table.schema.field(name).type
+    return not (pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _column(table: Table, name: str) -> list[Any]:
+    """The values of a column: str, bytes, lists, or arrays for a column of tensors."""
+    import pyarrow as pa
+
+    kind = table.schema.field(name).type
+    if not isinstance(kind, pa.BaseExtensionType):
+        return list(table.column(name).to_pylist())
+    from ray.data.block import BlockAccessor
+
+    return list(BlockAccessor.for_block(table.select([name])).to_numpy(name))
+
+
+def _facts(name: str, values: list[Any], several: bool) -> Any:
+    """A column of a fixed type, so that a batch without any value has the type of the others."""
+    import pyarrow as pa
+
+    kind = {"class_index": pa.int64(), "baseline": pa.float64(), "complete": pa.bool_()}.get(name, pa.string())
+    return pa.array(values, pa.list_(kind) if several and name in _PER_TARGET else kind)
+
+
+def _numbers(values: list[Any]) -> Any:
+    import pyarrow as pa
+
+    if all(value is None or (isinstance(value, Real) and not isinstance(value, bool)) for value in values):
+        return pa.array([None if value is None else float(value) for value in values], pa.float64())
+    return pa.array(values)
+
+
+def _flat(found: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}_")
+        else:
+            yield f"{prefix}{name}", value
