@@ -165,7 +165,7 @@ class Worker:
             arguments[argument] = (
                 np.asarray(value) != 0 if argument == "mask" else np.asarray(value, dtype=np.float64).reshape(-1, 4).tolist()
             )
-        return dict(_flat(map.judge(**arguments)))  # type: ignore[attr-defined]
+        return dict(_flat(map.judge(**arguments)))
 
     def _tensors(self, name: str, arrays: list[NDArray[Any] | None]) -> Any:
         from ray.data.block import BlockAccessor
