@@ -4,6 +4,7 @@
 # make peers    the Python package against torch, Captum, MONAI, MindSpore, TensorFlow, jax (gigabytes of packages)
 # make docs     the reference of the Python package, from its docstrings, into target/docs-python
 # make bench    kernels against the machine's peak; dense runs against ONNX Runtime (needs `make models` for the large ones)
+# make bench-python   what a callable pays for being called
 # make models   exports the model zoo with random weights (torch, timm, MONAI, Keras: gigabytes, minutes)
 # make zoo      the zoo's maps against ONNX Runtime's
 # make lint     format, clippy, docs (the command line has help texts instead)
@@ -16,7 +17,7 @@ VENV_ZOO = .venv-zoo
 VENV_PYTHON = .venv-python
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: all build demo test test-rust test-ort test-python test-browser wheel docs bench models zoo lint corpus
+.PHONY: all build demo test test-rust test-ort test-python test-browser wheel docs bench bench-python models zoo lint corpus
 
 all: build
 
@@ -66,6 +67,10 @@ test-browser: build
 
 bench: build $(VENV_TEST)/bin/python
 	VIRTUAL_ENV=$(abspath $(VENV_TEST)) benches/run.sh
+
+bench-python: wheel
+	$(VENV_PYTHON)/bin/pip install --quiet --force-reinstall --no-deps $(TARGET)/wheels/occlude-*.whl
+	OPENBLAS_NUM_THREADS=1 $(VENV_PYTHON)/bin/python benches/python/overhead.py
 
 $(VENV_ZOO)/ready: tools/requirements-zoo.txt
 	$(PYTHON) -m venv $(VENV_ZOO)
