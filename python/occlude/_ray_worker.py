@@ -8,9 +8,7 @@ a whole. A row that fails has its error in it. Which rows, which worker and when
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -129,12 +127,11 @@ class Worker:
 
     def _map(self, given: Row) -> Map:
         inputs = self.job.inputs
-        with ExitStack() as stack:
-            if isinstance(inputs, str):
-                x = stack.enter_context(_one(given[inputs], inputs, self.model))
-            else:
-                x = {name: stack.enter_context(_one(given[column], column, self.model)) for name, column in inputs.items()}
-            made = self.model.occlusion(x, hide=self.job.hide, **self.job.settings)
+        if isinstance(inputs, str):
+            x = _one(given[inputs], inputs, self.model)
+        else:
+            x = {name: _one(given[column], column, self.model) for name, column in inputs.items()}
+        made = self.model.occlusion(x, hide=self.job.hide, **self.job.settings)
         if not isinstance(made, Map):
             raise ArgumentError(f"occlusion made a {type(made).__name__}, expected an occlude.Map")
         return made
@@ -168,7 +165,7 @@ class Worker:
             arguments[argument] = (
                 np.asarray(value) != 0 if argument == "mask" else np.asarray(value, dtype=np.float64).reshape(-1, 4).tolist()
             )
-        return dict(_flat(map.judge(**arguments)))  # type: ignore[attr-defined]
+        return dict(_flat(map.judge(**arguments)))
 
     def _tensors(self, name: str, arrays: list[NDArray[Any] | None]) -> Any:
         from ray.data.block import BlockAccessor
@@ -201,8 +198,8 @@ def _open(model: Opened) -> Any:
     return opened
 
 
-@contextmanager
-def _one(value: Any, column: str, model: Any) -> Iterator[Any]:
+def _one(value: Any, column: str, model: Any) -> Any:
+    """A value of the input column as `Model.occlusion` takes it."""
     if value is None:
         raise ArgumentError(f'the column "{column}" is null')
     if isinstance(value, (str, bytes)) and not isinstance(model, Model):
@@ -210,24 +207,7 @@ def _one(value: Any, column: str, model: Any) -> Iterator[Any]:
             f'the column "{column}" holds {"paths" if isinstance(value, str) else "bytes"}, which only an ONNX model can read',
             "a function takes tensors: make them by dataset.map(...)",
         )
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, bytes):
-        with _read_bytes(value) as x:
-            yield x
-    else:
-        yield np.asarray(value)[None]
-
-
-@contextmanager
-def _read_bytes(value: bytes) -> Iterator[Any]:
-    """An encoded picture, or an ``.npy`` file, as what `Model.occlusion` takes."""
-    # TODO: Model.read_bytes, once it is bound; until then by way of a file.
-    with tempfile.TemporaryDirectory(prefix="occlude-") as folder:
-        path = os.path.join(folder, "input")
-        with open(path, "wb") as file:
-            file.write(value)
-        yield path
+    return value if isinstance(value, (str, bytes)) else np.asarray(value)[None]
 
 
 def _is_heavy(table: Table, name: str) -> bool:

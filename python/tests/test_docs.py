@@ -56,7 +56,7 @@ def run(source: str, line: int, namespace: dict[str, Any]) -> int:
     return compared
 
 
-@pytest.mark.parametrize(("needs", "line", "source"), blocks())
+@pytest.mark.parametrize(("needs", "line", "source"), list(blocks()))
 def test_block(needs: str, line: int, source: str, namespace: dict[str, Any]) -> None:
     if needs:
         pytest.importorskip(needs)

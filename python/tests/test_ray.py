@@ -160,13 +160,12 @@ def test_a_model_that_no_worker_finds() -> None:
         occlude.ray.maps(rows, "/nowhere/model.onnx", **WINDOWS).take_all()
 
 
-@pytest.mark.skipif(not hasattr(occlude.Map, "judge"), reason="Map has no judge yet")
 def test_judgements(local: dict[str, occlude.Map]) -> None:
     path = PICTURES[1]
     boxes = [[10.0, 20.0, 200.0, 220.0], [150.0, 40.0, 300.0, 290.0]]
     rows = ray.data.from_items([{"image": path, "boxes": boxes}, {"image": path, "boxes": None}])
     good, bad = sorted(occlude.ray.judgements(rows, MODEL, batch_size=1, **WINDOWS).take_all(), key=lambda row: row["error"] is not None)
-    expected = dict(occlude._ray_worker._flat(local[path].judge(boxes=boxes)))  # type: ignore[attr-defined]
+    expected = dict(occlude._ray_worker._flat(local[path].judge(boxes=boxes)))
     assert expected and good["error"] is None
     for name, value in expected.items():
         assert good[name] == pytest.approx(value), name
