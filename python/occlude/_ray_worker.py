@@ -8,9 +8,8 @@ a whole. A row that fails has its error in it. Which rows, which worker and when
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +37,20 @@ ARRAYS: dict[str, tuple[type[np.generic], bool]] = {
 # Columns that say what the numbers are; those of a target become lists where several are asked for.
 FACTS = ("target", "class_index", "baseline", "unit", "complete")
 _PER_TARGET = ("target", "class_index", "baseline")
+# Columns of a judgement, and where each is in what `Map.judge` returns.
+JUDGED: dict[str, tuple[str, ...]] = {
+    "share_inside": ("share_inside", "value"),
+    "share_inside_uniform": ("share_inside", "uniform"),
+    "pointing_hit": ("pointing", "hit", "value"),
+    "pointing_hit_uniform": ("pointing", "hit", "uniform"),
+    "rank_accuracy": ("rank_accuracy", "value"),
+    "rank_accuracy_uniform": ("rank_accuracy", "uniform"),
+    "density_ratio": ("density_ratio", "value"),
+    "object_share": ("object_share",),
+    "evidence_inside": ("evidence_inside",),
+    "evidence_outside": ("evidence_outside",),
+    "notes": ("notes",),
+}
 
 
 @dataclass(frozen=True)
@@ -49,8 +62,9 @@ class Job:
     hide: str | list[str] | None
     keep_input: bool
     outputs: tuple[str, ...]
-    # From the arguments of `Map.judge` to columns; None for maps.
-    judged: Mapping[str, str] | None
+    # How and by which column `Map.judge` is told of the object, ("boxes", "boxes"); None for maps.
+    judged: tuple[str, str] | None
+    tolerance: float
     several: bool
     settings: Mapping[str, Any]
 
@@ -58,7 +72,7 @@ class Job:
     def columns(self) -> list[str]:
         """The columns that a row is read from."""
         own = [self.inputs] if isinstance(self.inputs, str) else list(self.inputs.values())
-        return list(dict.fromkeys([*own, *(self.judged or {}).values()]))
+        return list(dict.fromkeys(own if self.judged is None else [*own, self.judged[1]]))
 
 
 def check_columns(job: Job, names: list[str]) -> None:
@@ -66,11 +80,7 @@ def check_columns(job: Job, names: list[str]) -> None:
     missing = [name for name in job.columns if name not in names]
     if missing:
         raise ArgumentError(f"the data set has no column {', '.join(missing)}", f"its columns are {', '.join(names)}")
-    _check_new([*job.outputs, "error"], names)
-
-
-def _check_new(new: list[str], names: list[str]) -> None:
-    twice = [name for name in new if name in names]
+    twice = [name for name in (*job.outputs, "error") if name in names]
     if twice:
         raise ArgumentError(
             f"the data set has a column {', '.join(twice)}, which the result would overwrite",
@@ -93,22 +103,16 @@ class Worker:
         given = {name: _column(table, name) for name in job.columns}
         rows = [self._row({name: values[i] for name, values in given.items()}) for i in range(table.num_rows)]
         if not job.keep_input:
-            table = table.drop_columns([name for name in job.columns if name != (job.judged or {}).get("boxes") and _is_heavy(table, name)])
-        for name in job.outputs:
-            if name in ARRAYS:
-                table = table.append_column(name, self._tensors(name, [row.get(name) for row in rows]))
-            elif name != "error":
-                table = table.append_column(name, _facts(name, [row.get(name) for row in rows], job.several))
-        if job.judged is not None:
-            judged = list(dict.fromkeys(name for row in rows for name in row["judgement"]))
-            _check_new(judged, table.column_names)
-            for name in judged:
-                table = table.append_column(name, _numbers([row["judgement"].get(name) for row in rows]))
-        return table.append_column("error", _facts("error", [row["error"] for row in rows], False))
+            boxes = job.judged[1] if job.judged is not None and job.judged[0] == "boxes" else None
+            table = table.drop_columns([name for name in job.columns if name != boxes and _is_heavy(table, name)])
+        for name in (*job.outputs, "error"):
+            values = [row.get(name) for row in rows]
+            table = table.append_column(name, self._tensors(name, values) if name in ARRAYS else _facts(name, values, job.several))
+        return table
 
     def _row(self, given: Row) -> Row:
         """The map of one row, or why there is none. Whatever a picture or a function raises is about this row alone."""
-        found: Row = {"error": None, "judgement": {}}
+        found: Row = {"error": None}
         try:
             map = self._map(given)
         except Exception as error:
@@ -120,7 +124,7 @@ class Worker:
         try:
             found.update(self._read(map))
             if self.job.judged is not None and found["error"] is None:
-                found["judgement"] = self._judge(map, given)
+                found.update(self._judge(map, given))
         except Exception as error:
             found["error"] = found["error"] or _said(error)
         return found
@@ -157,15 +161,12 @@ class Worker:
         return found
 
     def _judge(self, map: Map, given: Row) -> Row:
-        arguments: Row = {}
-        for argument, column in (self.job.judged or {}).items():
-            value = given[column]
-            if value is None:
-                raise ArgumentError(f'the column "{column}" is null: where the object is, is not known')
-            arguments[argument] = (
-                np.asarray(value) != 0 if argument == "mask" else np.asarray(value, dtype=np.float64).reshape(-1, 4).tolist()
-            )
-        return dict(_flat(map.judge(**arguments)))
+        argument, column = self.job.judged or ("boxes", "boxes")
+        value = given[column]
+        if value is None:
+            raise ArgumentError(f'the column "{column}" is null: where the object is, is not known')
+        judgement = map.judge(**{argument: value}, tolerance=self.job.tolerance)
+        return {name: _at(judgement, path) for name, path in JUDGED.items()}
 
     def _tensors(self, name: str, arrays: list[NDArray[Any] | None]) -> Any:
         from ray.data.block import BlockAccessor
@@ -233,21 +234,15 @@ def _facts(name: str, values: list[Any], several: bool) -> Any:
     """A column of a fixed type, so that a batch without any value has the type of the others."""
     import pyarrow as pa
 
-    kind = {"class_index": pa.int64(), "baseline": pa.float64(), "complete": pa.bool_()}.get(name, pa.string())
+    text, number = pa.string(), pa.float64()
+    kinds = {"class_index": pa.int64(), "baseline": number, "complete": pa.bool_(), "notes": pa.list_(text)}
+    kind = kinds.get(name, number if name in JUDGED else text)
     return pa.array(values, pa.list_(kind) if several and name in _PER_TARGET else kind)
 
 
-def _numbers(values: list[Any]) -> Any:
-    import pyarrow as pa
-
-    if all(value is None or (isinstance(value, Real) and not isinstance(value, bool)) for value in values):
-        return pa.array([None if value is None else float(value) for value in values], pa.float64())
-    return pa.array(values)
-
-
-def _flat(found: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in found.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}_")
-        else:
-            yield f"{prefix}{name}", value
+def _at(found: Any, path: tuple[str, ...]) -> Any:
+    """A number of a judgement; None where it cannot be said."""
+    for name in path:
+        if found is not None:
+            found = found[name]
+    return found

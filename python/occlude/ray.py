@@ -14,7 +14,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from occlude._arrays import to_numpy
-from occlude._ray_worker import ARRAYS, FACTS, Job, Opened, Worker, check_columns
+from occlude._ray_worker import ARRAYS, FACTS, JUDGED, Job, Opened, Worker, check_columns
 from occlude._settings import OcclusionSettings, new_settings
 from occlude.exceptions import ArgumentError
 
@@ -127,8 +127,9 @@ def judgements(
     model: Opened,
     *,
     input: str | Mapping[str, str] = "image",
-    object_boxes: str | None = "boxes",
+    object_boxes: str | None = None,
     object_mask: str | None = None,
+    tolerance: float = 15.0,
     concurrency: int | tuple[int, int] | None = None,
     num_cpus: float = 1,
     batch_size: int = 8,
@@ -144,26 +145,30 @@ def judgements(
     dataset, model, input, concurrency, num_cpus, batch_size, hide, keep_input, options, **settings
         See `maps`. There must be one target.
     object_boxes
-        The column of the object's boxes, ``[[x0, y0, x1, y1], ...]`` in pixels of the picture file (elements, for tensors); None to use
-        `object_mask` alone.
+        The column of the object's boxes, ``[[x0, y0, x1, y1], ...]`` in pixels of the picture file (elements, for tensors). ``"boxes"`` if
+        neither it nor `object_mask` is given.
     object_mask
-        The column of the object's mask, a tensor over the input's spatial axes, other than 0 inside.
+        The column of the object's mask instead, a tensor over the input's spatial axes, other than 0 inside.
+    tolerance
+        Of the pointing game, in elements.
 
     Returns
     -------
     ray.data.Dataset
-        The columns that came in, ``target``, ``class_index``, ``baseline``, ``unit``, ``complete``, ``error`` as in `maps`, and every
-        number of `occlude.Map.judge` under its name (a number inside another as ``outer_inner``).
+        The columns that came in, ``target``, ``class_index``, ``baseline``, ``unit``, ``complete``, ``error`` as in `maps`, and of
+        `occlude.Map.judge`, which has the definitions: ``share_inside``, ``pointing_hit``, ``rank_accuracy`` (0 to 1, and what a uniform
+        map would have beside each, ``share_inside_uniform``, ...), ``density_ratio`` (a uniform map has 1), ``object_share`` (0 to 1),
+        ``evidence_inside``, ``evidence_outside``, and ``notes``, words. Null is what cannot be said, as where nothing is evidence.
 
     Raises
     ------
     ArgumentError
-        As `maps`; also if neither `object_boxes` nor `object_mask` is given, or several targets are asked for.
+        As `maps`; also if both `object_boxes` and `object_mask` are given, or several targets are asked for.
     """
-    given = {name: column for name, column in (("boxes", object_boxes), ("mask", object_mask)) if column is not None}
-    if not given:
-        raise ArgumentError("object_boxes and object_mask are both None", "name the column that says where the object is")
-    job = _job(model, input, num_cpus, hide, keep_input, FACTS, given, dict(settings))
+    if object_boxes is not None and object_mask is not None:
+        raise ArgumentError("object_boxes and object_mask are both given", "name one column that says where the object is")
+    judged = ("boxes", object_boxes or "boxes") if object_mask is None else ("mask", object_mask)
+    job = _job(model, input, num_cpus, hide, keep_input, (*FACTS, *JUDGED), judged, dict(settings), tolerance)
     if job.several:
         raise ArgumentError(f"target is {settings.get('target')!r}: a judgement is of one target", "call judgements once per target")
     return _run(dataset, job, concurrency, num_cpus, batch_size, options)
@@ -176,8 +181,9 @@ def _job(
     hide: str | Iterable[str] | None,
     keep_input: bool,
     outputs: tuple[str, ...],
-    judged: Mapping[str, str] | None,
+    judged: tuple[str, str] | None,
     settings: Mapping[str, Any],
+    tolerance: float = 0.0,
 ) -> Job:
     if not callable(model) and not isinstance(model, (str, os.PathLike)):
         raise ArgumentError(
@@ -193,7 +199,7 @@ def _job(
             given[name] = to_numpy(given[name])  # workers may lack the library that it comes from
     given.setdefault("threads", max(1, int(num_cpus)))
     hidden = hide if hide is None or isinstance(hide, str) else list(hide)
-    return Job(model, input, hidden, keep_input, outputs, judged, _asks_for_several(given.get("target")), given)
+    return Job(model, input, hidden, keep_input, outputs, judged, tolerance, _asks_for_several(given.get("target")), given)
 
 
 def _asks_for_several(target: Any) -> bool:

@@ -161,33 +161,44 @@ def test_a_model_that_no_worker_finds() -> None:
 
 
 def test_judgements(local: dict[str, occlude.Map]) -> None:
-    path = PICTURES[1]
-    boxes = [[10.0, 20.0, 200.0, 220.0], [150.0, 40.0, 300.0, 290.0]]
-    rows = ray.data.from_items([{"image": path, "boxes": boxes}, {"image": path, "boxes": None}])
-    good, bad = sorted(occlude.ray.judgements(rows, MODEL, batch_size=1, **WINDOWS).take_all(), key=lambda row: row["error"] is not None)
-    expected = dict(occlude._ray_worker._flat(local[path].judge(boxes=boxes)))
-    assert expected and good["error"] is None
-    for name, value in expected.items():
-        assert good[name] == pytest.approx(value), name
-    assert "null" in bad["error"] and bad["target"] == good["target"]
+    path = PICTURES[2]
+    boxes = [[110.0, 20.0, 330.0, 220.0], [300.0, 40.0, 400.0, 290.0]]
+    rows = ray.data.from_items(
+        [{"image": path, "boxes": boxes}, {"image": path, "boxes": None}, {"image": path, "boxes": [[1e4, 0, 2e4, 9]]}]
+    )
+    found = occlude.ray.judgements(rows, MODEL, batch_size=1, **WINDOWS)
+    good, *bad = sorted(found.take_all(), key=lambda row: row["error"] or "")
+    expected = local[path].judge(boxes=boxes)
+    assert good["error"] is None and list(good["notes"]) == expected["notes"]
+    # Neither trivial: there is evidence on both sides, and the object is not everything.
+    assert 0 < expected["share_inside"]["value"] < 1
+    for name in ("share_inside", "rank_accuracy"):
+        assert (good[name], good[f"{name}_uniform"]) == (expected[name]["value"], expected[name]["uniform"])
+    assert (good["pointing_hit"], good["pointing_hit_uniform"]) == tuple(expected["pointing"]["hit"][k] for k in ("value", "uniform"))
+    assert good["density_ratio"] == expected["density_ratio"]["value"]
+    for name in ("object_share", "evidence_inside", "evidence_outside"):
+        assert good[name] == expected[name]
+    assert [row["target"] for row in bad] == [good["target"]] * 2 and [row["share_inside"] for row in bad] == [None] * 2
+    assert any("is null" in row["error"] for row in bad)
 
 
-def test_the_seam_of_judgements() -> None:
-    """What `judgements` asks of `Map.judge`, with a map that answers with what it was asked."""
-    from occlude._ray_worker import Job, Worker
+def test_judgements_by_a_mask_and_of_nothing() -> None:
+    """A model that reads one place, judged by a mask with it and by one without; and one to which nothing is evidence."""
+    x = np.ones((1, 4, 4), np.float32)
+    within = np.zeros((4, 4), np.float32)
+    within[:2, :2] = 1
+    rows = ray.data.from_items(
+        [{"image": x * sign, "mask": mask, "row": i} for i, (sign, mask) in enumerate([(1, within), (1, 1 - within), (-1, within)])]
+    )
 
-    job = Job(lambda: _Asked(), "image", None, False, (), {"boxes": "boxes", "mask": "mask"}, False, {})
-    worker = Worker.__new__(Worker)
-    worker.job = job
-    asked = worker._judge(_Asked(), {"boxes": [[1, 2, 3, 4]], "mask": np.array([[0, 2]])})  # type: ignore[arg-type]
-    assert asked == {"boxes": [[1.0, 2.0, 3.0, 4.0]], "uniform_mask": [[False, True]]}
-    with pytest.raises(ArgumentError, match="where the object is"):
-        worker._judge(_Asked(), {"boxes": None, "mask": None})  # type: ignore[arg-type]
+    def model() -> occlude.Function:
+        return occlude.Function(lambda batch: batch[:, :, 0, 0])
 
-
-class _Asked:
-    def judge(self, boxes: list[list[float]], mask: np.ndarray) -> dict[str, Any]:
-        return {"boxes": boxes, "uniform": {"mask": mask.tolist()}}
+    found = occlude.ray.judgements(rows, model, object_mask="mask", tolerance=0, window=2, stride=2, fill=0)
+    inside, outside, nothing = sorted(found.take_all(), key=lambda row: row["row"])
+    assert (inside["share_inside"], inside["pointing_hit"], inside["object_share"]) == (1.0, 1.0, 0.25)
+    assert (outside["share_inside"], outside["pointing_hit"], outside["object_share"]) == (0.0, 0.0, 0.75)
+    assert nothing["error"] is None and nothing["share_inside"] is None and len(nothing["notes"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -234,8 +245,8 @@ def test_judgements_are_of_one_target_and_one_object() -> None:
     rows = ray.data.from_items([{"image": PICTURES[0], "boxes": [[0, 0, 1, 1]]}])
     with pytest.raises(ArgumentError, match="one target"):
         occlude.ray.judgements(rows, MODEL, target="top5")
-    with pytest.raises(ArgumentError, match="both None"):
-        occlude.ray.judgements(rows, MODEL, object_boxes=None)
+    with pytest.raises(ArgumentError, match="both given"):
+        occlude.ray.judgements(rows, MODEL, object_boxes="boxes", object_mask="mask")
 
 
 @pytest.mark.parametrize(
