@@ -15,6 +15,8 @@ OCCLUDE = $(or $(CARGO_TARGET_DIR),target)/release/occlude
 VENV_TEST = .venv-test
 VENV_ZOO = .venv-zoo
 VENV_PYTHON = .venv-python
+PDOC = $(VENV_PYTHON)/bin/pdoc --docformat numpy --output-directory $(TARGET)/docs-python \
+	occlude occlude.exceptions occlude.captum occlude.mindspore occlude.monai occlude.monai.v0_9 occlude.monai.v0_4 occlude.ray
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: all build demo test test-rust test-ort test-python test-browser wheel docs bench bench-python models zoo lint corpus
@@ -57,10 +59,11 @@ test-python: wheel
 	$(VENV_PYTHON)/bin/python -m mypy.stubtest occlude._core
 	$(VENV_PYTHON)/bin/python -m pytest -q -c python/pyproject.toml --rootdir . --doctest-modules --pyargs occlude
 	OCCLUDE=$(abspath $(OCCLUDE)) $(VENV_PYTHON)/bin/python -m pytest -q -c python/pyproject.toml --rootdir . --ignore python/tests/peers python/tests
+	$(PDOC)
 
 docs: wheel
 	$(VENV_PYTHON)/bin/pip install --quiet --force-reinstall --no-deps $(TARGET)/wheels/occlude-*.whl
-	$(VENV_PYTHON)/bin/pdoc --docformat numpy --output-directory $(TARGET)/docs-python occlude
+	$(PDOC)
 
 test-browser: build
 	tests/browser/run.sh

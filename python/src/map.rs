@@ -15,6 +15,9 @@ type Target = (String, Option<usize>, String, f32, String);
 /// A window of a ranking: number, place, sensitivity, score, most probable class, box in the input, box in the source.
 type Top = (usize, Vec<usize>, f32, f32, Option<usize>, Vec<(usize, usize)>, Vec<(f64, f64)>);
 
+/// Source size, size in elements, scale and offset per spatial axis, and the source's unit.
+type Geometry = (Vec<usize>, Vec<usize>, Vec<(f64, f64)>, String);
+
 /// A map.
 #[pyclass(module = "occlude._core", frozen)]
 #[derive(Clone)]
@@ -126,7 +129,7 @@ impl Map {
     }
     /// Source size, size in elements, scale and offset per spatial axis, and the source's unit.
     #[getter]
-    fn geometry(&self) -> (Vec<usize>, Vec<usize>, Vec<(f64, f64)>, String) {
+    fn geometry(&self) -> Geometry {
         let geometry = &self.inner.geometry;
         let axes = geometry.axes.iter().map(|axis| (axis.scale, axis.offset)).collect();
         (geometry.source_size.clone(), geometry.size.clone(), axes, geometry.unit.to_string())
