@@ -1,6 +1,10 @@
 # make demo     the main job on the shipped model and picture
-# make test     every test: Rust, ONNX Runtime, browser
+# make test     every test: Rust, ONNX Runtime, Python, browser
+# make wheel    the Python package, into target/wheels
+# make peers    the Python package against torch, Captum, MONAI, MindSpore, TensorFlow, jax (gigabytes of packages)
+# make docs     the reference of the Python package, from its docstrings, into target/docs-python
 # make bench    kernels against the machine's peak; dense runs against ONNX Runtime (needs `make models` for the large ones)
+# make bench-python   what a callable pays for being called
 # make models   exports the model zoo with random weights (torch, timm, MONAI, Keras: gigabytes, minutes)
 # make zoo      the zoo's maps against ONNX Runtime's
 # make lint     format, clippy, docs (the command line has help texts instead)
@@ -10,8 +14,12 @@ PYTHON ?= python3
 OCCLUDE = $(or $(CARGO_TARGET_DIR),target)/release/occlude
 VENV_TEST = .venv-test
 VENV_ZOO = .venv-zoo
+VENV_PYTHON = .venv-python
+PDOC = $(VENV_PYTHON)/bin/pdoc --docformat numpy --output-directory $(TARGET)/docs-python \
+	occlude occlude.exceptions occlude.captum occlude.mindspore occlude.monai occlude.monai.v0_9 occlude.monai.v0_4 occlude.ray
+TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: all build demo test test-rust test-ort test-browser bench models zoo lint corpus
+.PHONY: all build demo test test-rust test-ort test-python test-browser wheel docs bench bench-python models zoo lint corpus
 
 all: build
 
@@ -24,7 +32,7 @@ demo: build
 	@echo
 	@echo "look at out/coffee.png, or open out/coffee.html in a browser"
 
-test: lint test-rust test-ort test-browser
+test: lint test-rust test-ort test-python test-browser
 
 test-rust:
 	$(CARGO) test --release --workspace --no-fail-fast
@@ -38,11 +46,34 @@ $(VENV_TEST)/bin/python: tools/requirements-test.txt
 test-ort: build $(VENV_TEST)/bin/python
 	VIRTUAL_ENV=$(abspath $(VENV_TEST)) $(CARGO) test --release -p occlude -p occlude-cli -- --ignored --nocapture onnxruntime
 
+# A fresh environment each time: what is tested is the wheel, as a stranger installs it.
+wheel: build
+	$(PYTHON) -m venv --clear $(VENV_PYTHON)
+	$(VENV_PYTHON)/bin/pip install --quiet -r tools/requirements-python.txt
+	$(VENV_PYTHON)/bin/maturin build --release --quiet --manifest-path python/Cargo.toml --out $(TARGET)/wheels
+
+test-python: wheel
+	$(VENV_PYTHON)/bin/pip install --quiet --force-reinstall --no-deps $(TARGET)/wheels/occlude-*.whl
+	cd python && ../$(VENV_PYTHON)/bin/ruff format --check . && ../$(VENV_PYTHON)/bin/ruff check .
+	cd python && ../$(VENV_PYTHON)/bin/mypy
+	$(VENV_PYTHON)/bin/python -m mypy.stubtest occlude._core
+	$(VENV_PYTHON)/bin/python -m pytest -q -c python/pyproject.toml --rootdir . --doctest-modules --pyargs occlude
+	OCCLUDE=$(abspath $(OCCLUDE)) $(VENV_PYTHON)/bin/python -m pytest -q -c python/pyproject.toml --rootdir . --ignore python/tests/peers python/tests
+	$(PDOC)
+
+docs: wheel
+	$(VENV_PYTHON)/bin/pip install --quiet --force-reinstall --no-deps $(TARGET)/wheels/occlude-*.whl
+	$(PDOC)
+
 test-browser: build
 	tests/browser/run.sh
 
 bench: build $(VENV_TEST)/bin/python
 	VIRTUAL_ENV=$(abspath $(VENV_TEST)) benches/run.sh
+
+bench-python: wheel
+	$(VENV_PYTHON)/bin/pip install --quiet --force-reinstall --no-deps $(TARGET)/wheels/occlude-*.whl
+	OPENBLAS_NUM_THREADS=1 $(VENV_PYTHON)/bin/python benches/python/overhead.py
 
 $(VENV_ZOO)/ready: tools/requirements-zoo.txt
 	$(PYTHON) -m venv $(VENV_ZOO)

@@ -1,6 +1,6 @@
 """Modules of torch, Keras and MindSpore, exported to ONNX so that they run incrementally.
 
-An export is believed only after its outputs were compared with the module's, on the example and on two inputs made from it. Where it
+An export is believed only after its outputs were compared with the module's, on the example and on three inputs made from it. Where it
 cannot be made or differs, the module is called window by window: the same numbers, slower, and that is said.
 """
 
@@ -143,7 +143,7 @@ class Exported:
             self._models[shapes] = self._try(inputs, len(self._models))
             why_not = self._models[shapes]
             if isinstance(why_not, str):
-                name = type(self.function.f).__name__
+                name = _name_of(self.function.f)
                 warnings.warn(f"{name} runs window by window, not incrementally: {why_not}", ExportWarning, stacklevel=4)
         return self._models[shapes]
 
@@ -178,7 +178,9 @@ class Exported:
             raise _Differs(f"the exported model has the inputs {', '.join(model.inputs)}, not {', '.join(arrays)}")
         halves = {name: np.where(random.random(a.shape) < 0.5, a, a.mean().astype(a.dtype)) for name, a in arrays.items()}
         noisy = {name: _noisy(a, random) for name, a in arrays.items()}
-        for made in (arrays, halves, noisy):
+        # A branch on the input's values is followed for the example alone by some exporters.
+        turned = {name: (-a if a.dtype.kind == "f" else a) for name, a in noisy.items()}
+        for made in (arrays, halves, noisy, turned):
             expected = self._call({name: kind_of(inputs[name])(np.ascontiguousarray(a, np.float32)) for name, a in made.items()})
             found = list(model.outputs(made).items())
             if len(found) != len(expected):
@@ -200,7 +202,11 @@ class Exported:
 
     def __repr__(self) -> str:
         how = "incremental" if self.incremental else f"window by window: {self.why_not}"
-        return f"<occlude.Exported {type(self.function.f).__name__}, {how}>"
+        return f"<occlude.Exported {_name_of(self.function.f)}, {how}>"
+
+
+def _name_of(f: Any) -> str:
+    return str(getattr(f, "__name__", type(f).__name__))
 
 
 class _Differs(Exception):
@@ -243,7 +249,7 @@ def from_torch(
 ) -> Exported:
     """Exports a torch module, so that maps of it are made incrementally.
 
-    The module is used in evaluation mode, and left in the mode it was in. Its export is compared with it on three inputs.
+    The module is used in evaluation mode, and left in the mode it was in. Its export is compared with it on four inputs.
 
     Parameters
     ----------

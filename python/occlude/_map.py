@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occlude import _core
+from occlude._arrays import to_numpy
 from occlude.exceptions import ArgumentError
 
 if TYPE_CHECKING:
@@ -258,6 +259,64 @@ class Map:
             Window(index, tuple(place), sensitivity, score, most, tuple(box), tuple(source))
             for index, place, sensitivity, score, most, box, source in rows
         ]
+
+    def judge(
+        self,
+        boxes: Sequence[Sequence[float]] | None = None,
+        mask: Any = None,
+        *,
+        target: int = 0,
+        tolerance: float = 15.0,
+    ) -> dict[str, Any]:
+        """Tells how much of the evidence for a target lies in the object.
+
+        What is judged is the attribution; only positive evidence counts, and only places that windows cover.
+
+        Parameters
+        ----------
+        boxes
+            The object: ``[[x0, y0, x1, y1], ...]`` in source units (pixels of the upright picture file; elements, for tensors), ends
+            excluded; several are joined. In general the starts along the spatial axes, the last axis first, then the ends.
+        mask
+            The object instead: an array over the input's spatial axes (after resizing and cropping), other than 0 inside.
+        target
+            Which of `targets`, from 0.
+        tolerance
+            Of the pointing game, in elements: a hit is within this distance of the object. 0 for none; 15 as it was published.
+
+        Returns
+        -------
+        dict
+            ``share_inside``: positive evidence inside over all of it (mass accuracy, Arras et al. 2022; energy-based pointing game, Wang et
+            al. 2020). ``pointing``: whether the strongest place hits the object (Zhang et al. 2016). ``rank_accuracy``: the object's
+            share of as many strongest places as it has (Arras et al. 2022). ``density_ratio``: evidence per place inside over outside.
+            Each with its ``value`` and that of a ``uniform`` map; None where nothing is evidence for the target. ``object_share``,
+            ``evidence_inside``, ``evidence_outside``, and ``notes`` in words.
+
+        Raises
+        ------
+        ArgumentError
+            No object, both kinds, an object outside the input or under no window.
+        """
+        self._check_target(target)
+        if (boxes is None) == (mask is None):
+            raise ArgumentError("the object is boxes or a mask, one of them", "boxes=[[x0, y0, x1, y1]] in pixels of the picture")
+        ranges = None if boxes is None else [self._ranges(box) for box in boxes]
+        inside = None
+        if mask is not None:
+            array = to_numpy(mask)
+            if array.shape != self.geometry.size:
+                raise ArgumentError(f"the mask has shape {array.shape}, the input's spatial axes are {self.geometry.size}")
+            inside = np.ascontiguousarray(array != 0)
+        judgement: dict[str, Any] = json.loads(self._core.judge(ranges, inside, tolerance))[target]
+        return judgement
+
+    def _ranges(self, box: Sequence[float]) -> list[tuple[float, float]]:
+        rank = len(self.geometry.size)
+        numbers = [float(n) for n in box]
+        if len(numbers) != 2 * rank:
+            raise ArgumentError(f"the box {list(box)} has {len(numbers)} numbers, expected {2 * rank}", "[x0, y0, x1, y1] for pictures")
+        return list(zip(numbers[:rank], numbers[rank:], strict=True))[::-1]
 
     def save(self, *paths: str | os.PathLike[str]) -> None:
         """Writes files; the ending chooses the format: ``.npy``, ``.npz``, ``.json``, ``.png``, ``.html``.

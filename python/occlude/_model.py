@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occlude import _core
-from occlude._arrays import shape_text, to_float32
+from occlude._arrays import library_of, shape_text, to_float32
 from occlude._map import Map, carrying_partial_map
 from occlude._progress import bar
 from occlude._settings import OcclusionSettings, new_settings, run_settings
@@ -122,6 +122,8 @@ class Model:
     def _one(self, x: Any, name: str | None) -> _core.Input:
         if isinstance(x, (str, os.PathLike)):
             return self._core.read(x, name)
+        if isinstance(x, (bytes, bytearray, memoryview)) or library_of(x) == "PIL":
+            return self._picture(x, name)
         where, dims, _ = next(port for port in self._core.inputs if name in (None, port[0]))
         values = to_float32(x, f'the input "{where}"')
         if values.ndim == len(dims) + 1:
@@ -132,6 +134,16 @@ class Model:
                 )
             values = values[0]
         return self._core.tensor(values, name)
+
+    def _picture(self, x: Any, name: str | None) -> _core.Input:
+        first = self._core.inputs[0][0]
+        if name not in (None, first):
+            raise ArgumentError(f'a {type(x).__name__} cannot be the input "{name}"', f'pictures are for the first input, "{first}"')
+        if library_of(x) != "PIL":
+            return self._core.read_bytes(bytes(x), "bytes")
+        from PIL import ImageOps
+
+        return self._core.picture(np.ascontiguousarray(ImageOps.exif_transpose(x).convert("RGB"), dtype=np.uint8))
 
     def _input(self, x: Any, hide: str | Iterable[str] | None) -> _core.Input:
         if not isinstance(x, Mapping):
@@ -159,9 +171,9 @@ class Model:
         Parameters
         ----------
         x
-            A path: a picture, through the model's preprocessing, or an ``.npy`` file. Or a tensor of NumPy, torch, jax, TensorFlow or
-            anything with DLPack, taken as it is: ``[1, C, H, W]`` or ``[C, H, W]`` for a channels-first model. For a model with several
-            inputs, a mapping from their names.
+            A picture, through the model's preprocessing: a path, the bytes of a file, or a ``PIL.Image``; or the path of an ``.npy``
+            file. Or a tensor of NumPy, torch, jax, TensorFlow or anything with DLPack, taken as it is: ``[1, C, H, W]`` or
+            ``[C, H, W]`` for a channels-first model. For a model with several inputs, a mapping from their names.
         hide
             Of several inputs, the names of those that windows hide, at the same places; the first if not given.
         progress

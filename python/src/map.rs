@@ -2,18 +2,21 @@
 
 use std::path::PathBuf;
 
-use numpy::PyArrayDyn;
-use occlude::{Direction, Format, OutputPlan, Picture};
+use numpy::{PyArrayDyn, PyReadonlyArrayDyn};
+use occlude::{Direction, Format, Object, OutputPlan, Picture};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::arrays::array;
+use crate::arrays::{array, owned};
 use crate::errors::exception;
 
 /// A target: label, class, spec, baseline, unit.
 type Target = (String, Option<usize>, String, f32, String);
 /// A window of a ranking: number, place, sensitivity, score, most probable class, box in the input, box in the source.
 type Top = (usize, Vec<usize>, f32, f32, Option<usize>, Vec<(usize, usize)>, Vec<(f64, f64)>);
+
+/// Source size, size in elements, scale and offset per spatial axis, and the source's unit.
+type Geometry = (Vec<usize>, Vec<usize>, Vec<(f64, f64)>, String);
 
 /// A map.
 #[pyclass(module = "occlude._core", frozen)]
@@ -126,7 +129,7 @@ impl Map {
     }
     /// Source size, size in elements, scale and offset per spatial axis, and the source's unit.
     #[getter]
-    fn geometry(&self) -> (Vec<usize>, Vec<usize>, Vec<(f64, f64)>, String) {
+    fn geometry(&self) -> Geometry {
         let geometry = &self.inner.geometry;
         let axes = geometry.axes.iter().map(|axis| (axis.scale, axis.offset)).collect();
         (geometry.source_size.clone(), geometry.size.clone(), axes, geometry.unit.to_string())
@@ -139,6 +142,23 @@ impl Map {
             (w.window, w.place, w.sensitivity, w.score, w.most_probable, elements, source)
         };
         self.inner.top_windows(target, direction, count).into_iter().map(top).collect()
+    }
+    /// Judgements, one per target, as JSON. `boxes`: `(start, end)` in source units per spatial axis; else `mask`, over the input's spatial axes.
+    fn judge(
+        &self,
+        py: Python<'_>,
+        boxes: Option<Vec<Vec<(f64, f64)>>>,
+        mask: Option<PyReadonlyArrayDyn<'_, bool>>,
+        tolerance: f64,
+    ) -> PyResult<String> {
+        let ranges = |one: Vec<(f64, f64)>| one.into_iter().map(|(start, end)| start..end).collect();
+        let object = match (boxes, mask) {
+            (Some(boxes), _) => Object::SourceBoxes(boxes.into_iter().map(ranges).collect()),
+            (None, Some(mask)) => Object::Mask(owned(&mask)?.1),
+            (None, None) => Object::SourceBoxes(Vec::new()),
+        };
+        let judged = py.detach(|| self.inner.judge(&object, tolerance)).map_err(|e| exception(&e))?;
+        serde_json::to_string(&judged).map_err(|e| pyo3::exceptions::PyValueError::new_err(e.to_string()))
     }
     /// The bytes of a file of this format.
     fn encode<'py>(&self, py: Python<'py>, ending: &str) -> PyResult<Bound<'py, PyBytes>> {

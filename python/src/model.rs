@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use numpy::{PyArrayDyn, PyReadonlyArrayDyn};
+use numpy::{PyArrayDyn, PyArrayMethods, PyReadonlyArray3, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
 use crate::arrays::{array, owned};
@@ -51,6 +51,19 @@ impl Model {
             Some(name) => self.inner.read_input_of(name, &path),
         };
         Ok(Input { inner: py.detach(read).map_err(|e| exception(&e))? })
+    }
+    /// Reads the bytes of a picture file or an `.npy` file as the first input; `name` is what messages and provenance call it.
+    fn read_bytes(&self, py: Python<'_>, bytes: &[u8], name: &str) -> PyResult<Input> {
+        Ok(Input {
+            inner: py.detach(|| self.inner.read_bytes_input(bytes, name)).map_err(|e| exception(&e))?,
+        })
+    }
+    /// Takes an upright picture `[height, width, 3]` as the first input, through the model's preprocessing.
+    fn picture(&self, py: Python<'_>, rgb: PyReadonlyArray3<'_, u8>) -> PyResult<Input> {
+        let (height, width) = (rgb.shape()[0], rgb.shape()[1]);
+        let rgb = owned(&rgb.to_dyn().readonly())?.1;
+        let take = || self.inner.picture_input(&rgb, height, width);
+        Ok(Input { inner: py.detach(take).map_err(|e| exception(&e))? })
     }
     /// Takes an array without its batch axis as the input of this name, or the first.
     #[pyo3(signature = (values, name=None))]

@@ -82,3 +82,33 @@ def occluded_by_hand(f, x, window, stride, fill, target):
 def by_hand():
     """The definition, written out."""
     return occluded_by_hand
+
+
+@pytest.fixture
+def run_notebook(monkeypatch):
+    """Executes a notebook of docs/notebooks without a network; its code cells. Cells tagged "shows" must have shown something."""
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    pytest.importorskip("matplotlib")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    folder = REPOSITORY / "docs" / "notebooks"
+
+    def shows(output):
+        if output["output_type"] == "stream":
+            return output["name"] == "stdout" and bool(output["text"].strip())
+        return any(output.get("data", {}).values())
+
+    def run(name):
+        notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+        nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+        cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        shown = [cell for cell in cells if "shows" in cell.metadata.get("tags", [])]
+        assert len(shown) >= 4
+        for cell in shown:
+            assert any(map(shows, cell.outputs)), f"nothing comes out of:\n{cell.source}"
+            if ".plot(" in cell.source or "imshow(" in cell.source:
+                assert any("image/png" in output.get("data", {}) for output in cell.outputs), f"no picture comes out of:\n{cell.source}"
+        return cells
+
+    return run

@@ -156,3 +156,26 @@ def test_regions_and_masks_in_memory_are_those_of_files(linear, x, tmp_path):
         occlude.occlusion(linear, x, regions=labels * 0.5)
     with pytest.raises(occlude.ArgumentError, match=r"\[6, 4\]"):
         occlude.occlusion(linear, x, regions=labels[:, :4])
+
+
+def test_judgement_of_a_model_that_reads_one_place(x):
+    def corner(batch):
+        return batch[:, :, :2, :2].sum(axis=(1, 2, 3)) ** 2
+
+    map = occlude.occlusion(corner, np.ones((1, 1, 8, 6), np.float32), window=2, stride=2, fill=0)
+    inside = map.judge(boxes=[[0, 0, 2, 2]])
+    assert inside["share_inside"] == {"value": 1.0, "uniform": pytest.approx(4 / 48)}
+    assert inside["pointing"]["hit"]["value"] == 1 and inside["rank_accuracy"]["value"] == 1
+    beside = map.judge(boxes=[[2, 0, 6, 8], [0, 2, 2, 8]], tolerance=0)
+    assert beside["share_inside"]["value"] == 0 and beside["pointing"]["hit"]["value"] == 0
+    mask = np.zeros((8, 6))
+    mask[:2, :1] = 1
+    assert map.judge(mask=mask)["share_inside"]["value"] == 0.5
+    for wrong, said in [
+        ({}, "boxes or a mask"),
+        ({"mask": mask.T}, "shape"),
+        ({"boxes": [[0, 0, 1]]}, "3 numbers"),
+        ({"boxes": [[9, 9, 12, 12]]}, "object"),
+    ]:
+        with pytest.raises(occlude.ArgumentError, match=said):
+            map.judge(**wrong)

@@ -60,6 +60,25 @@ def test_an_array_and_a_callable_give_the_numbers_of_the_model(demo):
     assert of_model.saved > 0 and called.saved is None
 
 
+def test_pictures_by_path_by_bytes_and_in_memory_are_the_same(demo, coffee, tmp_path):
+    settings = {"window": 112, "target": 967}
+    expected = demo.occlusion(coffee, **settings)
+    of_bytes = demo.occlusion(coffee.read_bytes(), **settings)
+    np.testing.assert_array_equal(of_bytes.values, expected.values)
+    assert of_bytes.geometry == expected.geometry
+    image = pytest.importorskip("PIL.Image")
+    png = tmp_path / "coffee.png"
+    image.open(coffee).save(png)
+    np.testing.assert_array_equal(demo.occlusion(image.open(png), **settings).values, demo.occlusion(png, **settings).values)
+    pixels = np.random.default_rng(0).integers(0, 255, (50, 70, 3), dtype=np.uint8)
+    map = demo.occlusion(image.fromarray(pixels), **settings)
+    assert map.geometry.source_size == (50, 70)
+    with pytest.raises(occlude.ArgumentError, match="shape"):
+        demo.occlusion(pixels, **settings)
+    with pytest.raises(occlude.OccludeError, match="bytes"):
+        demo.occlusion(b"no picture", **settings)
+
+
 def test_what_is_known(demo):
     assert demo.inputs == {"image": (3, 224, 224)} and demo.layout == "nchw"
     assert len(demo.labels) == 1000 and demo.labels[967] == "espresso"

@@ -1,6 +1,6 @@
 //! Reading one input: a picture through recorded preprocessing, or a `.npy` file taken as the tensor itself.
 //!
-//! In: a path, what the model wants. Out: [`Input`]: the tensor, the picture to draw on, the way back to source pixels, and every silent choice in words.
+//! In: a path, bytes or pixels, and what the model wants. Out: [`Input`]: the tensor, the picture to draw on, the way back to source pixels, and every silent choice in words.
 
 mod claimed_size;
 mod geometry;
@@ -160,16 +160,54 @@ pub fn read(path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<In
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
     let name =
         path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-    let file = FileFact { name, sha256: sha256_hex(&bytes) };
-    let mut input = if bytes.starts_with(b"\x93NUMPY")
-        || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy"))
-    {
-        read_tensor(&bytes, path, port)?
-    } else {
-        read_picture(&bytes, path, port, preprocess)?
-    };
-    input.file = file;
+    let mut input = of_bytes(&bytes, path, port, preprocess)?;
+    input.file = FileFact { name, sha256: sha256_hex(&bytes) };
     Ok(input)
+}
+
+/// Reads the bytes of such a file, as a data set holds them; `name` is what messages and provenance call it.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_bytes(bytes: &[u8], name: &str, port: &InputPort, preprocess: &Preprocess) -> Result<Input> {
+    let mut input = of_bytes(bytes, Path::new(name), port, preprocess)?;
+    input.file = FileFact { name: name.to_string(), sha256: sha256_hex(bytes) };
+    Ok(input)
+}
+
+/// Takes an upright picture in memory as input of a model, through the same steps as one that is read from a file. `rgb` has `height * width * 3` bytes (red, green, blue from 0 to 255), row-major.
+///
+/// # Errors
+/// Argument: no pixel, another number of bytes, a model whose input is no picture.
+pub fn from_pixels(
+    rgb: &[u8],
+    height: usize,
+    width: usize,
+    port: &InputPort,
+    preprocess: &Preprocess,
+) -> Result<Input> {
+    let needed = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(3));
+    if needed != Some(rgb.len()) || rgb.is_empty() {
+        return Err(Error::argument(format!(
+            "a picture of {height} rows and {width} columns with {} bytes, expected at least one pixel and 3 bytes for each",
+            rgb.len()
+        ))
+        .with_hint("pixels are red, green and blue from 0 to 255, one row after the other"));
+    }
+    let spec = picture_spec(port, preprocess)?;
+    preprocess.check(spec.channels())?;
+    prepare(rgb, [height, width], Vec::new(), spec, preprocess)
+}
+
+fn of_bytes(bytes: &[u8], path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<Input> {
+    if bytes.starts_with(b"\x93NUMPY") || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
+        return read_tensor(bytes, path, port);
+    }
+    let in_file = |e: Error| e.in_context(path.display());
+    let spec = picture_spec(port, preprocess).map_err(in_file)?;
+    preprocess.check(spec.channels())?;
+    let pixels = image_file::decode(bytes, path)?;
+    prepare(&pixels.rgb, pixels.size, pixels.notes, spec, preprocess).map_err(in_file)
 }
 
 fn read_tensor(bytes: &[u8], path: &Path, port: &InputPort) -> Result<Input> {
@@ -202,28 +240,30 @@ fn read_tensor(bytes: &[u8], path: &Path, port: &InputPort) -> Result<Input> {
     Ok(input)
 }
 
-fn read_picture(bytes: &[u8], path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<Input> {
-    let spec = picture_spec(port, preprocess).map_err(|e| e.in_context(path.display()))?;
-    preprocess.check(spec.channels())?;
-    let pixels = image_file::decode(bytes, path)?;
+/// An upright picture of `size` `[height, width]` through the model's preprocessing to the input of this spec.
+fn prepare(
+    rgb: &[u8],
+    size: [usize; 2],
+    mut notes: Vec<String>,
+    spec: TensorSpec,
+    preprocess: &Preprocess,
+) -> Result<Input> {
     let spatial = spec.spatial();
-    let steps =
-        preprocess.steps(pixels.size, [spatial[0], spatial[1]]).map_err(|e| e.in_context(path.display()))?;
+    let steps = preprocess.steps(size, [spatial[0], spatial[1]])?;
     let geometry = steps.geometry();
-    let mut notes = pixels.notes;
     notes.push(format!("{} ({})", steps.describe(), preprocess.source));
-    let picture = source_picture(&pixels.rgb, pixels.size, &geometry).unwrap_or_else(|| Picture {
+    let picture = source_picture(rgb, size, &geometry).unwrap_or_else(|| Picture {
         width: spatial[1],
         height: spatial[0],
-        rgb: steps.shape_pixels(&pixels.rgb, 3),
+        rgb: steps.shape_pixels(rgb, 3),
         photographic: true,
     });
     let values = if spec.channels() == 1 {
         notes.push("colours reduced to grey (ITU-R 601)".to_string());
         // The order of Pillow's users: convert("L") first, then resize.
-        steps.tensor(&steps.shape_pixels(&image_file::to_grey(&pixels.rgb), 1), &spec)
+        steps.tensor(&steps.shape_pixels(&image_file::to_grey(rgb), 1), &spec)
     } else {
-        steps.tensor(&steps.shape_pixels(&pixels.rgb, 3), &spec)
+        steps.tensor(&steps.shape_pixels(rgb, 3), &spec)
     };
     Ok(Input {
         spec,
@@ -417,6 +457,52 @@ mod tests {
             let error = read(&path, &port(dims, Layout::ChannelsFirst), &preprocess).expect_err("no picture");
             assert!(error.to_string().contains(message), "{error}");
         }
+    }
+
+    #[test]
+    fn a_picture_in_memory_is_the_picture_of_a_file() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("p.png");
+        let image =
+            image::RgbImage::from_fn(61, 40, |x, y| image::Rgb([x as u8 * 4, y as u8 * 3, (x * y) as u8]));
+        image.save(&path).expect("save");
+        let bytes = std::fs::read(&path).expect("read");
+        let imagenet = Preprocess::imagenet();
+        let small = parse_preprocess("tf,resize=20,crop=16,filter=bicubic", &imagenet).expect("good");
+        // Padded: the crop reaches beyond the picture, so that the picture to draw on is made another way.
+        let padded = parse_preprocess("caffe,resize=no,crop=64", &imagenet).expect("good");
+        let colour = port(&[Some(3), None, None], Layout::ChannelsFirst);
+        let grey = port(&[None, None, Some(1)], Layout::ChannelsLast);
+        for (port, preprocess) in [(&colour, &small), (&colour, &padded), (&grey, &small)] {
+            let by_file = read(&path, port, preprocess).expect("reads");
+            let by_bytes = read_bytes(&bytes, "p.png", port, preprocess).expect("reads");
+            let by_pixels = from_pixels(image.as_raw(), 40, 61, port, preprocess).expect("takes");
+            for other in [&by_bytes, &by_pixels] {
+                assert_eq!((&other.spec, &other.values), (&by_file.spec, &by_file.values));
+                assert_eq!((&other.picture, &other.geometry), (&by_file.picture, &by_file.geometry));
+                assert_eq!((&other.notes, &other.preprocess), (&by_file.notes, &by_file.preprocess));
+            }
+            assert_eq!((by_bytes.file, by_pixels.file), (by_file.file, FileFact::default()));
+        }
+        let text = |height, width, port| {
+            from_pixels(image.as_raw(), height, width, port, &small).expect_err("refused").to_string()
+        };
+        assert!(text(40, 60, &colour).contains("40 rows and 60 columns with 7320 bytes"));
+        assert!(text(usize::MAX, usize::MAX, &colour).contains("7320 bytes"));
+        assert!(text(40, 61, &port(&[Some(4), None, None], Layout::ChannelsFirst)).contains("has 4"));
+        assert!(from_pixels(&[], 0, 5, &colour, &small).is_err());
+    }
+
+    #[test]
+    fn bytes_of_other_files_are_read_and_named() {
+        let fixed = port(&[Some(1), Some(2), None], Layout::ChannelsFirst);
+        let bytes = npy::encode::<f32>(&[1, 2, 2], &[0.0, 1.0, 2.0, 3.0]).expect("writes");
+        let preprocess = Preprocess::imagenet();
+        let input = read_bytes(&bytes, "row 7", &fixed, &preprocess).expect("fits");
+        assert_eq!((input.values[3], input.file.name.as_str(), input.file.sha256.len()), (3.0, "row 7", 64));
+        let error =
+            read_bytes(b"hello", "row 8", &port(&[Some(3), None, None], Layout::ChannelsFirst), &preprocess);
+        assert!(error.expect_err("text").to_string().starts_with("row 8 is not a picture that can be read"));
     }
 
     #[test]

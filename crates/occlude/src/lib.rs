@@ -1,7 +1,7 @@
 //! Occlusion sensitivity: hide a part of the input, ask the model again, see how the answer changes (Zeiler and Fergus, ECCV 2014).
 //!
 //! Rooms: `input` reads pictures and tensors; `occlusion` lays windows and fills; `scorer` runs models; `target` and `score` say what is measured; `job` runs it all
-//! to a `map`; `output` writes it; `settings` holds every name and default that fronts share. Nothing here prints, exits or reads the environment.
+//! to a `map`; `output` writes it; `judge` says whether its evidence lies in the object; `settings` holds every name and default that fronts share. Nothing here prints, exits or reads the environment.
 
 mod archive;
 pub mod colour;
@@ -9,6 +9,7 @@ mod error;
 mod hash;
 pub mod input;
 mod job;
+pub mod judge;
 mod machine;
 pub mod map;
 mod model;
@@ -28,6 +29,7 @@ pub use input::{
     Beside, Geometry, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text,
 };
 pub use job::{Difference, Job, Meaning, Progress, Verification, Watch};
+pub use judge::{Judged, Judgement, Object, Pointing};
 pub use map::{
     Aggregate, Approximation, Attribution, Cells, Check, Definition, Direction, FileFact, Map, MapTarget,
     MostProbable, Normalize, Provenance, Summary, Timings, TopWindow, Uncovered, Upsample, Value, View, Work,

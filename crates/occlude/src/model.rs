@@ -136,6 +136,28 @@ impl Model {
         input::read(path.as_ref(), self.port_of(name)?, &self.preprocess)
     }
 
+    /// Reads the bytes of a picture file or of a `.npy` file, as a data set holds them, as the model's first input: the same as [`Model::read_input`] of a file of these bytes. `name` is what
+    /// messages and provenance call it.
+    ///
+    /// # Errors
+    /// See [`crate::input::read`].
+    pub fn read_bytes_input(&self, bytes: &[u8], name: &str) -> Result<Input> {
+        let mut input = input::read_bytes(bytes, name, self.port(), &self.preprocess)?;
+        input.notes.extend(self.notes.iter().cloned());
+        Ok(input)
+    }
+
+    /// Takes an upright picture in memory through this model's preprocessing, as its first input: the same as [`Model::read_input`] of it as a PNG file. `rgb` has `height * width * 3` bytes (red,
+    /// green, blue from 0 to 255), row-major.
+    ///
+    /// # Errors
+    /// Argument: no pixel, another number of bytes, a model whose input is no picture.
+    pub fn picture_input(&self, rgb: &[u8], height: usize, width: usize) -> Result<Input> {
+        let mut input = input::from_pixels(rgb, height, width, self.port(), &self.preprocess)?;
+        input.notes.extend(self.notes.iter().cloned());
+        Ok(input)
+    }
+
     /// Takes a tensor as the input of this name.
     ///
     /// # Errors

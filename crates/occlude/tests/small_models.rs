@@ -117,3 +117,26 @@ fn both_layouts_give_the_same_map() {
     assert_near(&first.scores, &last.scores, 1e-6);
     assert_near(&first.attribution().values, &last.attribution().values, 1e-6);
 }
+
+#[test]
+fn a_picture_in_memory_gives_the_map_of_its_file() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("p.png");
+    let image = image::RgbImage::from_fn(50, 30, |x, y| image::Rgb([x as u8 * 5, y as u8 * 8, 90]));
+    image.save(&path).expect("save");
+    for name in ["softmax.onnx", "softmax_nhwc.onnx"] {
+        let model = open(name);
+        let by_file = model.read_input(&path).expect("reads");
+        let bytes = std::fs::read(&path).expect("reads");
+        let others = [
+            model.picture_input(image.as_raw(), 30, 50).expect("takes"),
+            model.read_bytes_input(&bytes, "p.png").expect("reads"),
+        ];
+        let run = |input| model.occlusion().window(2).stride(2).run(input).expect("runs");
+        for other in &others {
+            assert_eq!((&other.values, &other.notes), (&by_file.values, &by_file.notes));
+            assert_eq!(run(other).sensitivity, run(&by_file).sensitivity);
+        }
+        assert_eq!(others[1].file, by_file.file);
+    }
+}
