@@ -4,9 +4,9 @@ A round is one call of the original and one of ours, on the same model and input
 both times. Ours keeps its export between rounds, as a script that maps several inputs does; the row also says how long its first call took,
 export included. The largest difference of the two results, as a share of the largest value, is printed beside. Weights are random.
 
-    python benches/python/dropins.py captum          ResNet-50 at 224, window 3x16x16, stride 3x8x8
+    python benches/python/dropins.py captum          ResNet-18 at 224, window 3x16x16, stride 3x8x8
     python benches/python/dropins.py monai-2d        DenseNet-121 at 128, one channel, mask 16, overlap 0.6
-    python benches/python/dropins.py monai-3d        DenseNet-121 at 64x64x64, mask 16, overlap 0.25
+    python benches/python/dropins.py monai-3d        DenseNet-121 at 64x64x64, mask 16, no overlap
     python benches/python/dropins.py mindspore       a Cell of three convolutions at 32, margin 2, all three channels
 """
 
@@ -50,7 +50,7 @@ def report(name: str, theirs: Callable[[], Any], ours: Callable[[], Any], why_no
 
 
 def captum() -> None:
-    """Captum on ResNet-50."""
+    """Captum on ResNet-18."""
     import captum.attr
     import torch
     import torchvision
@@ -58,7 +58,7 @@ def captum() -> None:
     import occlude.captum
 
     torch.manual_seed(0)
-    model = torchvision.models.resnet50(weights=None).eval()
+    model = torchvision.models.resnet18(weights=None).eval()
     x = torch.randn(1, 3, 224, 224)
     arguments = {"sliding_window_shapes": (3, 16, 16), "strides": (3, 8, 8), "target": 1}
     ours = occlude.captum.Occlusion(model)
@@ -66,7 +66,7 @@ def captum() -> None:
     arguments["perturbations_per_eval"] = 8
     theirs = captum.attr.Occlusion(model)
     report(
-        "Captum, ResNet-50 at 224", lambda: theirs.attribute(x, **arguments), lambda: ours.attribute(x, **arguments), lambda: ours.why_not
+        "Captum, ResNet-18 at 224", lambda: theirs.attribute(x, **arguments), lambda: ours.attribute(x, **arguments), lambda: ours.why_not
     )
 
 
@@ -81,7 +81,7 @@ def monai(axes: int) -> None:
     torch.manual_seed(0)
     model = DenseNet121(spatial_dims=axes, in_channels=1, out_channels=3).eval()
     x = torch.rand(1, 1, *([128] * 2 if axes == 2 else [64] * 3))
-    arguments = {"verbose": False, "overlap": 0.6 if axes == 2 else 0.25}
+    arguments = {"verbose": False, "overlap": 0.6 if axes == 2 else 0.0}
     theirs = monai.visualize.OcclusionSensitivity(model, **arguments)
     ours = occlude.monai.OcclusionSensitivity(model, **arguments)
     name = f"MONAI, DenseNet-121 in {axes}-D at {tuple(x.shape[2:])}"
