@@ -174,7 +174,9 @@ def test_channels_at_the_end(linear, x, by_hand):
     expected = by_hand(linear, x, 2, 1, 0.5, 1)
     at_the_end = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
     for layout in (None, "nhwc"):
-        np.testing.assert_allclose(run(last, at_the_end, layout=layout).values, expected, atol=1e-5)
+        map = run(last, at_the_end, layout=layout)
+        np.testing.assert_allclose(map.values, expected, atol=1e-5)
+        assert any("layout nhwc" in note for note in map.notes) == (layout is None)
     with pytest.raises(occlude.ArgumentError, match="nhcw"):
         run(last, at_the_end, layout="nhcw")
 
