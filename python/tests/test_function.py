@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -40,6 +41,7 @@ def test_one_worker_calls_from_the_calling_thread_and_several_do_not(linear, x):
 
     def f(batch):
         threads.append(threading.get_ident())
+        time.sleep(0.005)  # so that no worker is done before another one begins
         return linear(batch)
 
     run(f, x, batch=2)
