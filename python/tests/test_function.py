@@ -279,6 +279,25 @@ def test_what_was_computed_before_an_exception_is_kept(linear, x, workers):
     np.testing.assert_array_equal(partial.values[known], run(linear, x).values[known])
 
 
+@pytest.mark.parametrize("calls_that_work", [2, 4, 6])
+def test_what_was_computed_is_kept_when_an_endpoint_stays_down(linear, x, calls_that_work):
+    calls = 0
+
+    def f(batch):
+        nonlocal calls
+        calls += 1
+        if calls > calls_that_work:
+            raise ConnectionError("gone for good")
+        return linear(batch)
+
+    # 6 calls are the untouched input and all windows; the self-check is what fails then.
+    with pytest.raises(ConnectionError, match="gone for good") as raised:
+        run(f, x, batch=4)
+    partial = raised.value.partial_map
+    assert partial.computed == 4 * (calls_that_work - 1)
+    assert any("self-check could not be run" in note for note in partial.notes)
+
+
 def test_outputs_that_cannot_be_read(linear, x):
     for outputs, said in [
         (lambda b: linear(b)[:1], r"for a batch of 20 the function returned \"output\" of shape \[1, 3\]"),
