@@ -157,7 +157,7 @@ def plain(x: Any) -> Any:
     return x.as_subclass(torch.Tensor) if torch is not None and isinstance(x, torch.Tensor) else x
 
 
-def as_given(values: NDArray[Any], x: Any, dtype: Any = None) -> Any:
+def as_given(values: NDArray[Any], x: Any) -> Any:
     """An array as what `x` is: a torch tensor on its device for a torch tensor, else NumPy.
 
     Parameters
@@ -166,13 +166,11 @@ def as_given(values: NDArray[Any], x: Any, dtype: Any = None) -> Any:
         Any array.
     x
         The input.
-    dtype
-        The type of the torch tensor; that of `values` if not given.
     """
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(x, torch.Tensor):
         return values
-    return torch.from_numpy(np.array(values)).to(device=x.device, dtype=dtype)
+    return torch.from_numpy(np.array(values)).to(x.device)
 
 
 def with_targets(values: NDArray[np.float32], targets: int) -> NDArray[np.float32]:

@@ -74,8 +74,8 @@ class Occlusion:
 
     @property
     def multiplies_by_inputs(self) -> bool:
-        """False: attributions are changes of the output."""
-        return False
+        """True, as Captum says of all methods that perturb: attributions are for the whole change from baseline to input."""
+        return True
 
     def has_convergence_delta(self) -> bool:
         """Whether there is a convergence delta. There is none."""

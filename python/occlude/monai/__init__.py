@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from occlude._dropin import as_given, plain, with_bar, with_targets
 from occlude._map import Map
+from occlude.exceptions import ArgumentError
 from occlude.monai import _runs, v0_4, v0_9
 
 __all__ = ["OcclusionSensitivity", "v0_4", "v0_9"]
@@ -110,7 +111,7 @@ class OcclusionSensitivity:
         Returns
         -------
         map : Tensor
-            ``[1, classes, spatial...]``, of the type of `x`, on its device.
+            float32 ``[1, classes, spatial...]``, on the device of `x`.
         most_probable : Tensor
             int64 ``[1, 1, spatial...]``: the class with the greatest number of `map`.
 
@@ -141,24 +142,32 @@ class OcclusionSensitivity:
         # The preset widens a region by half a window; this is the region that is widened to `ranges`.
         narrowed = [(start + (size - 1) // 2, end - (size - 1) // 2) for (start, end), size in zip(ranges, sizes, strict=True)]
         fits = all(_widened(r, size, n) == to for r, size, n, to in zip(region, sizes, lengths, ranges, strict=True))
-        settings = self._settings(int(x.shape[1]))
-        run = self._runner.run(
-            x,
-            kwargs,
-            self.n_batch,
-            preset="monai-1",
-            window=tuple(sizes),
-            stride=tuple(strides),
-            target="all",
-            roi=region if fits else narrowed,
-            progress=with_bar(self.verbose),
-            **settings,
-        )
+        settings = {
+            "preset": "monai-1",
+            "window": tuple(sizes),
+            "stride": tuple(strides),
+            "target": "all",
+            "roi": region if fits else narrowed,
+            "progress": with_bar(self.verbose),
+            **self._settings(int(x.shape[1])),
+        }
+        try:
+            run = self._runner.run(x, kwargs, self.n_batch, **settings)
+        except ArgumentError:
+            # The Softmax of one class is 1, which the engine refuses to map and MONAI does not.
+            run = self._runner.run(x, kwargs, self.n_batch, **{**settings, "score": "raw", "classes": None})
+            if len(run.targets) > 1:
+                raise
+            values = np.ones((1, *(end - start for start, end in region)), np.float32)
+            return self._answer(values, x)
         if fits and not callable(self.activate):
             values = with_targets(run.values, len(run.targets))
         else:
             values = _joined(run, self._activated(run, x), self.mode == "gaussian", region)
-        answers = as_given(values[None], x, x.dtype), as_given(values.argmax(axis=0)[None, None], x)
+        return self._answer(values, x)
+
+    def _answer(self, values: NDArray[np.float32], x: Any) -> tuple[Any, Any]:
+        answers = as_given(values[None], x), as_given(values.argmax(axis=0)[None, None], x)
         # MONAI's answers are tensors with (empty) meta data.
         meta = getattr(sys.modules.get("monai.data"), "MetaTensor", None)
         return answers if meta is None or isinstance(x, np.ndarray) else (meta(answers[0]), meta(answers[1]))

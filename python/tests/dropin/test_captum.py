@@ -53,7 +53,7 @@ def test_the_rest_of_the_interface():
     occlusion = Occlusion(cases.layers)
     assert occlusion.forward_func is cases.layers
     assert not occlusion.has_convergence_delta()
-    assert not occlusion.multiplies_by_inputs
+    assert occlusion.multiplies_by_inputs
     assert Occlusion.get_name() == "Occlusion"
     with pytest.raises(NotImplementedError):
         occlusion.attribute_future()

@@ -135,6 +135,11 @@ def test_activations():
     peer_vectors.assert_close(maps(one, softmax), softmax(raw))
 
 
+def test_the_softmax_of_one_class():
+    found, most_probable = OcclusionSensitivity(brightness(1), mask_size=4, verbose=False)(random(1, 2, 8, 8))
+    assert (found == 1).all() and found.shape == (1, 1, 8, 8) and (most_probable == 0).all()
+
+
 def test_a_function_as_activation_agrees_with_the_preset_where_windows_overlap():
     f, x = peer_vectors.function("soft"), peer_vectors.image("soft")
     for mode in ("gaussian", 0.25):
