@@ -90,16 +90,21 @@ class Exported:
         Raises
         ------
         ArgumentError
-            There is no export.
+            There is no export, or its external data would replace another file.
         """
         if self.model is None:
             raise ArgumentError(f"there is no export to save: {self.why_not}")
         source = os.path.dirname(self.model.path)
         folder = os.path.dirname(os.path.abspath(path))
-        for name in os.listdir(source):
-            if name not in ("config.json", os.path.basename(self.model.path)):
-                # External data is found by the name that is in the model.
-                shutil.copyfile(os.path.join(source, name), os.path.join(folder, name))
+        # External data is found by the name that is in the model.
+        beside = [name for name in os.listdir(source) if name not in ("config.json", os.path.basename(self.model.path))]
+        for name in beside:
+            if os.path.exists(os.path.join(folder, name)):
+                raise ArgumentError(
+                    f"the model's weights are in a file {name}, and {folder} has one already", "save into a folder of its own"
+                )
+        for name in beside:
+            shutil.copyfile(os.path.join(source, name), os.path.join(folder, name))
         shutil.copyfile(self.model.path, path)
 
     def occlusion(

@@ -18,6 +18,9 @@ from occlude._export import Exported, Tensors
 from occlude._function import Function
 from occlude.exceptions import ArgumentError
 
+# Bytes of weights that an ONNX file holds itself.
+_ONE_FILE = 3 << 29
+
 
 def from_torch(
     module: Any,
@@ -66,14 +69,16 @@ def from_torch(
 
     def export(inputs: Tensors, path: str) -> None:
         names = list(inputs)
+        # One file, unless it would be too large for the format (2 GiB).
+        external = sum(weight.numel() * weight.element_size() for weight in module.state_dict().values()) > _ONE_FILE
         failures: list[Exception] = []
         # The newer exporter first: it refuses what the older one, which follows one example, would bake in.
         for dynamo in (True, False):
             try:
                 if isinstance(example, Mapping):
-                    torch.onnx.export(module, (), path, kwargs=inputs, input_names=names, dynamo=dynamo)
+                    torch.onnx.export(module, (), path, kwargs=inputs, input_names=names, dynamo=dynamo, external_data=external)
                 else:
-                    torch.onnx.export(module, tuple(inputs.values()), path, input_names=names, dynamo=dynamo)
+                    torch.onnx.export(module, tuple(inputs.values()), path, input_names=names, dynamo=dynamo, external_data=external)
                 return
             except Exception as error:
                 failures.append(error)
