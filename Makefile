@@ -5,6 +5,7 @@
 # make docs     the reference of the Python package, from its docstrings, into target/docs-python
 # make bench    kernels against the machine's peak; dense runs against ONNX Runtime (needs `make models` for the large ones)
 # make bench-python   what a callable pays for being called
+# make bench-dropins  the drop-ins' time beside that of the libraries they replace (half an hour)
 # make models   exports the model zoo with random weights (torch, timm, MONAI, Keras: gigabytes, minutes)
 # make zoo      the zoo's maps against ONNX Runtime's
 # make lint     format, clippy, docs (the command line has help texts instead)
@@ -15,11 +16,12 @@ OCCLUDE = $(or $(CARGO_TARGET_DIR),target)/release/occlude
 VENV_TEST = .venv-test
 VENV_ZOO = .venv-zoo
 VENV_PYTHON = .venv-python
+VENV_PEERS = .venv-peers
 PDOC = $(VENV_PYTHON)/bin/pdoc --docformat numpy --output-directory $(TARGET)/docs-python \
 	occlude occlude.exceptions occlude.captum occlude.mindspore occlude.monai occlude.monai.v0_9 occlude.monai.v0_4 occlude.ray
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: all build demo test test-rust test-ort test-python test-browser wheel docs bench bench-python models zoo lint corpus
+.PHONY: all build demo test test-rust test-ort test-python test-browser wheel peers docs bench bench-python bench-dropins models zoo lint corpus
 
 all: build
 
@@ -61,6 +63,20 @@ test-python: wheel
 	OCCLUDE=$(abspath $(OCCLUDE)) $(VENV_PYTHON)/bin/python -m pytest -q -c python/pyproject.toml --rootdir . --ignore python/tests/peers python/tests
 	$(PDOC)
 
+# One environment for each group of libraries that can live together; the file's name says which one a test is for.
+.venv-%/ready: tools/requirements-%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet -r $<
+	touch $@
+
+peers: wheel $(VENV_PEERS)/ready $(VENV_PEERS)-mindspore/ready $(VENV_PEERS)-tf/ready
+	set -e; for venv in $(VENV_PEERS) $(VENV_PEERS)-mindspore $(VENV_PEERS)-tf; do \
+		$$venv/bin/pip install --quiet --force-reinstall --no-deps $(TARGET)/wheels/occlude-*.whl; done
+	$(VENV_PEERS)/bin/python -m pytest -q -c python/pyproject.toml --rootdir . python/tests/peers \
+		--ignore-glob '*mindspore*' --ignore-glob '*tensorflow*'
+	$(VENV_PEERS)-mindspore/bin/python -m pytest -q -c python/pyproject.toml --rootdir . python/tests/peers/test_mindspore*.py
+	$(VENV_PEERS)-tf/bin/python -m pytest -q -c python/pyproject.toml --rootdir . python/tests/peers/test_tensorflow*.py
+
 docs: wheel
 	$(VENV_PYTHON)/bin/pip install --quiet --force-reinstall --no-deps $(TARGET)/wheels/occlude-*.whl
 	$(PDOC)
@@ -74,6 +90,10 @@ bench: build $(VENV_TEST)/bin/python
 bench-python: wheel
 	$(VENV_PYTHON)/bin/pip install --quiet --force-reinstall --no-deps $(TARGET)/wheels/occlude-*.whl
 	OPENBLAS_NUM_THREADS=1 $(VENV_PYTHON)/bin/python benches/python/overhead.py
+
+bench-dropins: peers
+	$(VENV_PEERS)/bin/python benches/python/dropins.py captum monai-2d monai-3d
+	$(VENV_PEERS)-mindspore/bin/python benches/python/dropins.py mindspore
 
 $(VENV_ZOO)/ready: tools/requirements-zoo.txt
 	$(PYTHON) -m venv $(VENV_ZOO)
