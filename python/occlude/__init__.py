@@ -12,7 +12,8 @@
 """
 
 from occlude._core import __version__
-from occlude._export import Exported, from_keras, from_mindspore, from_torch
+from occlude._export import Exported
+from occlude._frameworks import from_keras, from_mindspore, from_torch
 from occlude._function import Function, occlusion
 from occlude._map import Geometry, Map, Target, Window
 from occlude._model import Model

@@ -1,6 +1,6 @@
 """Tensors of other libraries: to NumPy, and back for functions that take them.
 
-NumPy arrays of float32 are used where they lie. Tensors on the CPU come through DLPack without a copy; those on a device, and
+NumPy arrays of float32 are read where they lie. Tensors on the CPU come through DLPack without a copy; those on a device, and
 those of other types, are copied. What a library needs beyond the protocols is here and nowhere else; no library is imported
 that the caller has not imported.
 """

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occlude._arrays import to_numpy
-from occlude._export import Exported, from_torch
+from occlude._export import Exported
+from occlude._frameworks import from_torch
 from occlude._function import Function
 from occlude._map import Map
 from occlude._model import Model

@@ -1,4 +1,4 @@
-"""Modules of torch, Keras and MindSpore, exported to ONNX so that they run incrementally.
+"""A module with its export to ONNX, believed only where it is right.
 
 An export is believed only after its outputs were compared with the module's, on the example and on three inputs made from it. Where it
 cannot be made or differs, the module is called window by window: the same numbers, slower, and that is said.
@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import shutil
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -91,16 +90,21 @@ class Exported:
         Raises
         ------
         ArgumentError
-            There is no export.
+            There is no export, or its external data would replace another file.
         """
         if self.model is None:
             raise ArgumentError(f"there is no export to save: {self.why_not}")
         source = os.path.dirname(self.model.path)
         folder = os.path.dirname(os.path.abspath(path))
-        for name in os.listdir(source):
-            if name not in ("config.json", os.path.basename(self.model.path)):
-                # External data is found by the name that is in the model.
-                shutil.copyfile(os.path.join(source, name), os.path.join(folder, name))
+        # External data is found by the name that is in the model.
+        beside = [name for name in os.listdir(source) if name not in ("config.json", os.path.basename(self.model.path))]
+        for name in beside:
+            if os.path.exists(os.path.join(folder, name)):
+                raise ArgumentError(
+                    f"the model's weights are in a file {name}, and {folder} has one already", "save into a folder of its own"
+                )
+        for name in beside:
+            shutil.copyfile(os.path.join(source, name), os.path.join(folder, name))
         shutil.copyfile(self.model.path, path)
 
     def occlusion(
@@ -235,201 +239,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(level)
-
-
-def from_torch(
-    module: Any,
-    example: Any,
-    *,
-    labels: Sequence[str] | None = None,
-    ends_in: str | None = None,
-    layout: str | None = None,
-    batch: int = 32,
-    path: str | os.PathLike[str] | None = None,
-) -> Exported:
-    """Exports a torch module, so that maps of it are made incrementally.
-
-    The module is used in evaluation mode, and left in the mode it was in. Its export is compared with it on four inputs.
-
-    Parameters
-    ----------
-    module
-        A ``torch.nn.Module``.
-    example
-        One example with its batch axis, as the module takes it; several inputs as a tuple, or a mapping for keywords.
-    labels
-        Names of the classes, by index.
-    ends_in, layout, batch
-        See `Function`; `ends_in` matters only where there is no export, which says it itself.
-    path
-        Where to keep the exported ``.onnx`` file.
-
-    Returns
-    -------
-    Exported
-
-    Warns
-    -----
-    ExportWarning
-        The module cannot be exported, or its export differs from it: it runs window by window, and ``why_not`` has the reason.
-
-    Examples
-    --------
-    >>> model = occlude.from_torch(resnet, torch.zeros(1, 3, 224, 224))  # doctest: +SKIP
-    >>> map = model.occlusion(x, window=16, stride=8, target=207)  # doctest: +SKIP
-    """
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(module, torch.nn.Module):
-        raise ArgumentError(f"a {type(module).__name__} is no torch.nn.Module", "occlude.occlusion takes any callable")
-
-    def export(inputs: Tensors, path: str) -> None:
-        names = list(inputs)
-        failures: list[Exception] = []
-        # The newer exporter first: it refuses what the older one, which follows one example, would bake in.
-        for dynamo in (True, False):
-            try:
-                if isinstance(example, Mapping):
-                    torch.onnx.export(module, (), path, kwargs=inputs, input_names=names, dynamo=dynamo)
-                else:
-                    torch.onnx.export(module, tuple(inputs.values()), path, input_names=names, dynamo=dynamo)
-                return
-            except Exception as error:
-                failures.append(error)
-        raise failures[0]
-
-    def evaluated(inputs: Tensors, path: str) -> None:
-        with torch.no_grad():
-            export(inputs, path)
-
-    function = Function(_Evaluated(module), layout=layout, labels=labels, ends_in=ends_in, batch=batch)
-    with function.f.evaluating():  # type: ignore[attr-defined]
-        return Exported(function, evaluated, example, labels, path)
-
-
-class _Evaluated:
-    """A torch module called in evaluation mode, and left as it was."""
-
-    def __init__(self, module: Any) -> None:
-        self.module = module
-        self.__name__ = type(module).__name__
-
-    @contextlib.contextmanager
-    def evaluating(self) -> Iterator[None]:
-        trained = [part for part in self.module.modules() if part.training]
-        self.module.eval()
-        try:
-            yield
-        finally:
-            for part in trained:
-                part.training = True
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with self.evaluating():
-            return self.module(*args, **kwargs)
-
-
-def from_keras(
-    model: Any,
-    example: Any,
-    *,
-    labels: Sequence[str] | None = None,
-    ends_in: str | None = None,
-    layout: str | None = None,
-    batch: int = 32,
-    path: str | os.PathLike[str] | None = None,
-) -> Exported:
-    """Exports a Keras model (TensorFlow) through tf2onnx, so that maps of it are made incrementally.
-
-    Parameters
-    ----------
-    model
-        A ``keras.Model`` or any function of TensorFlow tensors.
-    example
-        One example with its batch axis, NumPy or TensorFlow: ``[1, H, W, C]``.
-    labels, ends_in, layout, batch, path
-        See `from_torch`.
-
-    Returns
-    -------
-    Exported
-
-    Warns
-    -----
-    ExportWarning
-        tf2onnx is not installed or cannot export the model, or the export differs from it.
-    """
-
-    def export(inputs: Tensors, path: str) -> None:
-        import tensorflow
-        import tf2onnx
-
-        names = {name: f"input_{name}" if name[:1].isdigit() else name for name in inputs}
-        signature = [
-            tensorflow.TensorSpec(np.shape(value), tensorflow.as_dtype(np.asarray(to_numpy(value)).dtype), name=names[name])
-            for name, value in inputs.items()
-        ]
-        by_name = isinstance(example, Mapping)
-        call = (lambda *tensors: model(dict(zip(inputs, tensors, strict=True)))) if by_name else (lambda *tensors: model(*tensors))
-        proto, _ = tf2onnx.convert.from_function(tensorflow.function(call, input_signature=signature), input_signature=signature, opset=17)
-        new = {names[name]: name for name in inputs}
-        _rename_inputs(proto, {port.name: new[port.name.partition(":")[0]] for port in proto.graph.input})
-        with open(path, "wb") as file:
-            file.write(proto.SerializeToString())
-
-    function = Function(model, layout=layout, labels=labels, ends_in=ends_in, batch=batch)
-    return Exported(function, export, example, labels, path)
-
-
-def _rename_inputs(proto: Any, names: dict[str, str]) -> None:
-    for port in proto.graph.input:
-        port.name = names.get(port.name, port.name)
-    for node in proto.graph.node:
-        for i, name in enumerate(node.input):
-            node.input[i] = names.get(name, name)
-
-
-def from_mindspore(
-    cell: Any,
-    example: Any,
-    *,
-    labels: Sequence[str] | None = None,
-    ends_in: str | None = None,
-    layout: str | None = None,
-    batch: int = 32,
-    path: str | os.PathLike[str] | None = None,
-) -> Exported:
-    """Exports a MindSpore Cell by ``mindspore.export``, so that maps of it are made incrementally.
-
-    Parameters
-    ----------
-    cell
-        A ``mindspore.nn.Cell``, in evaluation mode (``set_train(False)``).
-    example
-        One example with its batch axis, as MindSpore tensors.
-    labels, ends_in, layout, batch, path
-        See `from_torch`.
-
-    Returns
-    -------
-    Exported
-
-    Warns
-    -----
-    ExportWarning
-        MindSpore cannot export the Cell, or the export differs from it.
-    """
-
-    def export(inputs: Tensors, path: str) -> None:
-        import mindspore
-        import onnx
-
-        mindspore.export(cell, *inputs.values(), file_name=path.removesuffix(".onnx"), file_format="ONNX")
-        proto = onnx.load(path)
-        # Weights may be listed as inputs, after the real ones.
-        weights = {weight.name for weight in proto.graph.initializer}
-        ports = [port.name for port in proto.graph.input if port.name not in weights]
-        _rename_inputs(proto, dict(zip(ports, inputs, strict=True)))
-        onnx.save(proto, path)
-
-    function = Function(cell, layout=layout, labels=labels, ends_in=ends_in, batch=batch)
-    return Exported(function, export, example, labels, path)

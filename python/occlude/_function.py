@@ -188,7 +188,9 @@ class Function:
                 f"{what} has shape {shape_text(values.shape)}: its first axis is the batch, and should be 1",
                 "one example with its batch axis, as the function takes it: x[None], or x[i : i + 1]",
             )
-        return _core.Input.of_function(name, values[0], _channels_last(self.layout, values.shape[1:]))
+        at_the_end = _channels_last(self.layout, values.shape[1:])
+        notes = [f"layout nhwc: the last axis of {what} has {values.shape[-1]} elements (layout= to change)"]
+        return _core.Input.of_function(name, values[0], at_the_end, notes if at_the_end and self.layout is None else [])
 
 
 def _is_numpy(x: Any) -> bool:

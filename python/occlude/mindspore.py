@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from occlude import _core
 from occlude._arrays import Array, kind_of, library_of, named_outputs, to_numpy
-from occlude._export import Exported, from_mindspore
+from occlude._export import Exported
+from occlude._frameworks import from_mindspore
 from occlude._model import Model
 from occlude.exceptions import ExportWarning, OccludeError
 

@@ -16,18 +16,20 @@ pub(crate) struct Input {
 
 #[pymethods]
 impl Input {
-    /// A tensor for a function: `values` without its batch axis, channels in front or (`channels_last`) at the end.
+    /// A tensor for a function: `values` without its batch axis, channels in front or (`channels_last`) at the end. `notes` are silent choices, in words.
     #[staticmethod]
     fn of_function(
         py: Python<'_>,
         name: &str,
         values: PyReadonlyArrayDyn<'_, f32>,
         channels_last: bool,
+        notes: Vec<String>,
     ) -> PyResult<Input> {
         let (shape, values) = owned(&values)?;
         let layout = if channels_last { Layout::ChannelsLast } else { Layout::ChannelsFirst };
         let spec = TensorSpec::new(name, &shape, layout);
-        let inner = py.detach(|| occlude::Input::from_tensor(spec, values)).map_err(|e| exception(&e))?;
+        let mut inner = py.detach(|| occlude::Input::from_tensor(spec, values)).map_err(|e| exception(&e))?;
+        inner.notes.extend(notes);
         Ok(Input { inner })
     }
     /// The same input with another one beside it, which windows hide too or leave alone.

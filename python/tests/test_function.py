@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -40,6 +41,7 @@ def test_one_worker_calls_from_the_calling_thread_and_several_do_not(linear, x):
 
     def f(batch):
         threads.append(threading.get_ident())
+        time.sleep(0.005)  # so that no worker is done before another one begins
         return linear(batch)
 
     run(f, x, batch=2)
@@ -174,7 +176,9 @@ def test_channels_at_the_end(linear, x, by_hand):
     expected = by_hand(linear, x, 2, 1, 0.5, 1)
     at_the_end = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
     for layout in (None, "nhwc"):
-        np.testing.assert_allclose(run(last, at_the_end, layout=layout).values, expected, atol=1e-5)
+        map = run(last, at_the_end, layout=layout)
+        np.testing.assert_allclose(map.values, expected, atol=1e-5)
+        assert any("layout nhwc" in note for note in map.notes) == (layout is None)
     with pytest.raises(occlude.ArgumentError, match="nhcw"):
         run(last, at_the_end, layout="nhcw")
 
@@ -273,6 +277,25 @@ def test_what_was_computed_before_an_exception_is_kept(linear, x, workers):
     known = np.isfinite(partial.values)
     assert known.sum() == partial.computed
     np.testing.assert_array_equal(partial.values[known], run(linear, x).values[known])
+
+
+@pytest.mark.parametrize("calls_that_work", [2, 4, 6])
+def test_what_was_computed_is_kept_when_an_endpoint_stays_down(linear, x, calls_that_work):
+    calls = 0
+
+    def f(batch):
+        nonlocal calls
+        calls += 1
+        if calls > calls_that_work:
+            raise ConnectionError("gone for good")
+        return linear(batch)
+
+    # 6 calls are the untouched input and all windows; the self-check is what fails then.
+    with pytest.raises(ConnectionError, match="gone for good") as raised:
+        run(f, x, batch=4)
+    partial = raised.value.partial_map
+    assert partial.computed == 4 * (calls_that_work - 1)
+    assert any("self-check could not be run" in note for note in partial.notes)
 
 
 def test_outputs_that_cannot_be_read(linear, x):

@@ -82,7 +82,8 @@ def test_pictures_as_bytes_with_a_broken_one(tmp_path: Path, local: dict[str, oc
 def test_paths_and_several_targets() -> None:
     path = PICTURES[1]
     rows = ray.data.from_items([{"image": path, "id": 7}, {"image": path + ".missing", "id": 8}])
-    found = occlude.ray.maps(rows, MODEL, target="top2", concurrency=1, batch_size=1, outputs=["map", "target", "baseline"], **WINDOWS)
+    found = occlude.ray.maps(rows, MODEL, target="top2", concurrency=1, batch_size=1,
+                             outputs=["map", "target", "baseline"], options={"num_gpus": 0, "memory": 2**27}, **WINDOWS)  # fmt: skip
     good, bad = sorted(found.take_all(), key=lambda row: row["id"])
     map = occlude.Model(MODEL).occlusion(path, target="top2", **WINDOWS)
     assert set(good) == {"image", "id", "map", "target", "baseline", "error"}

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::input::{Input, preprocess_to_text};
 use crate::map::{FileFact, Map, MapTarget, MostProbable, Provenance, Timings, Work};
 use crate::model_folder::Labels;
@@ -127,8 +127,18 @@ impl Job<'_> {
         // What is left of a run that fails is shown too, so it is checked too.
         if map.computed > 0 {
             let check_started = Instant::now();
-            check::run(self.scorer, &occluder, &measures, &mut map)?;
+            let checked = check::run(self.scorer, &occluder, &measures, &mut map);
             map.provenance.timings.check_secs = check_started.elapsed().as_secs_f64();
+            match checked {
+                Ok(()) => {}
+                // Numbers that are wrong are shown to nobody.
+                Err(error) if error.kind() == ErrorKind::Number => return Err(error),
+                // A model that does not answer any more says nothing against what it answered before.
+                Err(error) => {
+                    map.notes.push(format!("the self-check could not be run: {error}"));
+                    return Err(score_result.err().unwrap_or(error).with_partial_map(map));
+                }
+            }
         }
         let score_result = match score_result {
             Ok(()) => self.more_samples(input, (&empty, &untouched), &measures, &mut map, watch, &mut clock),
