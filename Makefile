@@ -18,7 +18,7 @@ VENV_ZOO = .venv-zoo
 VENV_PYTHON = .venv-python
 VENV_PEERS = .venv-peers
 PDOC = $(VENV_PYTHON)/bin/pdoc --docformat numpy --output-directory $(TARGET)/docs-python \
-	occlude occlude.exceptions occlude.captum occlude.mindspore occlude.monai occlude.monai.v0_9 occlude.monai.v0_4 occlude.ray
+	occlude occlude.exceptions occlude.captum occlude.mindspore occlude.monai occlude.ray
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: all build demo test test-rust test-ort test-python test-browser wheel peers docs bench bench-python bench-dropins models zoo lint corpus
