@@ -65,7 +65,7 @@ pub(crate) fn watched<T: Send>(
                 cancel.store(true, Ordering::Relaxed);
             }
         };
-        work(&mut Watch { cancel: Some(&cancel), progress: Some(&mut tell) })
+        work(&mut Watch { cancel: Some(&cancel), progress: Some(&mut tell), ..Watch::default() })
     })
 }
 

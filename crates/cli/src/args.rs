@@ -2,6 +2,7 @@
 //!
 //! Values of settings stay text here and are read by the library, so that every front reads them alike.
 
+mod serve;
 mod zeiler;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 use occlude::{Result, Settings};
 
+pub(crate) use serve::ServeArguments;
 pub(crate) use zeiler::{CorrespondenceArguments, ZeilerArguments};
 
 const EXAMPLES: &str = "\
@@ -17,6 +19,7 @@ Examples:
   occlude map efficientnet-lite0/ coffee.jpg -o coffee.html
   occlude inspect model.onnx
   occlude plan model.onnx photo.jpg --window 32 --stride 8
+  occlude serve model.onnx photo.jpg --open
   occlude verify model.onnx photo.jpg
   occlude zeiler model.onnx dog.jpg -o dog.html
 
@@ -95,6 +98,9 @@ pub(crate) enum Command {
     /// Check the incremental run: every window also by a full run, outputs and map compared
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArguments),
+    /// Show the page live: choose picture, target and window, watch the map fill, move the window by hand
+    #[command(after_help = serve::SERVE_EXAMPLES)]
+    Serve(ServeArguments),
     /// The paper's experiment: occlude an input and see the strongest feature map, what excites it, the probability and the most probable class, in five panels
     #[command(after_help = zeiler::ZEILER_EXAMPLES)]
     Zeiler(ZeilerArguments),
@@ -342,7 +348,7 @@ pub(crate) fn given_what(what: &WhatFlags) -> Vec<(&'static str, &str)> {
     present(&flags)
 }
 
-fn given_how(how: &HowFlags) -> Vec<(&'static str, &str)> {
+pub(crate) fn given_how(how: &HowFlags) -> Vec<(&'static str, &str)> {
     let flags = [
         ("layout", &how.layout),
         ("preprocess", &how.preprocess),

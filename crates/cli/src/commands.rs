@@ -5,5 +5,8 @@ pub(crate) mod correspondence;
 pub(crate) mod inspect;
 pub(crate) mod map;
 pub(crate) mod plan;
+pub(crate) mod serve;
 pub(crate) mod verify;
 pub(crate) mod zeiler;
+
+pub(crate) use map::quoted;

@@ -9,6 +9,7 @@ mod inputs;
 mod interrupt;
 mod printer;
 mod progress;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Inspect(inspect) => commands::inspect::run(inspect, &printer),
         Command::Plan(plan) => commands::plan::run(plan, &printer),
         Command::Verify(verify) => commands::verify::run(verify, &printer),
+        Command::Serve(serve) => commands::serve::run(serve, &printer),
         Command::Zeiler(zeiler) => commands::zeiler::run(zeiler, &printer),
         Command::Correspondence(correspondence) => commands::correspondence::run(correspondence, &printer),
         Command::Completions { shell } => commands::completions::run(*shell, &printer),

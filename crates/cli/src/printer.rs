@@ -78,9 +78,9 @@ fn talk(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// The answer to the first Ctrl-C, below the line that a terminal shows it on.
-pub(crate) fn say_stopping() {
-    talk("\nstopping at the next group; what is computed is kept (Ctrl-C again to quit at once)");
+/// The answer to the first Ctrl-C.
+pub(crate) fn say_stopping(answer: &str) {
+    talk(answer);
 }
 
 /// 1234567 bytes as `1.2 MB`.

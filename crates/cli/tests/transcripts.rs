@@ -34,6 +34,7 @@ fn help() -> Table {
         page("help_map", "map --help"),
         page("help_inspect", "inspect --help"),
         page("help_plan", "plan --help"),
+        page("help_serve", "serve --help"),
         page("help_verify", "verify --help"),
         page("help_zeiler", "zeiler --help"),
         page("help_correspondence", "correspondence --help"),

@@ -15,7 +15,7 @@ mod resize;
 use std::path::Path;
 
 pub use geometry::{AxisMap, Geometry};
-pub use image_file::{MAX_PIXELS, MAX_SIDE};
+pub use image_file::{MAX_PIXELS, MAX_SIDE, claimed_pixels};
 pub use labels::{labels_of, read_labels, read_region_names};
 pub use picture::Picture;
 pub use preprocess::{

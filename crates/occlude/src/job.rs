@@ -7,12 +7,13 @@ mod approximate;
 mod check;
 pub(crate) mod hide;
 mod noise;
+mod probe;
 mod verify;
+mod watch;
+mod windows;
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -26,7 +27,10 @@ use crate::settings::Settings;
 use crate::target::{Known, Measure, is_vector, read_all, resolve};
 use crate::tensor::shape_text;
 
+pub use probe::{ClassValue, Probe};
 pub use verify::{Difference, Verification};
+pub use watch::{Progress, Turns, Watch};
+use windows::Clock;
 
 /// What the outputs of a model mean.
 #[derive(Clone, Debug, Default)]
@@ -45,30 +49,6 @@ pub struct Meaning {
     pub endings: Vec<(String, Activation)>,
     /// Which axis of an inner tensor holds its channels, by the tensor's name, where the model's operators tell.
     pub channel_axes: BTreeMap<String, usize>,
-}
-
-/// How far a run is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Progress {
-    /// Windows scored.
-    pub done: usize,
-    /// Windows in all.
-    pub total: usize,
-    /// Seconds since the first window was begun.
-    pub elapsed_secs: f64,
-    /// Windows per second until now.
-    pub windows_per_sec: f64,
-    /// Seconds left at that rate.
-    pub left_secs: f64,
-}
-
-/// Watches a run from outside.
-#[derive(Default)]
-pub struct Watch<'a> {
-    /// Set to stop at the next group; the map as far as it got is returned, marked incomplete.
-    pub cancel: Option<&'a AtomicBool>,
-    /// Called on the calling thread after every window, and once before the first.
-    pub progress: Option<&'a mut dyn FnMut(&Progress)>,
 }
 
 /// Everything that one run needs.
@@ -106,7 +86,7 @@ impl Job<'_> {
         self.check_samples()?;
         let occluder = self.occluder(input, 0)?;
         let baseline_started = Instant::now();
-        let baseline = self.scorer.baseline(&occluder.untouched())?;
+        let baseline = self.scorer.untouched(&occluder.untouched())?;
         let baseline_secs = baseline_started.elapsed().as_secs_f64();
         check_baseline(&baseline)?;
         let mut map = self.empty_map(input, &occluder, &baseline)?;
@@ -314,71 +294,6 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Scores every window; those that hide the same elements once, those that hide nothing not at all.
-    #[allow(clippy::too_many_arguments, reason = "all of a run in progress")]
-    fn score(
-        &self,
-        occluder: &Occluder,
-        measures: &[Measure],
-        untouched: &[&[f32]],
-        known: Vec<(usize, Vec<Vec<f32>>)>,
-        map: &mut Map,
-        watch: &mut Watch<'_>,
-        clock: &mut Clock,
-    ) -> Result<()> {
-        let total = map.windows.len();
-        let mut followers: Vec<Vec<usize>> = vec![Vec::new(); total];
-        clock.report(watch);
-        let cancelled = |watch: &Watch<'_>| watch.cancel.is_some_and(|c| c.load(Ordering::Relaxed));
-        for (window, same) in map.windows.representatives().into_iter().enumerate() {
-            match same {
-                None => {
-                    self.take(window, untouched, measures, map)?;
-                    clock.done += 1;
-                }
-                Some(first) => followers[first].push(window),
-            }
-        }
-        let drop_below = map.approximation.as_ref().map_or(0.0, |a| a.drop_below);
-        let mut failure = None;
-        let mut order: Vec<usize> = map
-            .windows
-            .coarse_to_fine()
-            .into_iter()
-            .filter(|&window| !followers[window].is_empty())
-            .collect();
-        let mut sink = |window: usize, outputs: &[&[f32]]| -> ControlFlow<()> {
-            for &follower in &followers[window] {
-                // The rest of a group that is computed comes also after a break, and is kept.
-                if let Err(error) = self.take(follower, outputs, measures, map) {
-                    failure.get_or_insert(error);
-                    return ControlFlow::Break(());
-                }
-                clock.done += 1;
-            }
-            let first = &mut map.provenance.timings.first_window_secs;
-            if *first == 0.0 {
-                *first = clock.started.elapsed().as_secs_f64();
-            }
-            clock.report(watch);
-            let stops = failure.is_some() || cancelled(watch);
-            if stops { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        // What is known from the measurement of an approximate map's error is not computed again.
-        let mut is_known = vec![false; total];
-        for (window, outputs) in &known {
-            is_known[*window] = true;
-            let slices: Vec<&[f32]> = outputs.iter().map(Vec::as_slice).collect();
-            let _ = sink(*window, &slices);
-        }
-        order.retain(|window| !is_known[*window]);
-        let result = self.scorer.score_approximately(occluder, &order, drop_below, &mut sink);
-        match failure {
-            Some(error) => Err(error),
-            None => result,
-        }
-    }
-
     /// Measures what may be dropped, where an approximate map was asked for.
     fn approximate(
         &self,
@@ -388,7 +303,7 @@ impl Job<'_> {
         watch: &Watch<'_>,
     ) -> Result<Vec<(usize, Vec<Vec<f32>>)>> {
         let Some(wanted) = self.settings.approximate else { return Ok(Vec::new()) };
-        let cancelled = || watch.cancel.is_some_and(|c| c.load(Ordering::Relaxed));
+        let cancelled = || watch.is_cancelled();
         let measured = approximate::measure(self.scorer, occluder, measures, wanted, &cancelled)?;
         let (found, known) = measured.map(|measured| (measured.found, measured.known)).unzip();
         map.approximation = found;
@@ -412,58 +327,6 @@ impl Job<'_> {
             multiply_adds: counted.done - before,
             multiply_adds_in_full: counted.full_run * (map.computed * self.settings.samples) as u64,
         })
-    }
-
-    /// Enters one window into the map.
-    fn take(&self, window: usize, outputs: &[&[f32]], measures: &[Measure], map: &mut Map) -> Result<()> {
-        if let Some((output, at)) = not_finite(outputs) {
-            let name = map.windows.describe(window);
-            return Err(Error::number(format!(
-                "the model returned {} (element {at} of its output {output}) with {name} hidden",
-                outputs[output][at]
-            ))
-            .with_hint("the model is not finite for this fill; another fill keeps the input nearer to what it was trained on"));
-        }
-        let count = map.windows.len();
-        let scores = read_all(measures, outputs);
-        if let Some(place) = scores.iter().position(|s| !s.is_finite()) {
-            return Err(infinite_score(&measures[place], scores[place], &map.windows.describe(window)));
-        }
-        for (target, score) in scores.into_iter().enumerate() {
-            map.scores[target * count + window] = score;
-            map.sensitivity[target * count + window] = map.targets[target].baseline - score;
-        }
-        if let (Some(most_probable), Some(output)) = (&mut map.most_probable, self.meaning.class_output) {
-            most_probable.windows[window] = argmax(outputs[output]) as i32;
-        }
-        map.computed += 1;
-        Ok(())
-    }
-}
-
-/// How far a run is, and since when.
-struct Clock {
-    /// The first window was begun.
-    begun: Instant,
-    /// The run was.
-    started: Instant,
-    done: usize,
-    total: usize,
-}
-
-impl Clock {
-    fn report(&self, watch: &mut Watch<'_>) {
-        report(watch, self.done, self.total, self.begun);
-    }
-}
-
-fn report(watch: &mut Watch<'_>, done: usize, total: usize, begun: Instant) {
-    if let Some(progress) = &mut watch.progress {
-        let elapsed_secs = begun.elapsed().as_secs_f64();
-        let windows_per_sec = if elapsed_secs > 0.0 { done as f64 / elapsed_secs } else { 0.0 };
-        let left_secs =
-            if windows_per_sec > 0.0 { (total - done) as f64 / windows_per_sec } else { f64::INFINITY };
-        progress(&Progress { done, total, elapsed_secs, windows_per_sec, left_secs });
     }
 }
 

@@ -146,7 +146,7 @@ fn cancelling_keeps_what_is_computed() {
         }
     };
     let map = job(&scorer, &settings)
-        .run(&input, &mut Watch { cancel: Some(&cancel), progress: Some(&mut progress) })
+        .run(&input, &mut Watch { cancel: Some(&cancel), progress: Some(&mut progress), ..Watch::default() })
         .expect("a partial map");
     assert!(!map.is_complete());
     assert_eq!((map.computed, map.sensitivity.iter().filter(|v| !v.is_nan()).count()), (5, 5));
@@ -165,7 +165,7 @@ fn cancelling_keeps_the_rest_of_a_group_that_was_computed() {
     let cancel = AtomicBool::new(false);
     let mut progress = |p: &Progress| cancel.store(p.done >= 5, Ordering::Relaxed);
     let map = job(&scorer, &settings)
-        .run(&input, &mut Watch { cancel: Some(&cancel), progress: Some(&mut progress) })
+        .run(&input, &mut Watch { cancel: Some(&cancel), progress: Some(&mut progress), ..Watch::default() })
         .expect("a partial map");
     assert_eq!((map.computed, map.sensitivity.iter().filter(|v| !v.is_nan()).count()), (8, 8));
 }

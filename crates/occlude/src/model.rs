@@ -9,6 +9,7 @@ mod facts;
 mod occlusion_run;
 mod port;
 mod requests;
+mod resolve;
 mod verify_run;
 mod zeiler_run;
 
@@ -53,6 +54,7 @@ pub struct Model {
     settings: Settings,
     load_secs: f64,
     last: Mutex<Option<(ScorerKey, Arc<dyn Scorer + Send + Sync>)>>,
+    resolved: Mutex<Vec<(resolve::ResolvedFor, resolve::Resolved)>>,
 }
 
 /// What a scorer was made for.
@@ -115,7 +117,15 @@ impl Model {
             settings,
             load_secs,
             last: Mutex::new(None),
+            resolved: Mutex::new(Vec::new()),
         })
+    }
+
+    /// The same model by another name in provenance and reports: that of the file that it was copied from.
+    #[must_use]
+    pub fn called(mut self, name: impl Into<String>) -> Model {
+        self.fact.name = name.into();
+        self
     }
 
     /// Reads a picture through this model's preprocessing, or a `.npy` tensor as it is, as the model's first input.

@@ -56,11 +56,18 @@ pub trait Scorer: Sync {
     fn inputs(&self) -> &[TensorSpec];
     /// What runs, in words, for provenance: `builtin, full, avx2`.
     fn runtime(&self) -> String;
-    /// One run of one example alone, a slice per input. Used for the untouched input and, on occluded ones, as the independent run of the self-check.
+    /// One run of one example alone, a slice per input: on occluded inputs the independent run of the self-check.
     ///
     /// # Errors
     /// What the model says.
     fn baseline(&self, inputs: &[&[f32]]) -> Result<Outputs>;
+    /// The outputs for the untouched input, whose windows come next: what [`Scorer::baseline`] says, where the scorer keeps nothing of it for them.
+    ///
+    /// # Errors
+    /// What the model says.
+    fn untouched(&self, inputs: &[&[f32]]) -> Result<Outputs> {
+        self.baseline(inputs)
+    }
     /// Scores windows, beginning with the first ones given. `sink` is called from this thread as groups finish, in any order inside a group; when it
     /// returns `Break` no further group is begun, what is computed already may still be handed over (the sink takes it), and the call returns `Ok`.
     ///

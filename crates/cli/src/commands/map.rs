@@ -77,7 +77,7 @@ impl Call<'_> {
         talk::plan(&windows, &input, self.settings, &given, printer);
         let bar = Bar::new(printer);
         let mut show = |progress: &occlude::Progress| bar.show(progress);
-        let mut watch = Watch { cancel: Some(interrupt::flag()?), progress: Some(&mut show) };
+        let mut watch = Watch { cancel: Some(interrupt::flag()?), progress: Some(&mut show), ..Watch::default() };
         let result = self.model.occlusion().with(self.settings).run_watched(&input, &mut watch);
         drop(bar);
         match result {
@@ -160,7 +160,7 @@ fn say_failed(failed: &[String], inputs: usize, printer: &Printer) {
 }
 
 /// A word as a POSIX shell reads it.
-pub(super) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./,:=+@%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_string();

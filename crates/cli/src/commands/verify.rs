@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &VerifyArguments, printer: &Printer) -> Result<Outc
 
     let bar = Bar::new(printer);
     let mut show = |progress: &occlude::Progress| bar.show(progress);
-    let mut watch = Watch { cancel: Some(interrupt::flag()?), progress: Some(&mut show) };
+    let mut watch = Watch { cancel: Some(interrupt::flag()?), progress: Some(&mut show), ..Watch::default() };
     let result = model.occlusion().with(&settings).verify(&input, &mut watch);
     drop(bar);
     let found = result?;

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &ZeilerArguments, printer: &Printer) -> Result<Outc
     talk::plan(&hidden, &input, &settings, &arguments.given_windows(), printer);
     let bar = Bar::new(printer);
     let mut show = |progress: &occlude::Progress| bar.show(progress);
-    let mut watch = Watch { cancel: Some(interrupt::flag()?), progress: Some(&mut show) };
+    let mut watch = Watch { cancel: Some(interrupt::flag()?), progress: Some(&mut show), ..Watch::default() };
     let result = model.zeiler(&input, &settings, &options, &mut watch);
     drop(bar);
     let mut found = result?;

@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod arrays;
+pub(crate) mod served;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -87,6 +87,12 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<Pixels> {
     Ok(Pixels { size, rgb, notes })
 }
 
+/// The size `[width, height]` that a picture's header claims, without decoding it; `None` where it is no picture or its header is damaged.
+pub fn claimed_pixels(bytes: &[u8]) -> Option<[u64; 2]> {
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
+    claimed_size(bytes).or_else(|| reader.into_dimensions().ok().map(|(w, h)| [u64::from(w), u64::from(h)]))
+}
+
 fn check_size(width: u64, height: u64, path: &Path) -> Result<()> {
     let is_small = |side: u64| side <= u64::from(MAX_SIDE);
     if is_small(width) && is_small(height) && width * height <= MAX_PIXELS {

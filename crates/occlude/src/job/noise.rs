@@ -3,8 +3,6 @@
 //! In: the map of the first sample, and how to make the others. Out: the same map with means, standard deviations, and the class that was most often the most probable one. A run that is
 //! stopped keeps the samples that were finished.
 
-use std::sync::atomic::Ordering;
-
 use super::{Clock, Job, Watch};
 use crate::error::Result;
 use crate::input::Input;
@@ -28,18 +26,22 @@ impl Job<'_> {
         }
         let mut samples = vec![(map.scores.clone(), map.most_probable.as_ref().map(|m| m.windows.clone()))];
         let mut result = Ok(());
+        // A map of one sample is nobody's map: what grows from here on are means.
+        let growing = watch.growing.take();
         for sample in 1..wanted {
-            if watch.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+            if watch.is_cancelled() {
                 break;
             }
             let mut one = empty.clone();
-            let occluder = self.occluder(input, sample as u64)?;
-            result = self.score(&occluder, measures, untouched, Vec::new(), &mut one, watch, clock);
+            result = self.occluder(input, sample as u64).and_then(|occluder| {
+                self.score(&occluder, measures, untouched, Vec::new(), &mut one, watch, clock)
+            });
             if result.is_err() || !one.is_complete() {
                 break;
             }
             samples.push((one.scores, one.most_probable.map(|m| m.windows)));
         }
+        watch.growing = growing;
         if samples.len() < wanted {
             map.notes.push(format!("noise: {} of {wanted} samples were finished", samples.len()));
         }

@@ -5,12 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{Job, Watch, check_baseline, report};
+use super::{Job, Watch, check_baseline};
 use crate::error::Result;
 use crate::input::Input;
 use crate::map::Map;
@@ -110,7 +109,7 @@ impl Job<'_> {
         self.check_samples()?;
         let occluder = self.occluder(input, 0)?;
         let begun = Instant::now();
-        let baseline = self.scorer.baseline(&occluder.untouched())?;
+        let baseline = self.scorer.untouched(&occluder.untouched())?;
         let mut secs = [begun.elapsed().as_secs_f64(), 0.0];
         check_baseline(&baseline)?;
         let mut map = self.empty_map(input, &occluder, &baseline)?;
@@ -159,19 +158,18 @@ impl Both<'_> {
         let order: Vec<usize> =
             self.map.windows.coarse_to_fine().into_iter().filter(|&window| !hides_nothing[window]).collect();
         let begun = Instant::now();
-        report(watch, 0, order.len(), begun);
+        watch.tell_progress(0, order.len(), begun);
         let values: usize = self.outputs.lengths.iter().sum();
         for chunk in order.chunks((WAITING_VALUES / values.max(1)).clamp(1, CHUNK)) {
-            let cancelled = |watch: &Watch<'_>| watch.cancel.is_some_and(|c| c.load(Ordering::Relaxed));
             let mut waiting: BTreeMap<usize, Vec<Vec<f32>>> = BTreeMap::new();
             let started = Instant::now();
             self.job.scorer.score(occluder, chunk, &mut |window, outputs| {
                 waiting.insert(window, outputs.iter().map(|values| values.to_vec()).collect());
-                if cancelled(watch) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                if watch.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
             self.secs[0] += started.elapsed().as_secs_f64();
             // What has no counterpart proves nothing.
-            if cancelled(watch) {
+            if watch.is_cancelled() {
                 return Ok(());
             }
             let mut failure = None;
@@ -185,14 +183,14 @@ impl Both<'_> {
                 }
                 self.enter(window, &outputs);
                 self.outputs.compare(Some(window), &outputs, full);
-                report(watch, self.full.computed, order.len(), begun);
-                if cancelled(watch) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                watch.tell_progress(self.full.computed, order.len(), begun);
+                if watch.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
             self.secs[1] += started.elapsed().as_secs_f64();
             if let Some(error) = failure {
                 return Err(error);
             }
-            if cancelled(watch) {
+            if watch.is_cancelled() {
                 return Ok(());
             }
         }

@@ -75,7 +75,7 @@ impl Model {
             }
             let scorer = self.scorer(&self.specs(input)?, None, layers, settings)?;
             runtime = scorer.runtime();
-            let untouched = scorer.baseline(&[&input.values])?;
+            let untouched = scorer.untouched(&[&input.values])?;
             for (set, (name, _, boxes)) in sets.iter().enumerate() {
                 let hidden = boxes.get(place).ok_or_else(|| {
                     Error::argument(format!("the part \"{name}\" has no box in {}", input.file.name))

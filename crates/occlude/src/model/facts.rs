@@ -11,7 +11,7 @@ use occlude_engine::graph::{Graph, Op};
 use occlude_engine::onnx::{Dim, PortInfo};
 use occlude_engine::plan;
 
-use super::{Model, Occlusion, occlusion_run};
+use super::{Model, Occlusion, resolve};
 use crate::error::Result;
 use crate::input::Input;
 use crate::job::{Job, hide};
@@ -124,6 +124,14 @@ pub struct RunPlan {
 }
 
 impl Model {
+    /// The nodes that an input of this shape goes through, in order: what targets may name as `node:NAME`. Nothing is compiled.
+    ///
+    /// # Errors
+    /// What the importer says.
+    pub fn nodes(&self, input: &Input) -> Result<Vec<NodeFact>> {
+        Ok(node_facts(&self.import(&self.specs(input)?)?))
+    }
+
     /// Looks at the model, resolved for a typical input where dimensions are open.
     ///
     /// # Errors
@@ -134,7 +142,7 @@ impl Model {
         let graph = self.import(&specs)?;
         let vector = graph.outputs.iter().copied().find(|id| is_vector(&graph.tensor(*id).model_shape()));
         let ending =
-            vector.and_then(|id| occlusion_run::ending(&graph, id)).map(|(activation, _)| activation);
+            vector.and_then(|id| resolve::ending(&graph, id)).map(|(activation, _)| activation);
         let configuration = &self.folder.configuration;
         let (is_classifier, why) = match (ending, configuration.is_classifier) {
             (_, true) => (true, "the files beside the model say so".to_string()),
@@ -151,18 +159,7 @@ impl Model {
                 (false, "it does not end in Softmax, and no file beside it says that it is one".to_string())
             }
         };
-        let nodes: Vec<NodeFact> = plan::work(&graph)
-            .into_iter()
-            .zip(&graph.nodes)
-            .map(|(n, node)| NodeFact {
-                label: n.label,
-                kind: n.kind.to_string(),
-                shape: n.shape,
-                tensor: graph.tensor(node.output).name.clone(),
-                macs: n.macs,
-                is_foreign: n.is_foreign,
-            })
-            .collect();
+        let nodes = node_facts(&graph);
         let mut operators = BTreeMap::new();
         for node in &nodes {
             let operator = node.label.split(' ').next().unwrap_or_default().to_string();
@@ -287,4 +284,19 @@ fn tensor_fact(port: &PortInfo) -> TensorFact {
         name: port.name.clone(),
         dims: port.dims.as_ref().map(|dims| dims.iter().map(dim).collect()),
     }
+}
+
+fn node_facts(graph: &Graph) -> Vec<NodeFact> {
+    plan::work(graph)
+        .into_iter()
+        .zip(&graph.nodes)
+        .map(|(n, node)| NodeFact {
+            label: n.label,
+            kind: n.kind.to_string(),
+            shape: n.shape,
+            tensor: graph.tensor(node.output).name.clone(),
+            macs: n.macs,
+            is_foreign: n.is_foreign,
+        })
+        .collect()
 }

@@ -1,26 +1,21 @@
 //! The builder of a run: `model.occlusion().window(16).stride(8).run(&input)`.
 //!
-//! In: settings, an input. Out: a map. Settles which tensors the scorer must return: the vector of classes (or what lies behind its last Softmax, where logits
-//! are asked for) and the inner tensors among the targets.
+//! In: settings, an input. Out: a map, or what the model says with one window hidden. Which tensors the scorer must return is settled in `resolve`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
-use occlude_engine::graph::{FinalActivation, Graph, TensorId};
-
-use super::{Model, requests};
+use super::Model;
 use crate::error::{Error, Result};
 use crate::input::{self, Input};
-use crate::job::{Job, Meaning, Watch};
+use crate::job::{Job, Probe, Watch};
 use crate::map::{Definition, Map};
 use crate::occlusion::{Border, Fill, Windows};
-use crate::score::{Activation, Classes, ScoreKind};
-use crate::settings::{Channels, EngineChoice, Preset, Runtime, Settings};
-use crate::target::{Boxes, REDUCTIONS, Target, is_vector};
+use crate::score::{Classes, ScoreKind};
+use crate::settings::{Channels, EngineChoice, Preset, Settings};
+use crate::target::{Boxes, Target};
 use crate::tensor::shape_text;
 
 /// Sizes of a window or steps of a stride: one number for all spatial axes, or one per axis.
@@ -167,12 +162,29 @@ impl<'m> Occlusion<'m> {
     /// # Errors
     /// See [`Job::run`].
     pub fn run_watched(&self, input: &Input, watch: &mut Watch<'_>) -> Result<Map> {
+        self.job(input, |job, input, notes| {
+            let mut map = job.run(input, watch)?;
+            map.notes.extend(notes);
+            Ok(map)
+        })
+    }
+
+    /// Hides one window that is laid by hand and asks the model, as the first window of a run would: see [`Job::probe`]. After a run on the same input this costs one window.
+    ///
+    /// # Errors
+    /// See [`Job::probe`].
+    pub fn probe(&self, input: &Input, start: &[usize], most_probable: usize) -> Result<Probe> {
+        self.job(input, |job, input, _| job.probe(input, start, most_probable))
+    }
+
+    /// Makes the job of these settings and hands it over, with the input as the model sees it and what is to be noted about the model.
+    fn job<T>(&self, input: &Input, use_it: impl FnOnce(&Job<'_>, &Input, Vec<String>) -> Result<T>) -> Result<T> {
         // Settings that do not fit are said before the model is compiled.
         let input = &self.prepared(input)?;
         Job::windows(&self.settings, input)?;
         let started = Instant::now();
         let specs = self.model.specs(input)?;
-        let mut resolved = self.resolve(input)?;
+        let mut resolved = self.resolve_again(input, &specs)?;
         let graph = resolved.graph.take();
         let scorer = self.model.scorer(&specs, graph, &resolved.requests, &self.how())?;
         let load_secs = self.model.load_secs + started.elapsed().as_secs_f64();
@@ -185,9 +197,7 @@ impl<'m> Occlusion<'m> {
             model_file: self.model.fact.clone(),
             load_secs,
         };
-        let mut map = job.run(input, watch)?;
-        map.notes.extend(resolved.notes);
-        Ok(map)
+        use_it(&job, input, resolved.notes)
     }
 
     /// What a run on this input would hide.
@@ -263,132 +273,4 @@ impl<'m> Occlusion<'m> {
             Ok(image.values)
         }
     }
-
-    /// Which tensors are needed, and what they mean.
-    pub(super) fn resolve(&self, input: &Input) -> Result<Resolved> {
-        let mut notes = Vec::new();
-        let graph = match (self.model.import(&self.model.specs(input)?), self.settings.runtime) {
-            (Ok(graph), _) => Some(graph),
-            (Err(error), Runtime::Builtin) => return Err(error),
-            (Err(error), Runtime::Ort) => {
-                // ONNX Runtime may still load it.
-                notes.push(format!(
-                    "whether the model ends in Softmax is not known: the importer refuses it ({error})"
-                ));
-                None
-            }
-        };
-        let target = &self.settings.target;
-        let outputs = &self.model.about.outputs;
-        // Not asked for, the classes are not computed either: an early tensor needs only the layers before it.
-        let vector = graph
-            .as_ref()
-            .filter(|_| target.wants_classes())
-            .and_then(|g| g.outputs.iter().position(|id| is_vector(&g.tensor(*id).model_shape())));
-        // Without a vector the first output is looked at and refused with its shape.
-        let place = target.wants_classes().then(|| vector.unwrap_or(0));
-        let ending = vector.and_then(|place| graph.as_ref().and_then(|g| ending(g, g.outputs[place])));
-        let configuration = &self.model.folder.configuration;
-        let mut meaning = Meaning {
-            labels: Arc::new(configuration.labels.clone()),
-            is_classifier: configuration.is_classifier
-                || matches!(ending, Some((Activation::Softmax | Activation::LogSoftmax, _))),
-            multi_label: configuration.multi_label,
-            activation: ending.as_ref().map_or(Activation::None, |(activation, _)| *activation),
-            class_output: place.map(|_| 0),
-            endings: Vec::new(),
-            channel_axes: graph.as_ref().map_or_else(BTreeMap::new, |graph| {
-                let axis = |name: String| Some((graph.channel_axis(graph.find(&name)?)?, name));
-                target.nodes().into_iter().filter_map(axis).map(|(axis, name)| (name, axis)).collect()
-            }),
-        };
-        let mut requests: Vec<String> =
-            place.and_then(|place| outputs.get(place)).map(|o| o.name.clone()).into_iter().collect();
-        if let Some((activation, behind)) = ending {
-            if let (Some(said), Some(graph), Some(place)) = (self.settings.classes, &graph, vector) {
-                said.check(activation, graph.tensor(graph.outputs[place]).len())?;
-            }
-            notes.push(format!(
-                "the model ends in {activation:?}: its output is taken as it is, not normalised again"
-            ));
-            let needs_logits = matches!(
-                self.settings.score,
-                Some(ScoreKind::Logit | ScoreKind::LogOdds | ScoreKind::Margin)
-            );
-            if let (true, Activation::Softmax | Activation::Sigmoid, Some(behind)) =
-                (needs_logits, activation, behind)
-            {
-                notes.pop();
-                notes.push(format!(
-                    "the model ends in {activation:?}: logits are read before it, from \"{behind}\""
-                ));
-                meaning.multi_label |= activation == Activation::Sigmoid;
-                meaning.activation = Activation::None;
-                requests = vec![behind];
-            }
-        }
-        for node in target.nodes() {
-            if let Some(graph) = &graph {
-                check_reduction(graph, &node)?;
-            }
-        }
-        for name in requests::of(&self.settings, outputs, graph.as_ref(), &input.spec, &meaning.labels)? {
-            if !requests.contains(&name) {
-                requests.push(name);
-            }
-        }
-        meaning.endings = requests::endings(outputs, graph.as_ref(), &requests);
-        Ok(Resolved { graph, requests, meaning, notes })
-    }
-}
-
-/// Names may hold colons, so a reduction that is not known is read as the end of a name: where the model has a tensor of the rest, the reduction is the mistake.
-fn check_reduction(graph: &Graph, node: &str) -> Result<()> {
-    let Some((tensor, reduction)) = node.rsplit_once(':') else { return Ok(()) };
-    if graph.find(node).is_some() || graph.find(tensor).is_none() {
-        return Ok(());
-    }
-    let near = REDUCTIONS
-        .split(", ")
-        .map(|known| (strsim::jaro_winkler(known, reduction), known))
-        .filter(|(likeness, _)| *likeness >= 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let hint = near.map_or(String::new(), |(_, known)| format!("did you mean {known}? "));
-    Err(Error::argument(format!(
-        "target node:{node} asks for \"{reduction}\" of tensor \"{tensor}\", expected {REDUCTIONS}"
-    ))
-    .with_hint(format!("{hint}node:{tensor} alone is the sum over the channel with the greatest sum")))
-}
-
-/// What a run needs of the model.
-pub(super) struct Resolved {
-    pub(super) graph: Option<Graph>,
-    pub(super) requests: Vec<String>,
-    pub(super) meaning: Meaning,
-    pub(super) notes: Vec<String>,
-}
-
-/// The activation that an output ends in, and the model's name of the tensor before it, where it has one and the same number of elements.
-pub(super) fn ending(graph: &Graph, output: TensorId) -> Option<(Activation, Option<String>)> {
-    let activation = match graph.final_activation(output)? {
-        FinalActivation::Softmax => Activation::Softmax,
-        FinalActivation::LogSoftmax => Activation::LogSoftmax,
-        FinalActivation::Sigmoid => Activation::Sigmoid,
-    };
-    let mut at = output;
-    // `final_activation` has found that only moves stand between the output and the activation.
-    let behind = loop {
-        let node = graph.nodes.iter().find(|node| node.output == at)?;
-        at = *node.inputs.first()?;
-        if matches!(
-            node.op,
-            occlude_engine::graph::Op::Softmax { .. } | occlude_engine::graph::Op::Pointwise(_)
-        ) {
-            break graph.tensor(at);
-        }
-    };
-    let usable = !behind.name.contains('#')
-        && is_vector(&behind.model_shape())
-        && behind.len() == graph.tensor(output).len();
-    Some((activation, usable.then(|| behind.name.clone())))
 }

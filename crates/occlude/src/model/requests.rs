@@ -6,7 +6,7 @@
 use occlude_engine::graph::Graph;
 use occlude_engine::onnx::PortInfo;
 
-use super::occlusion_run::ending;
+use super::resolve::ending;
 use crate::error::{Error, Result};
 use crate::model_folder::Labels;
 use crate::score::Activation;

@@ -31,6 +31,9 @@ pub struct Occluder {
     /// The input that the windows were laid in.
     lead: usize,
     windows: Windows,
+    /// A window laid by hand beside them, as ranges of the input that they were laid in.
+    by_hand: Option<Vec<Range<usize>>>,
+    shape: Shape,
     /// The shape's weights by the sizes of a box's spatial axes; nothing for boxes that are hidden whole.
     weights: BTreeMap<Vec<usize>, Vec<f32>>,
 }
@@ -49,20 +52,38 @@ impl Occluder {
     /// the same places, all channels together. `shape` is what is hidden of each window.
     pub fn of_inputs(inputs: Vec<OccludedInput>, lead: usize, windows: Windows, shape: Shape) -> Self {
         debug_assert!(inputs.iter().all(|input| input.values.len() == input.spec.len()));
-        let mut occluder = Occluder { inputs, lead, windows, weights: BTreeMap::new() };
-        if shape != Shape::Box {
-            occluder.prepare_weights(shape);
+        let mut occluder = Occluder { inputs, lead, windows, by_hand: None, shape, weights: BTreeMap::new() };
+        for window in 0..occluder.windows.len() {
+            occluder.prepare_weights(window);
         }
         occluder
     }
 
+    /// Lays a window by hand beside the others: `bounds` is a box of the input that they were laid in, one range per axis of its shape. It is hidden like a window of the grid
+    /// (same fill, same shape), and is none of them. Returns the number to call it by. A second one takes the first one's place.
+    pub fn lay_by_hand(&mut self, bounds: Vec<Range<usize>>) -> usize {
+        self.by_hand = Some(bounds);
+        let window = self.windows.len();
+        self.prepare_weights(window);
+        window
+    }
+
+    /// The box of a window in the input that windows were laid in.
+    fn bounds(&self, window: usize) -> Vec<Range<usize>> {
+        match &self.by_hand {
+            Some(bounds) if window == self.windows.len() => bounds.clone(),
+            _ => self.windows.bounds(window),
+        }
+    }
+
     /// Windows have few sizes: the weights of each are made once.
-    fn prepare_weights(&mut self, shape: Shape) {
-        for window in 0..self.windows.len() {
-            let sizes = self.places_of(&self.windows.bounds(window), self.lead);
-            if let (false, Some(weights)) = (self.weights.contains_key(&sizes), shape.weights(&sizes)) {
-                self.weights.insert(sizes, weights);
-            }
+    fn prepare_weights(&mut self, window: usize) {
+        if self.shape == Shape::Box {
+            return;
+        }
+        let sizes = self.places_of(&self.bounds(window), self.lead);
+        if let (false, Some(weights)) = (self.weights.contains_key(&sizes), self.shape.weights(&sizes)) {
+            self.weights.insert(sizes, weights);
         }
     }
 
@@ -86,7 +107,7 @@ impl Occluder {
     /// The box of a window in an input: one half-open range per axis of its shape; `None` where the window leaves it alone.
     pub fn region(&self, window: usize, input: usize) -> Option<Vec<Range<usize>>> {
         self.inputs[input].fill.as_ref()?;
-        let bounds = self.windows.bounds(window);
+        let bounds = self.bounds(window);
         if input == self.lead {
             return Some(bounds);
         }
@@ -143,7 +164,8 @@ impl Occluder {
 
     /// How much of each place of a box is hidden; `None` for boxes that are hidden whole.
     fn share(&self, window: usize, sizes: &[usize]) -> Option<Cow<'_, [f32]>> {
-        self.windows.share(window).or_else(|| self.weights.get(sizes).map(|w| Cow::Borrowed(&w[..])))
+        let of_window = (window < self.windows.len()).then(|| self.windows.share(window)).flatten();
+        of_window.or_else(|| self.weights.get(sizes).map(|w| Cow::Borrowed(&w[..])))
     }
 
     /// Writes a box of `values`, which are the input or its levels, with what is hidden of it inpainted.

@@ -179,7 +179,7 @@ fn picture_object(map: &Map, picture: &Picture) -> Result<Value> {
 }
 
 /// PNG where that is small, else JPEG, reduced to [`PICTURE_SIDE`].
-fn data_url(picture: &Picture) -> Result<String> {
+pub fn data_url(picture: &Picture) -> Result<String> {
     let broken =
         |e: &dyn std::fmt::Display| Error::file(format!("the picture cannot be written into the page: {e}"));
     let (width, height) = (picture.width as u32, picture.height as u32);

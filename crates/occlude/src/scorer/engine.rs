@@ -293,15 +293,13 @@ impl Scorer for EngineScorer {
         format!("builtin, {engine}, {}", self.instruction_set())
     }
     fn baseline(&self, inputs: &[&[f32]]) -> Result<Outputs> {
-        let is_first = self.kept.lock().unwrap_or_else(PoisonError::into_inner).is_none();
-        let values = match form_of(self.options) {
-            // The first input is the one whose windows come next; later ones are the self-check's, and run alone in full.
-            Some(form) if is_first => {
-                let baseline = self.baseline_of(inputs, form)?;
-                baseline.outputs(self.runner.program()).into_iter().map(<[f32]>::to_vec).collect()
-            }
-            _ => self.runner.run_one(&|_, input, buffer| buffer.copy_from_slice(inputs[input]))?,
-        };
+        let values = self.runner.run_one(&|_, input, buffer| buffer.copy_from_slice(inputs[input]))?;
+        Ok(self.outputs(values))
+    }
+    fn untouched(&self, inputs: &[&[f32]]) -> Result<Outputs> {
+        let Some(form) = form_of(self.options) else { return self.baseline(inputs) };
+        let baseline = self.baseline_of(inputs, form)?;
+        let values = baseline.outputs(self.runner.program()).into_iter().map(<[f32]>::to_vec).collect();
         Ok(self.outputs(values))
     }
     fn score(&self, occluder: &Occluder, windows: &[usize], sink: &mut Sink<'_>) -> Result<()> {

@@ -156,7 +156,7 @@ pub(super) fn roi(value: &str) -> Result<Vec<Range<usize>>> {
 }
 
 /// `1073741824`, `512M`, `4G`, `4GiB`
-pub(super) fn bytes(value: &str) -> Result<u64> {
+pub(super) fn bytes(name: &str, value: &str) -> Result<u64> {
     let low = value.to_lowercase();
     let digits = low.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(low.len());
     let (number, unit) = low.split_at(digits);
@@ -170,7 +170,7 @@ pub(super) fn bytes(value: &str) -> Result<u64> {
     };
     match (number.parse::<f64>(), factor) {
         (Ok(number), Some(factor)) if number * factor as f64 >= 1.0 => Ok((number * factor as f64) as u64),
-        _ => Err(Error::argument(format!("memory-limit \"{value}\" is not understood"))
+        _ => Err(Error::argument(format!("{name} \"{value}\" is not understood"))
             .with_hint("expected bytes, or a number with K, M, G: 512M, 4G")),
     }
 }
@@ -201,10 +201,10 @@ mod tests {
     #[test]
     fn amounts() {
         assert_eq!(
-            (bytes("512M").expect("M"), bytes("1.5GiB").expect("G"), bytes("77").expect("bytes")),
+            (bytes("memory-limit", "512M").expect("M"), bytes("memory-limit", "1.5GiB").expect("G"), bytes("memory-limit", "77").expect("bytes")),
             (512 << 20, 3 << 29, 77)
         );
-        assert!(bytes("4X").is_err() && bytes("0").is_err() && bytes("").is_err());
+        assert!(bytes("memory-limit", "4X").is_err() && bytes("memory-limit", "0").is_err() && bytes("memory-limit", "").is_err());
         assert_eq!(roi("1:5, 2:9").expect("two"), [1..5, 2..9]);
     }
 }

@@ -12,6 +12,14 @@ use crate::target::{Boxes, Target};
 use crate::tensor::{Layout, TensorSpec};
 
 impl Settings {
+    /// A number of bytes as settings write it: `512M`, `4G`; `name` is what the error calls it.
+    ///
+    /// # Errors
+    /// Argument: no such text.
+    pub fn bytes(name: &str, text: &str) -> Result<u64> {
+        parse::bytes(name, text.trim())
+    }
+
     /// Sets one value by its name in [`Settings::TABLE`].
     ///
     /// # Errors
@@ -66,7 +74,7 @@ impl Settings {
                     threads => threads.map(|n| n as usize),
                 }
             }
-            "memory-limit" => self.memory_limit = parse::default_or(value, parse::bytes)?,
+            "memory-limit" => self.memory_limit = parse::default_or(value, |v| parse::bytes("memory-limit", v))?,
             "engine" => {
                 self.engine = parse::choice(
                     "engine",
