@@ -47,20 +47,74 @@ def to_numpy(x: Any) -> NDArray[Any]:
     return np.asarray(x)
 
 
-def to_float32(x: Any, what: str) -> Array:
-    """Like `to_numpy`, C-contiguous and as float32.
+def to_array(x: Any, what: str) -> NDArray[Any]:
+    """Like `to_numpy`, of numbers.
 
     Raises
     ------
     ArgumentError
-        Values that are no numbers, or complex ones.
+        What is no array, values that are no real numbers, an array that hides some of its own.
     """
-    array = to_numpy(x)
+    kind = f"a {type(x).__module__.partition('.')[0]} {type(x).__name__}" if library_of(x) != "builtins" else f"a {type(x).__name__}"
+    try:
+        array = to_numpy(x)
+    except Exception as error:  # a library may raise anything
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ArgumentError(f"{what} is {kind}, which cannot be read as an array: {first}", "give a dense array of numbers") from error
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        raise ArgumentError(f"{what} is a masked array, whose masked values have no number", "fill them: x.filled(0)")
     if array.dtype.kind == "V" and array.dtype.name == "bfloat16":  # ml_dtypes, of jax
         array = array.astype(np.float32)
+    if array.dtype.kind == "O":
+        sparse = hasattr(x, "todense") or hasattr(x, "toarray")
+        raise ArgumentError(
+            f"{what} is {kind} with dtype object, expected an array of numbers",
+            "sparse arrays are made dense first: x.toarray()" if sparse else None,
+        )
     if array.dtype.kind not in "fiub":
-        raise ArgumentError(f"{what} has dtype {array.dtype}, expected numbers")
-    return np.ascontiguousarray(array, dtype=np.float32)
+        hint = "take its real part, or its absolute values: a model sees real numbers" if array.dtype.kind == "c" else None
+        raise ArgumentError(f"{what} has dtype {array.dtype}, expected numbers", hint)
+    return array
+
+
+def to_float32(x: Any, what: str) -> Array:
+    """Like `to_array`, C-contiguous and as float32.
+
+    Raises
+    ------
+    ArgumentError
+        As `to_array`, and numbers beyond float32.
+    """
+    return _float32(to_array(x, what), what)
+
+
+def _float32(array: NDArray[Any], what: str) -> Array:
+    with np.errstate(over="ignore"):
+        narrow = np.ascontiguousarray(array, dtype=np.float32)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 4 and bool((np.isinf(narrow) & np.isfinite(array)).any()):
+        raise ArgumentError(
+            f"{what} holds {np.abs(array[np.isfinite(array)]).max():.3g}, and float32 ends at 3.4e38",
+            "everything is computed in float32: scale the values",
+        )
+    return narrow
+
+
+def noted_float32(x: Any, what: str) -> tuple[Array, list[str]]:
+    """Like `to_float32`, with a note where numbers changed on the way."""
+    array = to_array(x, what)
+    narrow = _float32(array, what)
+    if array.dtype.itemsize <= (4 if array.dtype.kind == "f" else 2):
+        return narrow, []
+    if array.dtype.kind == "f":
+        changed = (narrow.astype(array.dtype) != array) & ~np.isnan(array)
+    else:
+        fits = np.abs(narrow) < 2.0 ** (8 * array.dtype.itemsize - 1)
+        changed = ~fits | (np.where(fits, narrow, 0).astype(array.dtype) != array)
+    count = int(changed.sum())
+    if not count:
+        return narrow, []
+    numbers = "value is" if count == 1 else "values are"
+    return narrow, [f"{what} was {array.dtype} and is read as float32: {count} of {array.size} {numbers} rounded"]
 
 
 def shape_text(shape: tuple[int, ...] | list[int]) -> str:
@@ -124,18 +178,17 @@ def named_outputs(outputs: Any, count: int) -> list[tuple[str, Array]]:
         items = [("output", several[0])] if len(several) == 1 else [(f"output{i}", v) for i, v in enumerate(several)]
     else:
         items = [("output", outputs)]
-    if not items:
-        raise ModelError("the function returned nothing", "expected a tensor [batch, classes], or several")
+    if outputs is None or not items:
+        what = (
+            "None" if outputs is None else f"a {type(outputs).__name__} of None" if len(outputs) else f"an empty {type(outputs).__name__}"
+        )
+        raise ModelError(
+            f"the function returned nothing ({what})",
+            "expected a tensor [batch, classes], or several; a function without a return statement returns None",
+        )
     named = []
     for name, value in items:
-        try:
-            array = to_numpy(value)
-            array = np.ascontiguousarray(array, dtype=np.float32)
-        except (TypeError, ValueError) as error:
-            raise ModelError(
-                f'the function returned "{name}" of type {type(value).__name__}: {error}',
-                "expected a tensor [batch, classes], a tuple or a mapping of them",
-            ) from error
+        array = _output(name, value)
         if array.ndim == 0 and count == 1:
             array = array.reshape(1)
         if array.ndim == 0 or array.shape[0] != count:
@@ -145,3 +198,26 @@ def named_outputs(outputs: Any, count: int) -> list[tuple[str, Array]]:
             )
         named.append((name, array.reshape(count, 1) if array.ndim == 1 else array))
     return named
+
+
+def _output(name: str, value: Any) -> Array:
+    """One output as numbers. NumPy would read None as NaN, and text as the number that it spells."""
+    try:
+        array = to_numpy(value)
+    except (TypeError, ValueError) as error:
+        raise _no_output(name, value, str(error)) from error
+    if array.dtype.kind == "V" and array.dtype.name == "bfloat16":  # ml_dtypes, of jax
+        array = array.astype(np.float32)
+    if array.dtype.kind == "O" and any(item is None for item in array.flat):
+        raise _no_output(name, value, "it holds None")
+    if array.dtype.kind not in "fiub":
+        raise _no_output(name, value, f"its dtype is {array.dtype}, expected real numbers")
+    with np.errstate(over="ignore"):  # infinity is an error of its own
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _no_output(name: str, value: Any, why: str) -> ModelError:
+    return ModelError(
+        f'the function returned "{name}" of type {type(value).__name__}: {why}',
+        "expected a tensor [batch, classes], a tuple or a mapping of them",
+    )

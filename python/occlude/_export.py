@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occlude._arrays import kind_of, named_outputs, to_numpy, without_gradients
-from occlude._function import Function
+from occlude._function import ENGINE_SETTINGS, Function
 from occlude._map import Map
 from occlude._model import Model, Progress
 from occlude._settings import OcclusionSettings
@@ -129,7 +129,11 @@ class Exported:
         if isinstance(found, Model):
             named = {name: to_numpy(value) for name, value in _named(x).items()}
             return found.occlusion(named, hide=hide, progress=progress, **settings)
-        return self.function.occlusion(x, hide=hide, progress=progress, **settings)
+        # What was said to the engine is about speed and memory alone, and there is no engine now.
+        left_out = [name for name in ENGINE_SETTINGS if settings.get(name) is not None]
+        notes = [f"{', '.join(left_out)}: left out, since the module runs window by window"] if left_out else []
+        kept: dict[str, Any] = {name: value for name, value in settings.items() if name not in ENGINE_SETTINGS}
+        return self.function.mapped(x, hide, progress, kept, notes)
 
     @staticmethod
     def _shapes(inputs: Tensors) -> tuple[tuple[int, ...], ...]:

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from occlude import _core
-from occlude._arrays import Array, kind_for_module, kind_of, named_outputs, shape_text, to_float32, without_gradients
+from occlude import _text as text
+from occlude._arrays import Array, kind_for_module, kind_of, named_outputs, noted_float32, shape_text, without_gradients
 from occlude._endpoint import awaited, is_async, tried_again
 from occlude._map import Map, carrying_partial_map
 from occlude._model import Model, Progress, joined
@@ -20,14 +21,15 @@ from occlude.exceptions import ArgumentError
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+# What only the engine can be told.
+ENGINE_SETTINGS = ("threads", "memory_limit", "engine", "runtime", "approximate")
+
 # The most channels that an input is guessed to have at its end.
 _FEW_CHANNELS = 4
 
 
 def _channels_last(layout: str | None, shape: tuple[int, ...]) -> bool:
     """Where the channels are: as said, else at the end only if nothing but the end looks like channels."""
-    if layout not in (None, "nchw", "nhwc"):
-        raise ArgumentError(f"layout is {layout!r}, expected nchw or nhwc")
     if layout is not None:
         return layout == "nhwc"
     return len(shape) > 1 and shape[0] > _FEW_CHANNELS >= shape[-1]
@@ -87,23 +89,29 @@ class Function:
         workers: int | None = None,
         retries: Any = 0,
     ) -> None:
-        if not callable(f) and hasattr(f, "predict_proba"):
-            labels = [str(name) for name in f.classes_] if labels is None else labels
-            f, ends_in = f.predict_proba, ends_in or "softmax"
+        # Classes of an estimator are asked for by their names, which may be numbers.
+        self._by_class_name = not callable(f) and hasattr(f, "predict_proba")
+        if self._by_class_name:
+            estimator: Any = f
+            labels = getattr(estimator, "classes_", None) if labels is None else labels
+            f, ends_in = estimator.predict_proba, ends_in or "softmax"
         if not callable(f):
             raise ArgumentError(
                 f"a {type(f).__name__} cannot be called",
                 "expected a function from a batch to outputs, or the path of an ONNX model",
             )
-        for name, value in (("batch", batch), ("workers", 1 if workers is None else workers)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ArgumentError(f"{name} is {value!r}, expected a whole number from 1")
+        if labels is not None and (isinstance(labels, (str, bytes, Mapping)) or not isinstance(labels, Iterable)):
+            raise ArgumentError(f"labels is {text.shown(labels)}", 'expected the names of the classes by index, ["cat", "dog"]')
+        if ends_in not in (None, "softmax", "log-softmax", "sigmoid"):
+            raise ArgumentError(f"ends_in is {text.shown(ends_in)}, expected softmax, log-softmax, sigmoid or None")
+        if layout not in (None, "nchw", "nhwc"):
+            raise ArgumentError(f"layout is {text.shown(layout)}, expected nchw or nhwc")
         self.f = f
         self.layout = layout
         self.labels = [] if labels is None else [str(name) for name in labels]
         self.ends_in = ends_in
-        self.batch = batch
-        self.workers = (8 if is_async(f) else 1) if workers is None else workers
+        self.batch = text.whole("batch", batch, least=1)
+        self.workers = (8 if is_async(f) else 1) if workers is None else text.whole("workers", workers, least=1)
         self.retries = retries
         tried_again(len, retries)
 
@@ -127,7 +135,9 @@ class Function:
         progress
             True for a tqdm bar, or a class like ``tqdm``.
         **settings
-            See `OcclusionSettings`; `threads`, `memory_limit`, `engine`, `runtime` and `approximate` mean nothing here.
+            See `OcclusionSettings`; `threads`, `memory_limit`, `engine`, `runtime` and `approximate` are about the engine, which does
+            not run a function. For a classifier of scikit-learn a target that is text is the name of a class first, ``"1"`` the class
+            named 1; a number is an index, as everywhere.
 
         Returns
         -------
@@ -136,21 +146,46 @@ class Function:
         Raises
         ------
         ArgumentError
-            An input without a batch axis of 1, or a setting that does not fit.
+            An input without a batch axis of 1, a setting that does not fit, or one of the engine.
         ModelError
             Outputs that cannot be read.
         Exception
             What `f` raises, unchanged; with what was computed before as ``partial_map``.
         """
+        of_engine = [name for name in ENGINE_SETTINGS if settings.get(name) is not None]
+        if of_engine:
+            raise ArgumentError(
+                f"{', '.join(of_engine)}: the engine does not run a function, which is called as it is",
+                "leave it out (batch= and workers= say how a function is called), or map an ONNX model: from_torch, from_keras",
+            )
+        return self.mapped(x, hide, progress, dict(settings), [])
+
+    def mapped(self, x: Any, hide: str | Iterable[str] | None, progress: Progress, settings: dict[str, Any], notes: list[str]) -> Map:
+        """`occlusion`, with more notes for the map.
+
+        Parameters
+        ----------
+        x, hide, progress, settings
+            See `occlusion`.
+        notes
+            Silent choices of the caller, in words.
+        """
         given = dict(x) if isinstance(x, Mapping) else {str(i): v for i, v in enumerate(x)} if isinstance(x, tuple) else {"x": x}
         by_name = isinstance(x, Mapping)
-        kinds = {name: kind_for_module(self.f) or kind_of(value) if _is_numpy(value) else kind_of(value) for name, value in given.items()}
+        wrong = next((name for name in given if not isinstance(name, str)), None)
+        if wrong is not None:
+            raise ArgumentError(f"an input is called {text.shown(wrong)}", "names of inputs are text: they are keywords of the function")
         inputs = {name: self._one(name, value, len(given) > 1) for name, value in given.items()}
+        kinds = {name: kind_for_module(self.f) or kind_of(value) if _is_numpy(value) else kind_of(value) for name, value in given.items()}
         if not inputs:
             raise ArgumentError("no input is given")
         input = joined(inputs, hide)
         order = [input.name, *(name for name in inputs if name != input.name)]
-        chosen = run_settings(dict(settings), input.shape)
+        if self._by_class_name and settings.get("target") is not None:
+            settings["target"], said = self._named_target(settings["target"])
+            notes = [*notes, *said]
+        input = input.noted(notes)
+        chosen = run_settings(settings, input.shape)
         _warn_of_training(self.f)
         with ExitStack() as stack:
             f = stack.enter_context(awaited(self.f)) if is_async(self.f) else self.f
@@ -180,17 +215,38 @@ class Function:
                 )
             )
 
+    def _named_target(self, target: Any) -> tuple[Any, list[str]]:
+        """A target of an estimator: text that is the name of a class as its index, and what is worth saying of it."""
+        if not isinstance(target, str):
+            if text.whole_or_none(target) is not None or not isinstance(target, Iterable) or isinstance(target, Mapping):
+                return target, []
+            parts = [self._named_target(part) for part in target]
+            return [part for part, _ in parts], [note for _, said in parts for note in said]
+        if target not in self.labels and "," in target:
+            parts = [self._named_target(part.strip()) for part in target.split(",")]
+            if any(isinstance(part, int) for part, _ in parts):
+                return [part for part, _ in parts], [note for _, said in parts for note in said]
+        if self.labels.count(target) != 1:
+            return target, []
+        index = self.labels.index(target)
+        if not target.isdecimal() or int(target) == index:
+            return index, []
+        return index, [f'target "{target}" is the class named {target} (index {index}); the class at index {target} is target={target}']
+
     def _one(self, name: str, x: Any, is_one_of_several: bool) -> _core.Input:
         what = f'the input "{name}"' if is_one_of_several else "the input"
-        values = to_float32(x, what)
+        values, notes = noted_float32(x, what)
+        if values.shape == (1,):
+            raise ArgumentError(f"{what} has shape [1]: nothing but a batch axis", "one example with its batch axis: x[None]")
         if values.ndim == 0 or values.shape[0] != 1:
             raise ArgumentError(
                 f"{what} has shape {shape_text(values.shape)}: its first axis is the batch, and should be 1",
                 "one example with its batch axis, as the function takes it: x[None], or x[i : i + 1]",
             )
         at_the_end = _channels_last(self.layout, values.shape[1:])
-        notes = [f"layout nhwc: the last axis of {what} has {values.shape[-1]} elements (layout= to change)"]
-        return _core.Input.of_function(name, values[0], at_the_end, notes if at_the_end and self.layout is None else [])
+        if at_the_end and self.layout is None:
+            notes.append(f"layout nhwc: the last axis of {what} has {values.shape[-1]} elements (layout= to change)")
+        return _core.Input.of_function(name, values[0], at_the_end, notes)
 
 
 def _is_numpy(x: Any) -> bool:

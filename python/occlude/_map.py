@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occlude import _core
-from occlude._arrays import to_numpy
+from occlude._arrays import to_array
+from occlude._text import is_truth, items_of, whole, whole_or_none
 from occlude.exceptions import ArgumentError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_BOXES = "[[x0, y0, x1, y1], ...], one list of numbers for each box"
 _Kind = TypeVar("_Kind", bound=np.generic)
 
 
@@ -31,15 +33,18 @@ class Target:
     Attributes
     ----------
     label : str
-        For people: ``"espresso"``, ``"class 967"``.
+        For people, short: ``"espresso"``, ``"class 967"``; of a class name with several synonyms (separated by commas) the first.
     class_index : int or None
         For a class.
     spec : str
-        The target as it can be asked for again: ``"967"``, ``"node:relu5:max"``.
+        The target as it can be asked for again: ``"967"``, ``"node:relu5:max"``. For classifiers of scikit-learn, whose classes may
+        be named by numbers, ask by `class_index`.
     baseline : float
         Score on the untouched input, in `unit`.
     unit : str
         ``"probability"``, ``"logit"``, ``"log-odds"``, ``"logit margin"``, ``"output"``, ``"activation"``.
+    name : str
+        The full name: of a class all its synonyms, ``"cowboy hat, ten-gallon hat"`` where the label is the first.
     """
 
     label: str
@@ -47,6 +52,7 @@ class Target:
     spec: str
     baseline: float
     unit: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,8 @@ def _kept(array: NDArray[_Kind]) -> NDArray[_Kind]:
 class Map:
     """What a run found. Made by `Model.occlusion` and `occlusion`; not made by hand.
 
-    ``T`` is the number of targets, whose axis is left out for one target; ``windows...`` is the shape of the grid of windows.
+    ``T`` is the number of targets, whose axis is left out for one target, unless that was asked for as a list (``target=[5]``);
+    ``windows...`` is the shape of the grid of windows.
     Arrays are read-only and made once. A window that was not computed (an interrupted run) is NaN.
     """
 
@@ -174,8 +181,8 @@ class Map:
 
     @property
     def baseline(self) -> float | NDArray[np.float32]:
-        """Score on the untouched input, in `unit`: a number for one target, else float32 ``[T]``."""
-        if len(self.targets) == 1:
+        """Score on the untouched input, in `unit`: a number where the axis of targets is left out, else float32 ``[T]``."""
+        if not self._core.has_target_axis:
             return self.targets[0].baseline
         return np.array([target.baseline for target in self.targets], dtype=np.float32)
 
@@ -223,7 +230,7 @@ class Map:
 
     def class_name(self, class_index: int) -> str:
         """The name of a class, ``"class 12"`` if it has none."""
-        return self._core.class_name(class_index)
+        return self._core.class_name(whole("class_index", class_index))
 
     def window_in_input(self, index: int) -> tuple[tuple[int, int], ...]:
         """``(start, end)`` of a window (its flat index) in elements, per axis of the input."""
@@ -236,10 +243,14 @@ class Map:
         return tuple(self._core.window_in_source(index))
 
     def _check_window(self, index: int) -> None:
+        if whole_or_none(index) is None:
+            raise ArgumentError(f"a window's number is {index!r}, expected a whole number")
         if not 0 <= index < self.windows:
             raise IndexError(f"window {index}: the map has {self.windows} windows")
 
     def _check_target(self, target: int) -> None:
+        if whole_or_none(target) is None:
+            raise ArgumentError(f"target is {target!r}, expected its place among the map's targets", "0 is the first of map.targets")
         if not 0 <= target < len(self.targets):
             raise IndexError(f"target {target}: the map has {len(self.targets)} targets")
 
@@ -254,7 +265,7 @@ class Map:
             Which of `targets`, from 0.
         """
         self._check_target(target)
-        rows = self._core.top(target, against, count)
+        rows = self._core.top(target, bool(against), whole("count", count))
         return [
             Window(index, tuple(place), sensitivity, score, most, tuple(box), tuple(source))
             for index, place, sensitivity, score, most, box, source in rows
@@ -301,10 +312,12 @@ class Map:
         self._check_target(target)
         if (boxes is None) == (mask is None):
             raise ArgumentError("the object is boxes or a mask, one of them", "boxes=[[x0, y0, x1, y1]] in pixels of the picture")
-        ranges = None if boxes is None else [self._ranges(box) for box in boxes]
+        if is_truth(tolerance) or not isinstance(tolerance, (int, float, np.number)):
+            raise ArgumentError(f"tolerance is {tolerance!r}, expected a number of elements")
+        ranges = None if boxes is None else [self._ranges(box) for box in items_of("boxes", boxes, _BOXES)]
         inside = None
         if mask is not None:
-            array = to_numpy(mask)
+            array = to_array(mask, "the mask")
             if array.shape != self.geometry.size:
                 raise ArgumentError(f"the mask has shape {array.shape}, the input's spatial axes are {self.geometry.size}")
             inside = np.ascontiguousarray(array != 0)
@@ -313,26 +326,31 @@ class Map:
 
     def _ranges(self, box: Sequence[float]) -> list[tuple[float, float]]:
         rank = len(self.geometry.size)
-        numbers = [float(n) for n in box]
+        try:
+            numbers = [float(n) for n in items_of("a box", box, _BOXES)]
+        except (TypeError, ValueError) as error:
+            if isinstance(error, ArgumentError):
+                raise
+            raise ArgumentError(f"the box {box!r} holds what is no number", f"expected {_BOXES}") from None
         if len(numbers) != 2 * rank:
             raise ArgumentError(f"the box {list(box)} has {len(numbers)} numbers, expected {2 * rank}", "[x0, y0, x1, y1] for pictures")
         return list(zip(numbers[:rank], numbers[rank:], strict=True))[::-1]
 
     def save(self, *paths: str | os.PathLike[str]) -> None:
-        """Writes files; the ending chooses the format: ``.npy``, ``.npz``, ``.json``, ``.png``, ``.html``.
+        """Writes files; the ending chooses the format: ``.npy``, ``.npz``, ``.json``, ``.png``, ``.html``. ``~`` is the home folder.
 
         Each is written beside its place and renamed, so that a file is whole or not there.
 
         Raises
         ------
         ArgumentError
-            No path, or an unknown ending.
+            No path, ``"-"`` (standard output belongs to the program), or an unknown ending.
         FileError
             A place that cannot be written.
         """
         if not paths:
             raise ArgumentError("save needs a path", 'as in map.save("map.html", "map.npz")')
-        self._core.save([os.fspath(path) for path in paths])
+        self._core.save([_place(path) for path in paths])
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, with how it was made, as the ``.json`` file has it (schema ``occlude.map/1``)."""
@@ -342,7 +360,7 @@ class Map:
         """The page, in one string without links to anything."""
         return self._core.encode("html").decode()
 
-    def plot(self, ax: Axes | None = None, *, target: int = 0, picture: bool = True, alpha: float = 0.6) -> Axes:
+    def plot(self, ax: Axes | None = None, *, target: int = 0, picture: bool = True, grey: bool = True, alpha: float = 0.6) -> Axes:
         """Draws the map over the picture with matplotlib: red = evidence for the target, blue = against, symmetric about zero.
 
         Parameters
@@ -353,6 +371,8 @@ class Map:
             Which of `targets`, from 0.
         picture
             Whether the picture is drawn under it.
+        grey
+            Whether the picture is drawn without its colours, so that red and blue are the map's alone.
         alpha
             Opacity of the map, 0 to 1.
 
@@ -368,7 +388,7 @@ class Map:
         import matplotlib.pyplot as plt
 
         self._check_target(target)
-        values = self.attribution if len(self.targets) == 1 else self.attribution[target]
+        values = self.attribution[target] if self._core.has_target_axis else self.attribution
         size = self.geometry.size
         if values.ndim > len(size):  # channels, which are hidden one by one
             values = values.mean(axis=0)
@@ -383,7 +403,7 @@ class Map:
             _, ax = plt.subplots()
         extent = (0.0, float(values.shape[1]), float(values.shape[0]), 0.0)
         if picture:
-            ax.imshow(self.picture, extent=extent, aspect="auto")
+            ax.imshow(_grey(self.picture) if grey else self.picture, extent=extent, aspect="auto")
         finite = values[np.isfinite(values)]
         limit = float(np.abs(finite).max()) if finite.size else 0.0
         drawn = ax.imshow(
@@ -407,7 +427,7 @@ class Map:
 
     def __repr__(self) -> str:
         named = ", ".join(target.label for target in self.targets[:3]) + (", ..." if len(self.targets) > 3 else "")
-        shape = "x".join(map(str, self.scores.shape[len(self.targets) > 1 :])) or "1"
+        shape = "x".join(map(str, self.scores.shape[self._core.has_target_axis :])) or "1"
         state = "" if self.complete else f", {self.computed} computed"
         return f"<occlude.Map of {named} ({self.unit}), windows {shape}{state}>"
 
@@ -415,6 +435,25 @@ class Map:
         """The page in a notebook, in a frame of its own."""
         page = html.escape(self.to_html(), quote=True)
         return f'<iframe srcdoc="{page}" style="width:100%;height:720px;border:0" title="{html.escape(repr(self))}"></iframe>'
+
+
+def _grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The lightness of a picture, as equal channels (Rec. 709's weights)."""
+    lightness = picture @ np.array([0.2126, 0.7152, 0.0722])
+    return np.repeat(np.rint(lightness)[..., None], 3, axis=-1).astype(np.uint8)
+
+
+def _place(path: Any) -> str:
+    """Where a file goes, as text."""
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise ArgumentError(f"save is given a {type(path).__name__}, expected a path", 'as in map.save("map.html", "map.npz")')
+    place = os.fsdecode(path)
+    if place == "-":
+        raise ArgumentError(
+            '"-" is standard output on the command line, and from Python it belongs to the program',
+            "print(json.dumps(map.to_dict())) writes the JSON there",
+        )
+    return os.path.expanduser(place)
 
 
 def _from_bytes(map: bytes, picture: bytes) -> Map:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from occlude import _core
-from occlude._arrays import library_of, shape_text, to_float32
+from occlude._arrays import library_of, noted_float32, shape_text
 from occlude._map import Map, carrying_partial_map
 from occlude._progress import bar
 from occlude._settings import OcclusionSettings, new_settings, run_settings
@@ -25,6 +25,8 @@ Progress = bool | Callable[..., Any] | None
 
 def hidden_names(hide: str | Iterable[str] | None, names: list[str]) -> list[str]:
     """Which of the inputs windows hide: by default the first."""
+    if not isinstance(hide, (str, Iterable, type(None))):
+        raise ArgumentError(f"hide is {hide!r}, expected names of inputs", f"the inputs are {', '.join(names)}")
     wanted = names[:1] if hide is None else [hide] if isinstance(hide, str) else list(hide)
     unknown = [name for name in wanted if name not in names]
     if unknown or not wanted:
@@ -92,8 +94,13 @@ class Model:
             "runtime": runtime,
         }
         self._settings = new_settings(self._given)
-        self._path = os.path.abspath(path)
-        self._core = _core.Model(path, self._settings)
+        if not isinstance(path, (str, bytes, os.PathLike)):
+            raise ArgumentError(
+                f"a {type(path).__name__} is no path of a model",
+                "expected an .onnx file or a folder that holds one; functions are mapped by occlude.occlusion(f, x)",
+            )
+        self._path = os.path.abspath(os.fsdecode(path))
+        self._core = _core.Model(os.fsdecode(path), self._settings)
 
     @property
     def path(self) -> str:
@@ -125,7 +132,7 @@ class Model:
         if isinstance(x, (bytes, bytearray, memoryview)) or library_of(x) == "PIL":
             return self._picture(x, name)
         where, dims, _ = next(port for port in self._core.inputs if name in (None, port[0]))
-        values = to_float32(x, f'the input "{where}"')
+        values, notes = noted_float32(x, f'the input "{where}"')
         if values.ndim == len(dims) + 1:
             if values.shape[0] != 1:
                 raise ArgumentError(
@@ -133,7 +140,7 @@ class Model:
                     "a map is of one example: give them one by one, x[i : i + 1]",
                 )
             values = values[0]
-        return self._core.tensor(values, name)
+        return self._core.tensor(values, name).noted(notes)
 
     def _picture(self, x: Any, name: str | None) -> _core.Input:
         first = self._core.inputs[0][0]
@@ -196,6 +203,9 @@ class Model:
         NumberError
             NaN or infinity in the input or out of the model, or a self-check beyond its tolerance; has ``partial_map``.
         """
+        for name in ("layout", "preprocess"):
+            if name in settings:
+                raise ArgumentError(f"{name} is a setting of the model, not of a run", f"occlude.Model(path, {name}=...)")
         input = self._input(x, hide)
         chosen = run_settings(dict(settings), input.shape, self._settings)
         with carrying_partial_map(), bar(progress) as tell:

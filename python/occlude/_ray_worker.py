@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from occlude._function import Function
 from occlude._map import Map
 from occlude._model import Model
 from occlude.exceptions import ArgumentError, FileError, OccludeError
@@ -135,7 +136,10 @@ class Worker:
             x = _one(given[inputs], inputs, self.model)
         else:
             x = {name: _one(given[column], column, self.model) for name, column in inputs.items()}
-        made = self.model.occlusion(x, hide=self.job.hide, **self.job.settings)
+        settings = dict(self.job.settings)
+        if isinstance(self.model, Function):
+            settings.pop("threads", None)  # of the engine, which does not run a function
+        made = self.model.occlusion(x, hide=self.job.hide, **settings)
         if not isinstance(made, Map):
             raise ArgumentError(f"occlusion made a {type(made).__name__}, expected an occlude.Map")
         return made
@@ -153,7 +157,7 @@ class Worker:
             if name not in ARRAYS:
                 continue
             array = getattr(map, "values" if name == "map" else name)
-            if array is not None and ARRAYS[name][1] and several and len(targets) == 1:
+            if array is not None and ARRAYS[name][1] and several and len(targets) == 1 and np.ndim(map.baseline) == 0:
                 array = array[None]
             if array is not None:
                 self.axes[name] = array.ndim

@@ -1,19 +1,19 @@
-"""Settings as keywords: Python values as the text that every front shares, and values that text cannot hold."""
+"""Settings as keywords: values that are text (`_text` writes it), and values that text cannot hold."""
 
 from __future__ import annotations
 
-import operator
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, TypedDict
 
 import numpy as np
 
 from occlude import _core
-from occlude._arrays import shape_text, to_float32, to_numpy
-from occlude.exceptions import ArgumentError, OccludeError
+from occlude import _text as text
+from occlude._arrays import shape_text, to_array, to_float32
+from occlude.exceptions import ArgumentError
 
 Sizes = int | str | Sequence[int] | Sequence[Sequence[int]]
 
@@ -83,48 +83,21 @@ class OcclusionSettings(TypedDict, total=False):
     approximate: float | str | None
 
 
-def _sizes(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Integral):
-        return str(int(value))
-    items = list(value)
-    if any(not isinstance(item, Integral) for item in items):
-        return ",".join(_sizes(item) for item in items)
-    return "x".join(str(operator.index(item)) for item in items)
-
-
-def _roi(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    ends = [(part.start, part.stop) if isinstance(part, slice) else tuple(part) for part in value]
-    return ",".join(f"{start}:{stop}" for start, stop in ends)
-
-
-def _targets(value: Any) -> list[str]:
-    if isinstance(value, (str, Integral)):
-        return [_plain(value)]
-    return [target for item in value for target in _targets(item)]
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Integral):
-        return str(int(value))
-    if isinstance(value, Real):
-        return repr(float(value))
-    return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
-
-
-_TEXT = {"window": _sizes, "stride": _sizes, "roi": _roi}
+_TEXT = {"window": text.sizes, "stride": text.sizes, "roi": text.ranges}
+# Keywords, with their names in the crate's table.
+_NAMES = {name.replace("-", "_"): name for name, _, _ in _core.Settings.table()}
 
 
 def _set_fill(settings: _core.Settings, fill: Any, shape: list[int]) -> None:
-    if isinstance(fill, (str, Real)):
-        settings.set("fill", _plain(fill))
+    hint = 'give a number, one per channel, an array of the input\'s shape, or a name as "mean", "blur", "image:grey.png"'
+    if isinstance(fill, (str, Real, os.PathLike, np.bool_)):
+        if text.is_truth(fill) or isinstance(fill, os.PathLike):
+            raise ArgumentError(f"fill is {text.shown(fill)}, which is not understood", hint)
+        settings.set("fill", text.plain("fill", fill))
         return
     values = to_float32(fill, "fill")
+    if values.size == 0:
+        raise ArgumentError(f"fill is empty: it has shape {shape_text(values.shape)}", hint)
     if list(values.shape) in (shape, [1, *shape]):
         settings.fill_with(values)
     elif values.ndim <= 1:
@@ -132,7 +105,7 @@ def _set_fill(settings: _core.Settings, fill: Any, shape: list[int]) -> None:
     else:
         raise ArgumentError(
             f"fill has shape {shape_text(values.shape)}, the input is {shape_text(shape)}",
-            "give a number, one per channel, or an array of the input's shape",
+            hint,
         )
 
 
@@ -141,12 +114,21 @@ def _set_array(settings: _core.Settings, name: str, value: Any) -> bool:
     if isinstance(value, (str, os.PathLike)):
         return False
     if name == "regions":
-        labels = to_numpy(value)
+        labels = to_array(value, "regions")
         if labels.dtype.kind not in "iub":
             raise ArgumentError(f"regions have dtype {labels.dtype}, expected whole numbers", "0 is the background")
         settings.regions_of(np.ascontiguousarray(labels, dtype=np.int64))
     elif name == "region_names":
-        settings.region_names_of({operator.index(label): str(text) for label, text in value.items()})
+        hint = 'a mapping from labels to names, as {1: "liver"}, or a file'
+        if not isinstance(value, Mapping):
+            raise ArgumentError(f"region_names is {text.shown(value)}, which is not understood", f"expected {hint}")
+        names = {}
+        for label, said in value.items():
+            number = text.whole_or_none(label)
+            if number is None or not 0 <= number < 1 << 32:
+                raise ArgumentError(f"region_names has the label {text.shown(label)}, expected a whole number from 0", f"expected {hint}")
+            names[number] = str(said)
+        settings.region_names_of(names)
     elif name == "masks":
         settings.masks_of(to_float32(value, "masks"))
     else:
@@ -167,21 +149,20 @@ def new_settings(keywords: dict[str, Any], base: _core.Settings | None = None) -
     # A preset is a set of choices, which the others replace.
     for name in sorted(keywords, key=lambda name: name != "preset"):
         value = keywords[name]
-        if value is None or name == "fill":
+        if value is None or name == "fill" or _set_array(settings, name, value):
             continue
-        try:
-            if name == "target" and not isinstance(value, (str, Integral)):
-                settings.targets(_targets(value))
-                continue
-            if _set_array(settings, name, value):
-                continue
-            text = _TEXT.get(name, _plain)(value)
-        except OccludeError:
-            raise
-        except (TypeError, ValueError) as error:
-            raise ArgumentError(f"{name} is {value!r}, which is not understood: {error}") from error
-        settings.set(name.replace("_", "-"), text)
+        if name == "target" and not text.is_one_target(value):
+            settings.targets(text.targets(value))
+            continue
+        said = text.targets(value)[0] if name == "target" else _said(name, value)
+        if not said.strip() and name != "preprocess":
+            raise ArgumentError(f"{name} is an empty text", "leave it out for the default")
+        settings.set(_NAMES.get(name, name), said)
     return settings
+
+
+def _said(name: str, value: Any) -> str:
+    return _TEXT[name](name, value) if name in _TEXT else text.plain(name, value)
 
 
 def run_settings(keywords: dict[str, Any], shape: list[int], base: _core.Settings | None = None) -> _core.Settings:

@@ -5,7 +5,9 @@ Every exception has the message of the engine: what was found, what was expected
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import errno
+import os
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from occlude._map import Map
@@ -14,6 +16,7 @@ __all__ = [
     "ArgumentError",
     "ExportWarning",
     "FileError",
+    "FileMissingError",
     "LimitError",
     "ModelError",
     "NumberError",
@@ -50,7 +53,39 @@ class OccludeError(Exception):
 
 
 class FileError(OccludeError, OSError):
-    """A file is missing, cannot be read or written, or is damaged."""
+    """A file is missing, cannot be read or written, or is damaged.
+
+    Attributes
+    ----------
+    errno : int or None
+        What the system said, as in `OSError`; None where the file was read and is damaged.
+    filename : str or None
+        The path that the system refused.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str | None = None,
+        node: str | None = None,
+        errno_name: str | None = None,
+        filename: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__(message, hint, node)
+        if errno_name is not None:
+            self.errno = getattr(errno, errno_name)
+            self.strerror = os.strerror(self.errno)
+        if filename is not None:
+            self.filename = os.fspath(filename)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What `OSError` pickles leaves out attributes that were set later.
+        name = None if self.errno is None else errno.errorcode.get(self.errno)
+        return type(self), (self.message, self.hint, self.node, name, self.filename), self.__dict__
+
+
+class FileMissingError(FileError, FileNotFoundError):
+    """A file is not there."""
 
 
 class ModelError(OccludeError):

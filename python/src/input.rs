@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::owned;
 use crate::errors::exception;
+use crate::words::keywords;
 
 /// One example as a tensor, with the picture to draw maps on and the way back to source pixels.
 #[pyclass(module = "occlude._core", frozen)]
@@ -32,6 +33,12 @@ impl Input {
         inner.notes.extend(notes);
         Ok(Input { inner })
     }
+    /// The same input with more to say of it, in words.
+    fn noted(&self, notes: Vec<String>) -> Input {
+        let mut inner = self.inner.clone();
+        inner.notes.extend(notes);
+        Input { inner }
+    }
     /// The same input with another one beside it, which windows hide too or leave alone.
     fn beside(&self, other: &Input, is_hidden: bool) -> Input {
         Input { inner: self.inner.clone().with_beside(other.inner.clone(), is_hidden) }
@@ -46,6 +53,6 @@ impl Input {
     }
     #[getter]
     fn notes(&self) -> Vec<String> {
-        self.inner.notes.clone()
+        self.inner.notes.iter().map(|note| keywords(note)).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! The Python module `occlude._core`: the crate `occlude` as Python objects. Nothing is decided here: names, checks, defaults and messages are the crate's; conversions of other libraries' tensors,
 //! types and docstrings are in the Python files of the package.
 //!
-//! `settings`, `input`, `model`, `function` and `map` wrap one type each; `running` is the one place where the interpreter is let go, signals are looked at and errors become exceptions; `arrays`
+//! `settings`, `input`, `model`, `function` and `map` wrap one type each; `words` puts the crate's texts into Python's spelling; `running` is the one place where the interpreter is let go, signals are looked at and errors become exceptions; `arrays`
 //! is the way of numbers to and from NumPy.
 
 mod arrays;
@@ -13,6 +13,7 @@ mod mindspore;
 mod model;
 mod running;
 mod settings;
+mod words;
 
 use pyo3::prelude::*;
 
@@ -30,6 +31,8 @@ mod _core {
     use super::model::Model;
     #[pymodule_export]
     use super::settings::Settings;
+    #[pymodule_export]
+    use super::words::keywords;
     use pyo3::prelude::*;
 
     #[pymodule_init]

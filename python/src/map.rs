@@ -10,8 +10,8 @@ use pyo3::types::PyBytes;
 use crate::arrays::{array, owned};
 use crate::errors::exception;
 
-/// A target: label, class, spec, baseline, unit.
-type Target = (String, Option<usize>, String, f32, String);
+/// A target: label, class, spec, baseline, unit, full name.
+type Target = (String, Option<usize>, String, f32, String, String);
 /// A window of a ranking: number, place, sensitivity, score, most probable class, box in the input, box in the source.
 type Top = (usize, Vec<usize>, f32, f32, Option<usize>, Vec<(usize, usize)>, Vec<(f64, f64)>);
 
@@ -30,12 +30,12 @@ impl Map {
     pub(crate) fn has_any(&self) -> bool {
         self.inner.computed > 0
     }
-    /// `[T, windows...]`, the first axis left out for one target.
+    /// `[T, windows...]`, the first axis left out where the map has none.
     fn of_windows<'py>(&self, py: Python<'py>, values: &[f32]) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
         array(py, &self.of_targets(self.inner.windows.shape()), values.to_vec())
     }
     fn of_targets(&self, mut shape: Vec<usize>) -> Vec<usize> {
-        if self.inner.targets.len() != 1 {
+        if self.inner.has_target_axis() {
             shape.insert(0, self.inner.targets.len());
         }
         shape
@@ -62,7 +62,7 @@ impl Map {
     }
     fn attribution<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
         let attribution = py.detach(|| self.inner.attribution());
-        let first = usize::from(self.inner.targets.len() == 1);
+        let first = usize::from(!self.inner.has_target_axis());
         array(py, &attribution.shape[first..], attribution.values)
     }
     fn sensitivity<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
@@ -90,9 +90,17 @@ impl Map {
     }
     #[getter]
     fn targets(&self) -> Vec<Target> {
-        let target =
-            |t: &occlude::MapTarget| (t.label.clone(), t.class, t.spec.clone(), t.baseline, t.unit.clone());
+        let target = |t: &occlude::MapTarget| {
+            let name = t.class.filter(|_| t.spec.parse::<usize>().is_ok());
+            let name = name.map_or_else(|| t.label.clone(), |class| self.inner.labels.name(class));
+            (t.label.clone(), t.class, t.spec.clone(), t.baseline, t.unit.clone(), name)
+        };
         self.inner.targets.iter().map(target).collect()
+    }
+    /// Whether arrays have the targets as their first axis.
+    #[getter]
+    fn has_target_axis(&self) -> bool {
+        self.inner.has_target_axis()
     }
     #[getter]
     fn computed(&self) -> usize {

@@ -11,6 +11,7 @@ use crate::input::Input;
 use crate::map::Map;
 use crate::running::{self, Raised};
 use crate::settings::Settings;
+use crate::words::keywords;
 
 /// An `.onnx` file or a model folder.
 #[pyclass(module = "occlude._core", frozen)]
@@ -105,7 +106,8 @@ impl Model {
     }
     /// What is known about the model, as JSON.
     fn inspect(&self, py: Python<'_>) -> PyResult<String> {
-        let facts = py.detach(|| self.inner.facts()).map_err(|e| exception(&e))?;
+        let mut facts = py.detach(|| self.inner.facts()).map_err(|e| exception(&e))?;
+        facts.preprocess_source = keywords(&facts.preprocess_source);
         serde_json::to_string(&facts).map_err(|e| pyo3::exceptions::PyValueError::new_err(e.to_string()))
     }
 }

@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 
 use crate::errors::{exception, with_partial_map};
 use crate::map::Map;
+use crate::words::keywords;
 
 /// Progress is told, and signals are looked at, so often.
 const EVERY: Duration = Duration::from_millis(50);
@@ -78,7 +79,10 @@ pub(crate) fn run(
     work: impl FnOnce(&mut Watch<'_>) -> occlude::Result<occlude::Map> + Send,
 ) -> PyResult<Map> {
     let result = watched(py, progress, raised, work);
-    let drawn = |map: occlude::Map| Map { inner: map, picture: picture.clone() };
+    let drawn = |mut map: occlude::Map| {
+        map.notes.iter_mut().for_each(|note| *note = keywords(note));
+        Map { inner: map, picture: picture.clone() }
+    };
     match (raised.take(), result) {
         (None, Ok(map)) => Ok(drawn(map)),
         (Some(raised), Ok(map)) => Err(with_partial_map(py, raised, Some(drawn(map)))),

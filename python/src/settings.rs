@@ -41,7 +41,11 @@ impl Settings {
         let mut all = Vec::with_capacity(targets.len());
         for target in targets {
             self.set("target", &target)?;
-            all.push(self.inner.target.clone());
+            // Each in a list of its own: names of one class that are given one by one are no whole name.
+            all.push(match &self.inner.target {
+                Target::List(_) => self.inner.target.clone(),
+                one => Target::List(vec![one.clone()]),
+            });
         }
         self.inner.target = Target::List(all);
         Ok(())

@@ -79,6 +79,10 @@ def test_an_exporter_that_fails_is_said(linear, x):
     with pytest.warns(occlude.ExportWarning, match="the export failed: NotImplementedError: aten::strange is unknown"):
         found = Exported(Function(linear), export, x, None, None)
     expected = occlude.occlusion(linear, x, window=2, target=1)
+    # An export that failed has no engine, but a script that asked for threads works on.
+    threads = found.occlusion(x, window=2, target=1, threads=2, engine="full")
+    np.testing.assert_array_equal(threads.values, expected.values)
+    assert any(note.startswith("threads, engine: left out") for note in threads.notes)
     np.testing.assert_array_equal(found.occlusion(x, window=2, target=1).values, expected.values)
     with pytest.raises(occlude.ArgumentError, match="batch"):
         Exported(Function(linear), export, np.concatenate([x, x]), None, None)

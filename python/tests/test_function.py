@@ -207,6 +207,91 @@ def test_a_classifier_of_scikit_learn_is_asked_for_probabilities():
     assert map.unit == "probability"
 
 
+def numbered(classes):
+    """An estimator of three classes with these names, whose probabilities are the inputs."""
+
+    class Classifier:
+        classes_ = np.array(classes)
+
+        def predict_proba(self, batch):
+            return np.asarray(batch)
+
+    return Classifier()
+
+
+def test_classes_of_an_estimator_are_asked_for_by_their_names_even_where_these_are_numbers():
+    x = np.array([[0.2, 0.3, 0.5]], np.float32)
+    settings = {"window": 1, "fill": 0}
+    estimator = numbered([1, 2, 3])
+    by_name = occlude.occlusion(estimator, x, target="1", **settings)
+    assert (by_name.targets[0].class_index, by_name.targets[0].label) == (0, "1")
+    assert any('target "1" is the class named 1 (index 0)' in note for note in by_name.notes)
+    by_index = occlude.occlusion(estimator, x, target=1, **settings)
+    assert by_index.targets[0].class_index == 1 and not any("is the class named" in note for note in by_index.notes)
+    several = occlude.occlusion(estimator, x, target=["3", 0, "2"], **settings)
+    assert [target.class_index for target in several.targets] == [2, 0, 1]
+    listed = occlude.occlusion(estimator, x, target="3,1", **settings)
+    assert [target.class_index for target in listed.targets] == [2, 0]
+    # What is no name is what it is everywhere, and what reads the same either way needs no note.
+    assert occlude.occlusion(estimator, x, target="top2", **settings).values.shape == (2, 3)
+    assert occlude.occlusion(estimator, x, target="0", **settings).targets[0].class_index == 0
+    same = occlude.occlusion(numbered([0, 1, 2]), x, target="1", **settings)
+    assert same.targets[0].class_index == 1 and not any("is the class named" in note for note in same.notes)
+    assert occlude.occlusion(numbered(["all", "top1", "b"]), x, target="all", **settings).targets[0].class_index == 0
+    with pytest.raises(occlude.ArgumentError, match="no class 7"):
+        occlude.occlusion(estimator, x, target="7", **settings)
+    # A function with such labels is no estimator: its text is an index as on the command line.
+    of_function = occlude.occlusion(lambda b: b, x, labels=["1", "2", "3"], target="1", **settings)
+    assert of_function.targets[0].class_index == 1
+
+
+def test_an_estimator_without_classes_has_numbers():
+    class Estimator:
+        def predict_proba(self, batch):
+            return np.asarray(batch)
+
+    map = occlude.occlusion(Estimator(), np.array([[0.2, 0.8]], np.float32), window=1, fill=0, target="1")
+    assert map.targets[0].label == "class 1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("threads", 2), ("memory_limit", "1G"), ("engine", "full"), ("runtime", "ort"), ("approximate", 0.1)]
+)
+def test_what_is_said_to_the_engine_is_refused_where_none_runs(linear, x, name, value):
+    with pytest.raises(occlude.ArgumentError, match=f"{name}: the engine does not run a function"):
+        run(linear, x, **{name: value})
+    assert run(linear, x, **{name: None}).complete
+
+
+def test_lists_of_targets_keep_their_axis(linear, x):
+    one, listed, two = run(linear, x, target=1), run(linear, x, target=[1]), run(linear, x, target=[1, 0])
+    assert (one.values.shape, listed.values.shape, two.values.shape) == ((5, 4), (1, 5, 4), (2, 5, 4))
+    for name in ("values", "sensitivity", "scores", "attribution"):
+        np.testing.assert_array_equal(getattr(listed, name)[0], getattr(one, name))
+        assert getattr(listed, name).shape == (1, *getattr(one, name).shape)
+    assert listed.baseline.shape == (1,) and listed.baseline[0] == np.float32(one.baseline)
+    assert "windows 5x4" in repr(one) and "windows 5x4" in repr(listed)
+    for alike in (("1",), np.array([1]), ["output:output[1]"], [["1"]]):
+        np.testing.assert_array_equal(run(linear, x, target=alike).values, listed.values)
+    assert run(linear, x, target=["top1"]).values.shape == (1, 5, 4)
+
+
+def test_a_target_that_is_given_twice_is_named(linear, x):
+    for target, said in [([1, 1], "target 1 is given twice"), ([0, 2, "0"], "target 0 is given twice"), ("2,2", "target 2 is given twice")]:
+        with pytest.raises(occlude.ArgumentError, match=said):
+            run(linear, x, target=target)
+    names = {"labels": ["tabby, tabby cat", "dog", "hen"]}
+    with pytest.raises(occlude.ArgumentError, match=r"target tabby cat is given twice, as 0 \(tabby\)"):
+        run(linear, x, target=["tabby", "tabby cat"], **names)
+    with pytest.raises(occlude.ArgumentError, match=r"target dog is given twice, as 1 \(dog\)"):
+        run(linear, x, target=[1, "dog"], **names)
+    whole = run(linear, x, target="tabby, tabby cat", **names)
+    assert whole.values.shape == (5, 4)
+    assert (whole.targets[0].label, whole.targets[0].name) == ("tabby", "tabby, tabby cat")
+    assert run(linear, x, target=["tabby, tabby cat"], **names).values.shape == (1, 5, 4)
+    assert run(linear, x, target=["tabby, tabby cat", "top3"], **names).values.shape == (3, 5, 4)
+
+
 def test_coroutines_run_side_by_side_also_inside_a_running_loop(linear, x, by_hand):
     running = most = 0
 
@@ -302,7 +387,14 @@ def test_outputs_that_cannot_be_read(linear, x):
     for outputs, said in [
         (lambda b: linear(b)[:1], r"for a batch of 20 the function returned \"output\" of shape \[1, 3\]"),
         (lambda b: "espresso", 'returned "output" of type str'),
-        (lambda b: (), "returned nothing"),
+        (lambda b: (), r"returned nothing \(an empty tuple\)"),
+        (lambda b: None, r"returned nothing \(None\)"),
+        (lambda b: (None, None), r"returned nothing \(a tuple of None\)"),
+        (lambda b: [None] * len(b), 'returned "output" of type list: it holds None'),
+        (lambda b: [[0.5, None]] * len(b), 'returned "output" of type list: it holds None'),
+        (lambda b: {"a": np.full((len(b), 2), None)}, 'returned "a" of type ndarray: it holds None'),
+        (lambda b: linear(b) * 1j, 'returned "output" of type ndarray: its dtype is complex'),
+        (lambda b: [["0.5", "1"]] * len(b), 'returned "output" of type list: its dtype is <U3'),
         (lambda b: {"a": [[1, 2], [3]]}, 'returned "a" of type list'),
         (lambda b: b, "shape"),
     ]:

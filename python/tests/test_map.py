@@ -75,6 +75,48 @@ def test_files_by_their_ending(map, tmp_path):
         map.save()
 
 
+def test_places_of_files(map, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "maps").mkdir()
+
+    class Path:
+        def __fspath__(self):
+            return "~/maps/c.npy"
+
+    map.save("~/maps/a.npy", b"b.npy", Path())
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.npy")) == ["b.npy", "maps/a.npy", "maps/c.npy"]
+    np.testing.assert_array_equal(np.load(tmp_path / "maps" / "a.npy"), map.values)
+    with pytest.raises(occlude.ArgumentError, match='"-" is standard output'):
+        map.save("ok.npy", "-")
+    assert not (tmp_path / "ok.npy").exists()
+    with pytest.raises(occlude.ArgumentError) as raised:
+        map.save("map.gif")
+    assert "standard output" not in str(raised.value)
+
+
+def test_the_arrays_of_a_list_have_their_axis_in_files_too(linear, x, tmp_path):
+    map = occlude.occlusion(linear, x, window=2, target=[2])
+    map.save(tmp_path / "m.npy", tmp_path / "m.npz")
+    assert np.load(tmp_path / "m.npy").shape == map.values.shape == (1, *map.scores.shape[1:])
+    arrays = np.load(tmp_path / "m.npz")
+    for name in ("attribution", "scores"):
+        np.testing.assert_array_equal(arrays[name], getattr(map, name))
+    again = pickle.loads(pickle.dumps(map))
+    assert again.values.shape == map.values.shape
+
+
+def test_the_full_name_of_a_class(linear, x):
+    labels = ["cowboy hat, ten-gallon hat", "espresso", ""]
+    map = occlude.occlusion(linear, x, window=2, labels=labels, target=["all", "output:output[1]"])
+    assert [(t.label, t.name) for t in map.targets] == [
+        ("cowboy hat", "cowboy hat, ten-gallon hat"),
+        ("espresso", "espresso"),
+        ("class 2", "class 2"),
+        ("output[1]", "output[1]"),
+    ]
+
+
 def test_a_notebook_shows_the_page_in_a_frame(map):
     shown = map._repr_html_()
     assert shown.startswith("<iframe srcdoc=") and "espresso" in shown
@@ -90,7 +132,12 @@ def test_plots(map, linear, x):
 
     ax = map.plot(target=1)
     picture, drawn = ax.get_images()
-    assert picture.get_array().shape == map.picture.shape
+    grey = picture.get_array()
+    assert grey.shape == map.picture.shape
+    # The lightness of one pixel by Rec. 709.
+    r, g, b = map.picture[100, 120].astype(float)
+    assert (grey == grey[..., :1]).all() and abs(grey[100, 120, 0] - (0.2126 * r + 0.7152 * g + 0.0722 * b)) <= 0.5
+    np.testing.assert_array_equal(map.plot(grey=False).get_images()[0].get_array(), map.picture)
     low, high = drawn.get_clim()
     assert low == -high and high == np.nanmax(np.abs(map.attribution[1]))
     np.testing.assert_array_equal(drawn.get_array(), map.attribution[1])
@@ -98,6 +145,8 @@ def test_plots(map, linear, x):
     _, other = plt.subplots()
     assert map.plot(other, picture=False) is other and len(other.get_images()) == 1
     each = occlude.occlusion(linear, x, window=(1, 2, 2), stride=(1, 1, 1), fill=0)
+    listed = occlude.occlusion(linear, x, window=2, fill=0, target=[1])
+    np.testing.assert_array_equal(listed.plot().get_images()[1].get_array(), listed.attribution[0])
     assert each.plot().get_images()[1].get_array().shape == (6, 5)
     signal = occlude.occlusion(lambda b: b.sum(axis=(1, 2)), x[:, :, 0], window=2, fill=0)
     assert signal.plot().get_images()[1].get_array().shape == (1, 5)
@@ -152,6 +201,13 @@ def test_regions_and_masks_in_memory_are_those_of_files(linear, x, tmp_path):
     assert given.scores.shape == (3,)
     given = occlude.occlusion(linear, x, masks=masks)
     np.testing.assert_array_equal(given.values, occlude.occlusion(linear, x, masks=tmp_path / "masks.npy").values)
+    with pytest.raises(occlude.ArgumentError, match="regions and random masks both say what is hidden"):
+        occlude.occlusion(linear, x, masks=masks, regions=labels)
+    with pytest.raises(occlude.ArgumentError, match=r"regions and random masks \(of the preset rise\)"):
+        occlude.occlusion(linear, x, preset="rise", regions=labels)
+    with pytest.raises(occlude.ArgumentError, match="names of regions are given, and no regions") as raised:
+        occlude.occlusion(linear, x, region_names={2: "two"})
+    assert raised.value.hint.startswith("regions= gives")
     with pytest.raises(occlude.ArgumentError, match="whole numbers"):
         occlude.occlusion(linear, x, regions=labels * 0.5)
     with pytest.raises(occlude.ArgumentError, match=r"\[6, 4\]"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -121,6 +123,32 @@ def test_errors_are_of_python_s_kinds_and_have_the_message_and_a_hint(demo, coff
     with pytest.raises(occlude.LimitError) as raised:
         demo.occlusion(coffee, memory_limit="1M")
     assert isinstance(raised.value, MemoryError)
+
+
+def test_a_missing_file_is_a_file_not_found(demo, tmp_path, repository):
+    nothing = tmp_path / "nothing"
+    for call in (
+        lambda: occlude.Model(nothing),
+        lambda: demo.occlusion(nothing),
+        lambda: demo.occlusion(np.zeros((3, 224, 224), np.float32), regions=nothing),
+        lambda: demo.occlusion(np.zeros((3, 224, 224), np.float32), masks=nothing.with_suffix(".npy")),
+    ):
+        with pytest.raises(FileNotFoundError, match="nothing") as raised:
+            call()
+        error = raised.value
+        assert isinstance(error, occlude.FileMissingError) and isinstance(error, occlude.FileError)
+        assert error.errno == errno.ENOENT and Path(error.filename).stem == "nothing"
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), again.errno, again.filename, str(again)) == (type(error), error.errno, error.filename, str(error))
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(b"no model at all")
+    with pytest.raises(occlude.FileError) as raised:
+        occlude.Model(bad)
+    assert not isinstance(raised.value, FileNotFoundError) and raised.value.errno is None and raised.value.filename is None
+    # A folder where a file is expected is there.
+    with pytest.raises(occlude.OccludeError) as raised:
+        demo.occlusion(tmp_path)
+    assert not isinstance(raised.value, FileNotFoundError)
 
 
 def test_exceptions_survive_pickling():

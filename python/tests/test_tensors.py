@@ -129,6 +129,40 @@ def test_other_numbers_than_float32_are_converted_and_given_back(linear, x):
         np.testing.assert_allclose(map.baseline, linear(typed)[0].max(), rtol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("given", "changed"),
+    [
+        (np.float64(0.5), 0),
+        (np.float64(0.1), 60),
+        (np.float32(0.1), 0),
+        (np.float16(0.1), 0),
+        (np.int64(1 << 24), 0),
+        (np.int64((1 << 24) + 1), 60),
+        (np.int64((1 << 24) + 2), 0),
+        (np.uint64((1 << 64) - 1), 60),
+        (np.int32(-(1 << 24) - 1), 60),
+        (np.int16(12345), 0),
+        (np.True_, 0),
+    ],
+)
+def test_numbers_that_change_on_the_way_to_float32_are_noted(given, changed, repository):
+    x = np.full((1, 2, 6, 5), given)
+    notes = occlude.occlusion(lambda b: b.sum(axis=(1, 2, 3)), x, window=2, fill=0).notes
+    said = f"the input was {x.dtype} and is read as float32: {changed} of 60 values are rounded"
+    assert [note for note in notes if "float32" in note] == ([said] if changed else [])
+    one = x.copy()
+    one[0, 1:] = one[0, 0, 1:] = 0
+    one[0, 0, 0, 1:] = 0
+    notes = occlude.occlusion(lambda b: b.sum(axis=(1, 2, 3)), one, window=2, fill=0).notes
+    assert any("1 of 60 value is rounded" in note for note in notes) == bool(changed)
+
+
+def test_rounded_numbers_are_noted_for_models_too(demo):
+    x = np.full((1, 3, 224, 224), 0.1)
+    assert any('"image" was float64 and is read as float32: 150528 of 150528' in n for n in demo.occlusion(x, window=112).notes)
+    assert not any("float32" in note for note in demo.occlusion(x * 0, window=112).notes)
+
+
 def test_arrays_that_are_not_contiguous_are_read_right(linear, x, demo):
     strided = np.asfortranarray(np.repeat(x, 2, axis=3))[:, :, :, ::2]
     assert not strided.flags.c_contiguous

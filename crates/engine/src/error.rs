@@ -3,6 +3,8 @@
 //! Opaque on purpose: callers ask `kind()` for the exit code and `hint()` for advice, and print the rest.
 
 use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,7 @@ struct Inner {
     message: String,
     node: Option<String>,
     hint: Option<String>,
+    refused: Option<(PathBuf, io::ErrorKind)>,
 }
 
 /// What this crate's fallible functions return.
@@ -40,7 +43,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of this kind; the message has no trailing period.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), node: None, hint: None }))
+        Error(Box::new(Inner { kind, message: message.into(), node: None, hint: None, refused: None }))
     }
     /// [`ErrorKind::File`].
     pub fn file(message: impl Into<String>) -> Self {
@@ -78,6 +81,12 @@ impl Error {
         self.0.hint = Some(hint.into());
         self
     }
+    /// Says which path the system refused, and how.
+    #[must_use]
+    pub fn with_refused(mut self, path: &Path, how: io::ErrorKind) -> Self {
+        self.0.refused = Some((path.to_path_buf(), how));
+        self
+    }
     /// Whose fault it is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
@@ -89,6 +98,10 @@ impl Error {
     /// Advice for the user.
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
+    }
+    /// The path that the system refused, and how, where that is what happened.
+    pub fn refused(&self) -> Option<(&Path, io::ErrorKind)> {
+        self.0.refused.as_ref().map(|(path, how)| (path.as_path(), *how))
     }
 }
 

@@ -4,7 +4,8 @@
 //! this one unchanged. A run that fails half-way hands over what it had computed: [`Error::partial_map`].
 
 use std::fmt;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 pub use occlude_engine::ErrorKind;
 
@@ -24,20 +25,24 @@ struct Inner {
     node: Option<String>,
     hint: Option<String>,
     partial: Option<Box<Map>>,
+    refused: Option<(PathBuf, io::ErrorKind)>,
 }
 
 impl Error {
     /// An error of this kind; the message has no trailing period.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { kind, message: message.into(), node: None, hint: None, partial: None }))
+        let message = message.into();
+        Error(Box::new(Inner { kind, message, node: None, hint: None, partial: None, refused: None }))
     }
     /// [`ErrorKind::File`].
     pub fn file(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::File, message)
     }
     /// [`ErrorKind::File`], about an operation on a path that the system refused.
-    pub fn io(doing: &str, path: &Path, error: &std::io::Error) -> Self {
-        Self::file(format!("cannot {doing} {}: {}", path.display(), plain_io(error)))
+    pub fn io(doing: &str, path: &Path, error: &io::Error) -> Self {
+        let mut made = Self::file(format!("cannot {doing} {}: {}", path.display(), plain_io(error)));
+        made.0.refused = Some((path.to_path_buf(), error.kind()));
+        made
     }
     /// [`ErrorKind::Model`].
     pub fn model(message: impl Into<String>) -> Self {
@@ -89,6 +94,10 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
     }
+    /// The path that the system refused, and how, where that is what happened.
+    pub fn refused(&self) -> Option<(&Path, io::ErrorKind)> {
+        self.0.refused.as_ref().map(|(path, how)| (path.as_path(), *how))
+    }
     /// The map as far as it was computed, marked incomplete.
     pub fn partial_map(&self) -> Option<&Map> {
         self.0.partial.as_deref()
@@ -96,7 +105,7 @@ impl Error {
 }
 
 /// The system's message without its number: `No such file or directory`.
-fn plain_io(error: &std::io::Error) -> String {
+fn plain_io(error: &io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text[..end].to_string(),
@@ -112,6 +121,7 @@ impl From<occlude_engine::Error> for Error {
             hint: error.hint().map(str::to_string),
             message: error.to_string(),
             partial: None,
+            refused: error.refused().map(|(path, how)| (path.to_path_buf(), how)),
         }))
     }
 }
@@ -136,6 +146,19 @@ mod tests {
         assert_eq!(error.node(), Some("Foo \"n\""));
         assert_eq!(error.to_string(), "Foo \"n\": no kernel");
         assert_eq!(error.hint(), Some("use x"));
+        assert_eq!(error.refused(), None);
         assert_eq!(error.in_context("m.onnx").to_string(), "m.onnx: Foo \"n\": no kernel");
+        let (path, how) = (Path::new("w.bin"), io::ErrorKind::NotFound);
+        let engine = occlude_engine::Error::file("no weights").with_refused(path, how);
+        assert_eq!(Error::from(engine).refused(), Some((path, how)));
+    }
+
+    #[test]
+    fn what_the_system_refused_is_kept_with_its_path() {
+        let path = Path::new("nothing/here.npy");
+        let refused = std::fs::read(path).expect_err("not there");
+        let error = Error::io("read", path, &refused).in_context("regions").with_hint("look");
+        assert_eq!(error.refused(), Some((path, io::ErrorKind::NotFound)));
+        assert!(error.to_string().contains("No such file"), "{error}");
     }
 }

@@ -90,6 +90,10 @@ impl Input {
                 spec.len()
             )));
         }
+        if values.is_empty() {
+            return Err(Error::argument(format!("the input {spec} has no elements"))
+                .with_hint("an axis of length 0 is left when a slice or a mask chose nothing"));
+        }
         check_finite(&spec, &values)?;
         let picture = picture_of(&spec, &values);
         let geometry = Geometry { unit: "elements".into(), ..Geometry::identity(&spec.spatial()) };

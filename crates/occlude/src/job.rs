@@ -226,6 +226,7 @@ impl Job<'_> {
             noise_spread: None,
             score,
             targets: Vec::new(),
+            is_list: false,
             sensitivity: Vec::new(),
             scores: Vec::new(),
             most_probable: class_values.map(|values| MostProbable {
@@ -272,6 +273,7 @@ impl Job<'_> {
         };
         let resolved = resolve(&self.settings.target, &known)?;
         map.notes.extend(resolved.notes);
+        map.is_list = resolved.is_list;
         Ok(resolved.measures)
     }
 

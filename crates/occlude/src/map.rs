@@ -159,6 +159,8 @@ pub struct Map {
     pub score: ScoreKind,
     /// What was measured, `T` of them.
     pub targets: Vec<MapTarget>,
+    /// They were asked for as a list, so their axis stays in arrays even where it has length 1.
+    pub is_list: bool,
     /// `[T, windows...]`, baseline minus occluded score: positive = evidence for the target was hidden. NaN = not computed.
     pub sensitivity: Vec<f32>,
     /// `[T, windows...]`, score with the window hidden. NaN = not computed.
@@ -203,6 +205,10 @@ impl Map {
     /// Whether every window was computed.
     pub fn is_complete(&self) -> bool {
         self.computed == self.windows.len()
+    }
+    /// Whether arrays have the axis of targets: it is left out for one target, unless that was asked for as a list.
+    pub fn has_target_axis(&self) -> bool {
+        self.is_list || self.targets.len() != 1
     }
     /// `[windows...]` of one target's sensitivities.
     ///
@@ -288,6 +294,7 @@ pub(crate) mod tests_support {
         Map {
             geometry: Geometry::identity(&size),
             score: ScoreKind::Logit,
+            is_list: false,
             targets: (0..targets)
                 .map(|t| MapTarget {
                     label: format!("class {t}"),

@@ -35,10 +35,10 @@ pub fn encode(map: &Map, picture: &Picture, format: Format) -> Result<Vec<u8>> {
     })
 }
 
-/// `[T, windows...]`, the first axis left out for one target.
+/// `[T, windows...]`, the first axis left out where the map has none.
 fn shape_of_windows(map: &Map) -> Vec<usize> {
     let mut shape = map.windows.shape();
-    if map.targets.len() != 1 {
+    if map.has_target_axis() {
         shape.insert(0, map.targets.len());
     }
     shape

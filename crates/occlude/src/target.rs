@@ -114,6 +114,16 @@ impl Target {
         }
     }
 
+    /// Whether it names one thing, rather than as many as the model's answer has.
+    pub(crate) fn is_of_one(&self) -> bool {
+        match self {
+            Target::Top(_) | Target::All | Target::List(_) => false,
+            Target::Segment { class, .. } => !matches!(class, Pick::Top(_) | Pick::All),
+            Target::Detect { class, .. } => class.is_some(),
+            Target::Class(_) | Target::Name(_) | Target::Node { .. } | Target::Element { .. } => true,
+        }
+    }
+
     /// Names of the inner tensors that are asked for, each once, in order.
     pub fn nodes(&self) -> Vec<String> {
         let mut names = Vec::new();

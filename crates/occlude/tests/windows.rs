@@ -6,7 +6,7 @@ use std::path::Path;
 
 use occlude::{
     BatchScorer, Cells, EngineChoice, Fill, GivenArray, Input, Job, Layout, Map, Masks, Meaning, Model,
-    Outputs, RegionLabels, RegionNames, Scorer, Settings, TensorSpec, Watch,
+    Outputs, RegionLabels, RegionNames, Scorer, Settings, Target, TensorSpec, Watch,
 };
 
 const SHAPE: [usize; 3] = [2, 6, 7];
@@ -245,6 +245,45 @@ fn masks_in_memory_are_as_good_as_in_a_file() {
 }
 
 #[test]
+fn only_one_thing_says_what_is_hidden() {
+    let mut settings = Settings {
+        regions: Some(RegionLabels::Given(GivenArray::labels(&[6, 7], vec![1; 42]).unwrap())),
+        ..Settings::default()
+    };
+    let input = Input::from_tensor(spec(), values()).unwrap();
+    assert!(run_with(&linear(), &settings, &input).is_ok());
+    settings.set("masks", "10").unwrap();
+    let error = run_with(&linear(), &settings, &input).unwrap_err();
+    assert_eq!(error.kind(), occlude::ErrorKind::Argument);
+    assert!(error.to_string().starts_with("regions and random masks both say"), "{error}");
+    settings.preset = Some(occlude::Preset::Rise);
+    let error = run_with(&linear(), &settings, &input).unwrap_err();
+    assert!(error.to_string().contains("masks (of the preset rise)"), "{error}");
+    let names = RegionNames::Given([(1, "all".to_string())].into());
+    let settings = Settings { region_names: Some(names), ..Settings::default() };
+    let error = run_with(&linear(), &settings, &input).unwrap_err();
+    assert!(error.to_string().contains("and no regions"), "{error}");
+}
+
+#[test]
+fn a_list_of_one_target_keeps_its_axis_and_an_empty_one_is_refused() {
+    let input = Input::from_tensor(spec(), values()).unwrap();
+    let with = |target| {
+        let settings = Settings { target, ..Settings::default() };
+        run_with(&linear(), &settings, &input)
+    };
+    let one = with(Target::Class(1)).unwrap();
+    let listed = with(Target::List(vec![Target::Class(1)])).unwrap();
+    assert!(!one.has_target_axis() && listed.has_target_axis());
+    assert_eq!(listed.view().shape(), [&[1][..], &one.view().shape()].concat());
+    assert_eq!(listed.sensitivity, one.sensitivity);
+    let error = with(Target::List(Vec::new())).unwrap_err();
+    assert_eq!(error.kind(), occlude::ErrorKind::Argument);
+    let error = with(Target::List(vec![Target::Class(1), Target::Class(1)])).unwrap_err();
+    assert_eq!(error.to_string(), "target 1 is given twice");
+}
+
+#[test]
 fn shapes_hide_their_part_of_the_box() {
     for shape in ["ellipse", "soft", "gaussian"] {
         let map =
@@ -306,6 +345,14 @@ fn a_fill_may_be_a_tensor() {
     let short = Settings { fill: Fill::Tensor(vec![0.0; 3]), ..settings.clone() };
     let error = job(&short).run(&input, &mut Watch::default()).unwrap_err();
     assert!(error.to_string().contains("tensor of 3 values"), "{error}");
+    let mut holes = fill;
+    holes[43] = f32::INFINITY;
+    let holes = Settings { fill: Fill::Tensor(holes), ..settings.clone() };
+    let error = job(&holes).run(&input, &mut Watch::default()).unwrap_err();
+    assert_eq!(error.to_string(), "the fill holds infinity at [1, 0, 1], expected finite numbers");
+    let nothing = TensorSpec::new("x", &[2, 0, 7], Layout::ChannelsFirst);
+    let error = Input::from_tensor(nothing, Vec::new()).err().unwrap();
+    assert!(error.to_string().ends_with("has no elements"), "{error}");
 }
 
 #[test]

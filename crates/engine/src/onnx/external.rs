@@ -98,6 +98,7 @@ fn missing(name: &str, location: &str, folder: &Path, error: &std::io::Error) ->
         folder.display()
     ))
     .with_hint("copy the data file along with the model, under the name that the model gives it")
+    .with_refused(&folder.join(location), error.kind())
 }
 
 impl Place {
@@ -106,7 +107,10 @@ impl Place {
     /// # Errors
     /// `File` if the file cannot be read.
     pub(super) fn read(&self) -> Result<Vec<u8>> {
-        let failed = |e: std::io::Error| Error::file(format!("cannot read {}: {e}", self.file.display()));
+        let failed = |e: std::io::Error| {
+            Error::file(format!("cannot read {}: {e}", self.file.display()))
+                .with_refused(&self.file, e.kind())
+        };
         let mut file = File::open(&self.file).map_err(failed)?;
         file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
         let mut bytes = vec![0; self.len];
@@ -170,6 +174,10 @@ mod tests {
         for (entries, kind, text) in refused {
             let error = locate(&tensor(&entries), Some(&folder)).unwrap_err();
             assert!(error.kind() == kind && error.to_string().contains(text), "{entries:?}: {error}");
+            let missing = folder.join("nowhere.bin");
+            let expected =
+                (text == "nowhere.bin").then_some((missing.as_path(), std::io::ErrorKind::NotFound));
+            assert_eq!(error.refused(), expected, "{entries:?}");
         }
     }
 }

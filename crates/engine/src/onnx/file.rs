@@ -92,7 +92,10 @@ pub struct ModelSummary {
 /// `File` if a file is missing, unreadable or no ONNX model; `Model` if it contradicts itself; `Unsupported` for its opset.
 pub fn read(path: &Path) -> Result<ModelFile> {
     let named = |e: Error| {
-        let error = Error::new(e.kind(), format!("{}: {e}", path.display()));
+        let mut error = Error::new(e.kind(), format!("{}: {e}", path.display()));
+        if let Some((refused, how)) = e.refused() {
+            error = error.with_refused(refused, how);
+        }
         match e.hint() {
             Some(hint) => error.with_hint(hint),
             None => error,
@@ -101,7 +104,9 @@ pub fn read(path: &Path) -> Result<ModelFile> {
     if path.is_dir() {
         return Err(named(Error::file("is a folder, expected an ONNX file")));
     }
-    let bytes = std::fs::read(path).map_err(|e| named(Error::file(format!("cannot read the model: {e}"))))?;
+    let bytes = std::fs::read(path).map_err(|e| {
+        named(Error::file(format!("cannot read the model: {e}"))).with_refused(path, e.kind())
+    })?;
     let folder = path.parent().map(|p| if p.as_os_str().is_empty() { Path::new(".") } else { p });
     ModelFile::from_bytes(bytes, folder).map_err(named)
 }

@@ -9,7 +9,7 @@ use crate::input::{Input, labels_of, read_labels, read_region_names};
 use crate::occlusion::{
     FillContext, FillValues, Grid, OccludedInput, Occluder, RandomMasks, ReadImage, Regions, Shape, Windows,
 };
-use crate::settings::{GivenArray, Masks, RegionLabels, RegionNames, Settings};
+use crate::settings::{GivenArray, Masks, Preset, RegionLabels, RegionNames, Settings};
 use crate::tensor::{TensorSpec, shape_text};
 
 /// The windows that these settings lay over an input.
@@ -17,6 +17,18 @@ use crate::tensor::{TensorSpec, shape_text};
 /// # Errors
 /// Argument: sizes, steps or a region that do not fit the input.
 pub(crate) fn windows(settings: &Settings, input: &Input) -> Result<Windows> {
+    if settings.regions.is_some() && settings.masks.is_some() {
+        let preset = settings.preset.filter(|preset| *preset == Preset::Rise);
+        let whose = preset.map_or(String::new(), |preset| format!(" (of the preset {})", preset.name()));
+        return Err(Error::argument(format!(
+            "regions and random masks{whose} both say what is hidden, expected one of them"
+        ))
+        .with_hint("leave out --regions or --masks"));
+    }
+    if settings.region_names.is_some() && settings.regions.is_none() {
+        return Err(Error::argument("names of regions are given, and no regions")
+            .with_hint("--regions gives the label image that they belong to"));
+    }
     if let Some(labels) = &settings.regions {
         return regions(labels, settings, input);
     }

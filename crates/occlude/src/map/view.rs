@@ -215,13 +215,13 @@ impl View<'_> {
     pub fn of(&self, target: usize) -> &[f32] {
         &self.values[target * self.grid.len()..(target + 1) * self.grid.len()]
     }
-    /// `[T, grid...]`, the first axis left out for one target, and the grid's axes of length 1 where the definition squeezes.
+    /// `[T, grid...]`, the first axis left out where the map has none ([`Map::has_target_axis`]), and the grid's axes of length 1 where the definition squeezes.
     pub fn shape(&self) -> Vec<usize> {
         let mut shape = self.grid.shape();
         if self.map.definition.squeeze {
             shape.retain(|&length| length != 1);
         }
-        if self.map.targets.len() != 1 {
+        if self.map.has_target_axis() {
             shape.insert(0, self.map.targets.len());
         }
         shape

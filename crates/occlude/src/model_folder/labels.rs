@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::target::Target;
 
 /// Names of classes by index; may be empty, and may have gaps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +82,18 @@ impl Labels {
                 .with_hint("give the class index"))
             }
         }
+    }
+
+    /// How many of the targets after `first` only go on with the name of this class: a name that holds commas was taken apart at them.
+    pub(crate) fn more_synonyms(&self, class: usize, first: &Target, after: &[Target]) -> usize {
+        let name = |target: &Target| match target {
+            Target::Name(name) => Some(name.trim().to_lowercase()),
+            _ => None,
+        };
+        let whole: Vec<String> =
+            self.0.get(class).map_or_else(Vec::new, |name| synonyms(name).map(str::to_lowercase).collect());
+        let given = std::iter::once(first).chain(after).map(name).take(whole.len());
+        if given.eq(whole.iter().cloned().map(Some)) { whole.len().saturating_sub(1) } else { 0 }
     }
 
     /// The nearest names, by Damerau and Levenshtein's distance or because they contain what was typed.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::inpaint::{Inpaint, InpaintEdges, InpaintFormula};
 use super::noise::standard_normal;
 use crate::error::{Error, Result};
-use crate::tensor::TensorSpec;
+use crate::tensor::{TensorSpec, shape_text};
 
 /// What replaces the hidden values.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -169,7 +169,16 @@ impl Fill {
                 FillValues::Tensor(values)
             }
             Fill::Blur => FillValues::Tensor(blur(input, spec, context.window)),
-            Fill::Tensor(values) if values.len() == spec.len() => FillValues::Tensor(values.clone()),
+            Fill::Tensor(values) if values.len() == spec.len() => {
+                if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+                    let what = if values[at].is_nan() { "NaN" } else { "infinity" };
+                    return Err(Error::argument(format!(
+                        "the fill holds {what} at {}, expected finite numbers",
+                        shape_text(&spec.unravel(at))
+                    )));
+                }
+                FillValues::Tensor(values.clone())
+            }
             Fill::Tensor(values) => {
                 return Err(Error::argument(format!(
                     "the fill is a tensor of {} values, {spec} needs {}",

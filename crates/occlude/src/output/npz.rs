@@ -1,6 +1,6 @@
 //! The `.npz` output: the map with all arrays that belong to it, as NumPy loads them with `np.load`.
 //!
-//! Keys (`T` targets, whose axis is left out for one target; `windows...` is the shape of the grid, or the number of windows where they are none): `map` f32, as its definition says: `[T, windows...]`,
+//! Keys (`T` targets, whose axis is left out for one target that was not asked for as a list; `windows...` is the shape of the grid, or the number of windows where they are none): `map` f32, as its definition says: `[T, windows...]`,
 //! or `[T, elements...]` where windows are joined; `sensitivity` f32 `[T, windows...]` where that is something else; `attribution` f32 `[T, spatial axes of the input...]`; `most_probable` i32
 //! `[windows...]`, -1 = not computed (absent without classes); `map_most_probable` i32 `[elements...]`, the class with the greatest number of a map of scores, where all classes are targets; `scores` f32
 //! `[T, windows...]`; `spread` f32 `[T, windows...]`, their standard deviation over several noise fills; `baseline` f32 `[T]`; `starts_0` .. `starts_n` and `ends_0` .. `ends_n` i64, first element and end
@@ -28,7 +28,7 @@ pub(super) fn encode(map: &Map) -> Result<Vec<u8>> {
         archive.add("sensitivity", &shape, &map.sensitivity)?;
     }
     let attribution = map.attribution();
-    let first = usize::from(map.targets.len() == 1);
+    let first = usize::from(!map.has_target_axis());
     archive.add("attribution", &attribution.shape[first..], &attribution.values)?;
     if let Some(most_probable) = &map.most_probable {
         archive.add("most_probable", &map.windows.shape(), &most_probable.windows)?;

@@ -78,6 +78,8 @@ impl<'a> Known<'a> {
 pub struct Resolved {
     /// What to read, in the order asked for.
     pub measures: Vec<Measure>,
+    /// A list was asked for, so the axis of targets stays in arrays even where it has length 1.
+    pub is_list: bool,
     /// Silent choices, in words.
     pub notes: Vec<String>,
 }
@@ -186,38 +188,81 @@ pub(crate) fn read_all(measures: &[Measure], outputs: &[&[f32]]) -> Vec<f32> {
 /// Settles targets.
 ///
 /// # Errors
-/// Argument: a class index or name that the model does not have, more classes than it has, a channel or element that a tensor does not have, a class without a place in the segmentation,
+/// Argument: an empty list, a target that is named twice, a class index or name that the model does not have, more classes than it has, a channel or element that a tensor does not have, a class without a place in the segmentation,
 /// a box that no box of the model overlaps, boxes whose convention is neither said nor told by their shapes. Unsupported: classes asked of a model whose output is not one vector.
 pub fn resolve(target: &Target, known: &Known<'_>) -> Result<Resolved> {
     let mut found = Resolved::default();
-    resolve_into(target, known, &mut found)?;
+    resolve_into(target, known, &mut found, &mut Vec::new())?;
+    if found.measures.is_empty() {
+        return Err(Error::argument("the list of targets is empty, expected one target or more")
+            .with_hint("leave it out for the most probable class (top1), or name one: 5, top5, all"));
+    }
+    // A single name that holds commas reads as a list of names, and is none.
+    found.is_list = match target {
+        Target::List(parts) => {
+            let are_names = parts.iter().all(|part| matches!(part, Target::Name(_)));
+            parts.len() == 1 || found.measures.len() > 1 || !are_names
+        }
+        _ => false,
+    };
     Ok(found)
 }
 
-fn resolve_into(target: &Target, known: &Known<'_>, found: &mut Resolved) -> Result<()> {
-    for part in target.parts() {
-        match part {
-            Target::Node { name, reduce } => found.add(node(name, *reduce, known)?),
-            Target::Element { name, index } => found.add(element(name, index, known)?),
-            Target::Segment { class, output } => {
-                for measure in segment::resolve(class, output.as_deref(), known, found)? {
-                    found.add(measure);
+/// `named` are the measures that were asked for one by one, which may not be asked for again; those of `top5` and `all` give way to them and to each other.
+fn resolve_into(
+    target: &Target,
+    known: &Known<'_>,
+    found: &mut Resolved,
+    named: &mut Vec<Measure>,
+) -> Result<()> {
+    let parts = target.parts();
+    let mut rest = parts;
+    while let Some((part, after)) = rest.split_first() {
+        rest = after;
+        let measures = match part {
+            Target::Node { name, reduce } => vec![node(name, *reduce, known)?],
+            Target::Element { name, index } => vec![element(name, index, known)?],
+            Target::Segment { class, output } => segment::resolve(class, output.as_deref(), known, found)?,
+            Target::Detect { class, area } => vec![detect::resolve(class.as_ref(), *area, known, found)?],
+            Target::List(_) => {
+                resolve_into(part, known, found, named)?;
+                continue;
+            }
+            Target::Name(_) => {
+                let measures = classes(part, known)?;
+                // The names of one class, one after the other, are its whole name.
+                let more =
+                    measures[0].class.map_or(0, |class| known.labels.more_synonyms(class, part, after));
+                rest = &after[more..];
+                measures
+            }
+            Target::Top(_) | Target::All | Target::Class(_) => classes(part, known)?,
+        };
+        if part.is_of_one() {
+            for measure in &measures {
+                if named.contains(measure) {
+                    return Err(given_twice(part, measure));
                 }
             }
-            Target::Detect { class, area } => {
-                let measure = detect::resolve(class.as_ref(), *area, known, found)?;
-                found.add(measure);
-            }
-            Target::List(_) => resolve_into(part, known, found)?,
-            Target::Top(_) | Target::All | Target::Class(_) | Target::Name(_) => {
-                classes(part, known, found)?;
-            }
+            named.extend(measures.iter().cloned());
         }
+        measures.into_iter().for_each(|measure| found.add(measure));
     }
     Ok(())
 }
 
-fn classes(part: &Target, known: &Known<'_>, found: &mut Resolved) -> Result<()> {
+fn given_twice(part: &Target, measure: &Measure) -> Error {
+    let text = part.to_string();
+    let same = if text == measure.spec {
+        String::new()
+    } else {
+        format!(", as {} ({})", measure.spec, measure.label)
+    };
+    Error::argument(format!("target {text} is given twice{same}"))
+        .with_hint("name every target once: numbers of the same target would be the same")
+}
+
+fn classes(part: &Target, known: &Known<'_>) -> Result<Vec<Measure>> {
     let (output, readout) = class_vector(known.outputs, known.classes)?;
     let (values, name) = (&known.outputs.values[output], &known.outputs.names[output]);
     let class = |class: usize| Measure {
@@ -228,7 +273,7 @@ fn classes(part: &Target, known: &Known<'_>, found: &mut Resolved) -> Result<()>
         output,
         kind: Kind::Class(class, readout),
     };
-    match part {
+    Ok(match part {
         Target::Top(count) if *count > values.len() => {
             return Err(Error::argument(format!(
                 "target top{count} asks for {count} classes: the model's output \"{name}\" has {} values",
@@ -239,10 +284,10 @@ fn classes(part: &Target, known: &Known<'_>, found: &mut Resolved) -> Result<()>
         Target::Top(count) => {
             let mut order: Vec<usize> = (0..values.len()).collect();
             order.sort_by(|&a, &b| values[b].total_cmp(&values[a]).then(a.cmp(&b)));
-            order.into_iter().take(*count).for_each(|c| found.add(class(c)));
+            order.into_iter().take(*count).map(class).collect()
         }
-        Target::All => (0..values.len()).for_each(|c| found.add(class(c))),
-        Target::Class(index) if *index < values.len() => found.add(class(*index)),
+        Target::All => (0..values.len()).map(class).collect(),
+        Target::Class(index) if *index < values.len() => vec![class(*index)],
         Target::Class(index) => {
             return Err(Error::argument(format!(
                 "there is no class {index}: the model's output \"{name}\" has {} values (0 to {})",
@@ -250,10 +295,9 @@ fn classes(part: &Target, known: &Known<'_>, found: &mut Resolved) -> Result<()>
                 values.len().saturating_sub(1)
             )));
         }
-        Target::Name(name) => found.add(class(known.labels.find(name)?)),
-        _ => {}
-    }
-    Ok(())
+        Target::Name(name) => vec![class(known.labels.find(name)?)],
+        _ => Vec::new(),
+    })
 }
 
 /// Whether a shape is one vector: all axes but one have length 1.
@@ -378,6 +422,15 @@ mod tests {
         }
     }
     fn read(text: &str, layout: Layout) -> Result<Vec<(String, f32)>> {
+        let (resolved, outputs) = settle(&Target::parse(text)?, layout)?;
+        let measures = resolved.measures;
+        let all = read_all(&measures, &outputs.slices());
+        for (measure, number) in measures.iter().zip(&all) {
+            assert_eq!(measure.read(&outputs.slices()), *number, "one by one and all at once");
+        }
+        Ok(measures.iter().zip(all).map(|(m, number)| (m.label.clone(), number)).collect())
+    }
+    fn settle(target: &Target, layout: Layout) -> Result<(Resolved, Outputs)> {
         let readout = Readout { kind: ScoreKind::Raw, activation: Activation::None, multi_label: false };
         let labels = Labels::new(["cat, tabby", "dog", "owl", "emu"].map(String::from).to_vec());
         let outputs = outputs();
@@ -394,12 +447,8 @@ mod tests {
             multi_label: false,
             boxes: &Boxes::default(),
         };
-        let measures = resolve(&Target::parse(text)?, &known)?.measures;
-        let all = read_all(&measures, &outputs.slices());
-        for (measure, number) in measures.iter().zip(&all) {
-            assert_eq!(measure.read(&outputs.slices()), *number, "one by one and all at once");
-        }
-        Ok(measures.iter().zip(all).map(|(m, number)| (m.label.clone(), number)).collect())
+        let resolved = resolve(target, &known)?;
+        Ok((resolved, outputs))
     }
     fn pairs(list: &[(&str, f32)]) -> Vec<(String, f32)> {
         list.iter().map(|(l, v)| (l.to_string(), *v)).collect()
@@ -410,7 +459,18 @@ mod tests {
         let first = Layout::ChannelsFirst;
         assert_eq!(read("top1", first).expect("top1"), pairs(&[("dog", 3.0)]));
         assert_eq!(read("top3", first).expect("top3"), pairs(&[("dog", 3.0), ("emu", 3.0), ("owl", 2.0)]));
-        assert_eq!(read("cat, tabby,0,OWL", first).expect("names"), pairs(&[("cat", 1.0), ("owl", 2.0)]));
+        assert_eq!(read("cat, tabby,OWL", first).expect("names"), pairs(&[("cat", 1.0), ("owl", 2.0)]));
+        assert_eq!(read("dog,top2", first).expect("one more"), pairs(&[("dog", 3.0), ("emu", 3.0)]));
+        assert_eq!(read("top2,dog", first).expect("is one of them"), pairs(&[("dog", 3.0), ("emu", 3.0)]));
+        for (text, said) in [
+            ("2,2", "target 2 is given twice"),
+            ("cat, tabby,0", "target 0 is given twice"),
+            ("1,owl,dog", "target dog is given twice, as 1 (dog)"),
+            ("tabby,owl,cat", "target cat is given twice, as 0 (cat)"),
+            ("output:conv[3],node:conv,output:conv[3]", "target output:conv[3] is given twice"),
+        ] {
+            assert_eq!(read(text, first).expect_err(text).to_string(), said);
+        }
         assert_eq!(read("all", first).expect("all").len(), 4);
         assert_eq!(read("top4", first).expect("all of them").len(), 4);
         let error = read("top5", first).expect_err("more than there are");
@@ -420,6 +480,32 @@ mod tests {
         );
         assert!(read("4", first).expect_err("index").to_string().contains("no class 4"));
         assert!(read("eel", first).is_err());
+    }
+
+    #[test]
+    fn lists() {
+        let name = |name: &str| Target::Name(name.to_string());
+        let list = Target::List;
+        for (target, is_list) in [
+            (Target::Class(2), false),
+            (Target::Top(3), false),
+            (name("cat"), false),
+            (Target::parse("cat, tabby").expect("names"), false),
+            (Target::parse("cat, tabby, owl").expect("names"), true),
+            (list(vec![Target::Class(2)]), true),
+            (list(vec![name("cat")]), true),
+            (list(vec![Target::parse("cat, tabby").expect("names")]), true),
+        ] {
+            let found = settle(&target, Layout::ChannelsFirst).expect("known").0;
+            assert_eq!(found.is_list, is_list, "{target:?}");
+        }
+        // Names that a caller lists one by one are no whole name.
+        let apart = list(vec![list(vec![name("cat")]), list(vec![name("tabby")])]);
+        assert!(settle(&apart, Layout::ChannelsFirst).expect_err("one class").to_string().contains("twice"));
+        for empty in [list(Vec::new()), list(vec![list(Vec::new())])] {
+            let error = settle(&empty, Layout::ChannelsFirst).expect_err("nothing");
+            assert!(error.to_string().contains("list of targets is empty"), "{error}");
+        }
     }
 
     #[test]
