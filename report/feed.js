@@ -26,6 +26,7 @@ class Feed {
     });
     this.mostProbable = info.most_probable ? numbers(info.most_probable, Int32Array, this.cells) : null;
     this.listeners = [];
+    this.version = 0; // how often scores have come: what is computed from them is kept as long as it stays
   }
 
   onChange(listener) {
@@ -44,6 +45,7 @@ class Feed {
       if (this.mostProbable && most_probable !== undefined) this.mostProbable[cell] = most_probable;
     }
     this.info.complete = this.info.computed >= this.cells;
+    this.version += 1;
     for (const listener of this.listeners) listener();
   }
 
@@ -74,6 +76,12 @@ class Feed {
     let limit = 0;
     for (const target of chosen) for (const v of target.sensitivity) if (Math.abs(v) > limit) limit = Math.abs(v);
     return limit;
+  }
+
+  // Whether the cells of another feed lie where these do.
+  hasCellsOf(other) {
+    const places = (feed) => JSON.stringify(feed.axes.map(({ name, length, starts, ends }) => [name, length, starts, ends]));
+    return this.hasScores === other.hasScores && places(this) === places(other);
   }
 
   // The grid index of a cell, one number per axis, and back.
@@ -133,30 +141,4 @@ function ticks(limit) {
   const step = [1, 2, 2.5, 5, 10].map((d) => d * decade).find((s) => limit / s >= 1 && limit / s < 3) ?? decade;
   const side = Math.floor((limit / step) * (1 + 1e-9));
   return Array.from({ length: 2 * side + 1 }, (_, i) => (i - side) * step);
-}
-
-// A number to read: four significant digits, a true minus sign, never "-0".
-function show(value, digits = 4) {
-  if (Number.isNaN(value)) return "not computed";
-  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  const size = Math.abs(value);
-  if (size === 0) return "0";
-  const text = size >= 1e-3 && size < 1e5 ? trim(size, digits) : size.toExponential(digits - 2).replace("e-", "e−").replace("e+", "e");
-  return value < 0 ? "−" + text : text;
-}
-
-function trim(size, digits) {
-  const places = Math.max(0, Math.min(4, digits - 1 - Math.floor(Math.log10(size))));
-  return size.toFixed(places);
-}
-
-function showSigned(value) {
-  const text = show(value);
-  return value > 0 ? "+" + text : text;
-}
-
-// A tick's number: as short as it can be.
-function showTick(value) {
-  const text = String(Number(Math.abs(value).toPrecision(6))).replace("e-", "e−");
-  return value > 0 ? "+" + text : value < 0 ? "−" + text : "0";
 }

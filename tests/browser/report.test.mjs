@@ -256,6 +256,7 @@ test("an incomplete map says so, and the same page takes the missing scores as t
   await page.mouse.move(x, y);
   assert.match(await page.locator(".card.hovered").textContent(), /not computed/);
   await page.evaluate(`page.feed.add([{ cell: ${missing}, occluded: [0.125], most_probable: 1 }])`);
+  await page.locator(".card.hovered data").first().waitFor(); // drawn with the next frame
   const said = await card(page, "hovered");
   assert.deepEqual(said.numbers, [feed.targets[0].baseline, 0.125, Math.fround(feed.targets[0].baseline - 0.125)]);
   assert.match(await page.locator("#incomplete").textContent(), new RegExp(`${feed.computed + 1} of`));

@@ -6,6 +6,7 @@
 //! What the page shows and how it behaves is in `report/`; the wording is in `words`. Text from models and labels goes in
 //! as JSON strings only, where `<` is always escaped.
 
+mod assets;
 pub(super) mod zeiler;
 
 use base64::Engine as _;
@@ -14,7 +15,6 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage, imageops};
 use serde_json::{Map as JsonMap, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::words;
 use crate::colour;
@@ -23,13 +23,7 @@ use crate::input::Picture;
 use crate::map::{Cells, Direction, Map, TopWindow, View};
 use crate::occlusion::{AxisRole, Windows};
 
-const PAGE: &str = include_str!("../../../../report/page.html");
-const STYLE: &str = include_str!("../../../../report/page.css");
-const SCRIPTS: [&str; 3] = [
-    include_str!("../../../../report/feed.js"),
-    include_str!("../../../../report/draw.js"),
-    include_str!("../../../../report/page.js"),
-];
+pub use assets::live_files;
 
 /// Pixels of the embedded picture's longer side at most; larger ones are reduced for the page.
 const PICTURE_SIDE: u32 = 900;
@@ -44,28 +38,8 @@ const LOSSLESS_PIXELS: usize = 300 * 300;
 /// File: the picture cannot be encoded (its size does not fit its bytes).
 pub fn render(map: &Map, picture: &Picture) -> Result<Vec<u8>> {
     let feed = feed(map, picture)?.to_string().replace('<', "\\u003c");
-    let script = SCRIPTS.concat();
-    let policy = format!(
-        "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
-        BASE64.encode(Sha256::digest(STYLE)),
-        BASE64.encode(Sha256::digest(&script)),
-    );
     let title = map.targets.first().map_or("occlude", |target| target.label.as_str());
-    let mut page = String::from(PAGE);
-    put(
-        &mut page,
-        "default-src 'none'; img-src data:; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'",
-        &policy,
-    )?;
-    put(&mut page, "<title>occlude</title>", &format!("<title>{} · occlude</title>", escaped(title)))?;
-    put(&mut page, "<link rel=\"stylesheet\" href=\"page.css\">", &format!("<style>{STYLE}</style>"))?;
-    put(
-        &mut page,
-        "<script src=\"feed.js\"></script>\n<script src=\"draw.js\"></script>\n<script src=\"page.js\"></script>",
-        &format!("<script>{script}</script>"),
-    )?;
-    put(&mut page, "id=\"feed\"></script>", &format!("id=\"feed\">{feed}</script>"))?;
-    Ok(page.into_bytes())
+    Ok(assets::report(title, &feed)?.into_bytes())
 }
 
 /// The feed object that drives the page.

@@ -7,7 +7,8 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{BASE64, STYLE, data_url, escaped, floats, put};
+use super::assets::text_of;
+use super::{BASE64, data_url, escaped, floats, put};
 use crate::colour;
 use crate::error::Result;
 use crate::input::Input;
@@ -26,7 +27,7 @@ const SCRIPT: &str = include_str!("../../../../../report/zeiler.js");
 pub(in crate::output) fn render(found: &Zeiler, input: &Input) -> Result<Vec<u8>> {
     let panels = Panels::of(found, input)?;
     let feed = feed(found, input, &panels)?.to_string().replace('<', "\\u003c");
-    let style = [STYLE, OWN_STYLE].concat();
+    let style = [text_of("page.css")?, OWN_STYLE].concat();
     let policy = format!(
         "default-src 'none'; img-src data:; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
         BASE64.encode(Sha256::digest(&style)),
