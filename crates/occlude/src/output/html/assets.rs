@@ -29,6 +29,15 @@ const FILES: &[(&str, &str)] = &[
     file!("readout.js"),
     file!("tables.js"),
     file!("page.js"),
+    file!("live.css"),
+    file!("live_server.js"),
+    file!("live_run.js"),
+    file!("live_target.js"),
+    file!("live_form.js"),
+    file!("live_files.js"),
+    file!("by_hand.js"),
+    file!("live_address.js"),
+    file!("live.js"),
 ];
 
 const LIVE: [&str; 2] = ["<!-- live -->", "<!-- /live -->"];
