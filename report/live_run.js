@@ -82,8 +82,9 @@ class LiveRun {
     events.addEventListener("error", () => {
       if (this.events !== events) return;
       failures += 1;
-      // The browser tries again by itself, unless it was answered that there is no such run.
-      if (events.readyState === EventSource.CLOSED) this.vanish();
+      // The browser tries again by itself, unless it was answered that there is no such run, or the page is going away:
+      // then it is left before the pause is over.
+      if (events.readyState === EventSource.CLOSED) setTimeout(() => this.events === events && this.vanish(), 200);
       else if (failures > 1) this.enter("gone");
       else this.enter("lost");
     });

@@ -123,8 +123,8 @@ test("a server that is gone is said, nothing on the page is lost, and trying aga
   await page.locator("#live-again").click(); // still gone
   assert.match((await alertOf(page))[0], /does not answer/);
   const second = await new StandIn().start(port);
-  await settled(page, () => page.locator("#live-again").click());
-  assert.equal(await page.evaluate(() => live.form.settings.fill), "zero");
+  await page.locator("#live-again").click();
+  await until(page, () => live.run.phase === "done" && live.run.asked.settings.fill === "zero");
   assert.equal(await page.locator("#live-error").textContent(), "");
   assert.notDeepEqual(await mapNow(page), before);
   await close();
@@ -175,7 +175,7 @@ test("a page that is left stops its run", { skip: needsStandIn }, async () => {
   await until(page, () => page?.feed.info.computed === 3);
   const id = await page.evaluate(() => live.run.id);
   await page.goto("about:blank");
-  while (!server.runs.get(id).ended) await new Promise((go) => setTimeout(go, 20));
+  await server.until(() => server.runs.get(id).ended);
   assert.equal(server.runs.get(id).ended[1].why, "cancelled");
   // Back again: the map is asked for anew.
   server.allow(Infinity);

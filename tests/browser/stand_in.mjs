@@ -75,6 +75,15 @@ export class StandIn {
     for (const go of this.probes.held.splice(0)) go();
   }
 
+  // Waits until something is true here.
+  async until(check) {
+    const patience = Date.now() + 20_000;
+    while (!check()) {
+      if (Date.now() > patience) throw new Error(`this did not become true: ${check}`);
+      await new Promise((go) => setTimeout(go, 20));
+    }
+  }
+
   // Requests of a kind, such as "POST /api/runs".
   asked(what) {
     return this.log.filter(({ method, path: at }) => `${method} ${at}`.startsWith(what));
