@@ -20,14 +20,22 @@ macro_rules! file {
 const FILES: &[(&str, &str)] = &[
     file!("page.html"),
     file!("page.css"),
+    file!("aids.css"),
     file!("parts.js"),
     file!("feed.js"),
+    file!("evidence.js"),
+    file!("rank.js"),
     file!("words.js"),
     file!("state.js"),
     file!("draw.js"),
+    file!("looks.js"),
+    file!("map_figure.js"),
     file!("figures.js"),
+    file!("second.js"),
+    file!("object.js"),
     file!("readout.js"),
     file!("tables.js"),
+    file!("listing.js"),
     file!("page.js"),
 ];
 
