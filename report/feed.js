@@ -65,6 +65,16 @@ class Feed {
     return this.targets[t].rank.get(cell);
   }
 
+  // The classes that are the most probable ones, with their number of windows: [{index, count}], the untouched input's first, then by number.
+  classCounts() {
+    const counts = new Map();
+    const untouched = this.info.predicted?.index;
+    if (untouched !== undefined) counts.set(untouched, 0);
+    for (const index of this.mostProbable ?? []) if (index >= 0) counts.set(index, (counts.get(index) ?? 0) + 1);
+    const rank = ({ index, count }) => (index === untouched ? Infinity : count);
+    return [...counts].map(([index, count]) => ({ index, count })).sort((a, b) => rank(b) - rank(a) || a.index - b.index);
+  }
+
   // Whether all targets are measured in one unit, so that they could share a scale.
   get oneUnit() {
     return this.targets.every((target) => target.unit === this.targets[0].unit);
