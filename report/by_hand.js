@@ -41,7 +41,7 @@ class ByHand {
       { id: "by-hand" },
       element("h2", { id: "by-hand-title", textContent: "Window by hand" }),
       this.place,
-      element("div", { className: "scroll" }, this.scores),
+      this.scores,
       this.classes,
       element("p", { id: "hand-help", className: "meta", textContent: help }),
       this.spoken,
@@ -217,7 +217,7 @@ class ByHand {
 
   tell({ start, window, targets, classes, classes_untouched: before }) {
     const where = this.placeText(start, window);
-    this.place.textContent = `Hidden: ${where}${this.feed.info.source_unit ? " of the source picture" : ""}`;
+    this.place.textContent = `Hidden: ${where}`;
     this.panel.dataset.start = start.join(",");
     this.draw();
     const cell = (value, text, look = "") => element("td", { className: `number ${look}` }, element("data", { value: String(value), textContent: text }));

@@ -54,7 +54,7 @@ test("a place under the pointer says the model's own numbers, to the bit", { ski
     assert.deepEqual(said.then, ranked(model, scores));
     assert.deepEqual(said.before, ranked(model, untouched));
     // The picture is 64 pixels wide and the input 32 elements.
-    assert.equal(said.place, `Hidden: x ${2 * start[1]}–${2 * start[1] + 16}, y ${2 * start[0]}–${2 * start[0] + 16} px of the source picture`);
+    assert.equal(said.place, `Hidden: x ${2 * start[1]}–${2 * start[1] + 16}, y ${2 * start[0]}–${2 * start[0] + 16} px`);
   }
   await close();
 });

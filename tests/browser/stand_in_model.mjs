@@ -234,6 +234,7 @@ export class Question {
     const column = (t) => Float32Array.from({ length: this.cells }, (_, cell) => results.get(cell)?.occluded[t] ?? NaN);
     const target = (entry, t) => {
       const object = { label: this.label(entry), index: typeof entry === "number" ? entry : null, unit: this.unit(entry), baseline: this.baselines[t] };
+      object.score_title = typeof entry === "number" ? this.unit(entry) : this.label(entry);
       if (!this.joined) return { ...object, occluded: base64(column(t)) };
       return { ...object, sensitivity: base64(this.elements(column(t), this.baselines[t])), top_for: [], top_against: [] };
     };
@@ -257,6 +258,10 @@ export class Question {
       computed: results.size,
       windows: this.cells,
       ramp: RAMP,
+      sequential: RAMP.slice(127),
+      class_colours: ["0072b2", "e69f00", "009e73", "cc79a7", "56b4e9", "d55e00", "f0e442"],
+      class_other: "9a9a9a",
+      places: this.joined ? { from: "elements" } : { from: "cells", weights: [] },
       picture: { url: input.picture, width: model.width, height: model.height, caption: `The part of ${input.name} that the model saw`, alt: input.name },
       command: ["occlude map", model.name, input.name, ...given.map(([name, value]) => `--${name} ${value}`)].join(" "),
       notes: complete ? [] : ["This map is incomplete."],
