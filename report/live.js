@@ -43,6 +43,7 @@ class Live {
     byId("live-model").addEventListener("change", () => this.chooseModel(this.known.models.find(({ id }) => id === byId("live-model").value)));
     byId("live-stop").addEventListener("click", () => (this.run.isRunning ? this.run.stop() : this.start()));
     byId("live-hold").addEventListener("click", () => (this.held ? this.letGo() : this.hold()));
+    byId("second-remove").addEventListener("click", () => this.held && this.letGo());
     this.narrow = matchMedia("(max-width: 760px)");
     this.narrow.addEventListener("change", () => this.fold());
     this.fold();
@@ -220,7 +221,7 @@ class Live {
     if (this.opensByHand) this.hand.toggle(true, false);
     this.opensByHand = false;
     byId("live-hold").disabled = false;
-    if (this.heldFeed) this.showHeld(this.heldFeed);
+    if (this.heldFeed && !this.isHeldShown) this.showHeld(this.heldFeed);
     if (isLast && this.run.phase !== "failed") this.showFiles();
   }
 
@@ -355,18 +356,21 @@ class Live {
   }
 
   dropHeld() {
+    // The reader may have put another report there meanwhile.
+    if (page?.second.given?.feed === this.heldFeed) page?.showSecond(null);
     this.held = null;
     this.heldFeed = null;
+    this.isHeldShown = false;
     this.second.abandon();
-    page?.showSecond(null);
   }
 
   showHeld(feed) {
     this.heldFeed = feed;
-    if (!this.held || !page) return;
+    this.isHeldShown = Boolean(this.held && page);
+    if (!this.isHeldShown) return;
     const model = this.known.models.find(({ id }) => id === this.held.model);
     const said = Object.entries(this.held.settings).map(([name, text]) => `${name} ${text}`);
-    const title = [`Held: ${feed.targets[0].label}`, ...(this.known.models.length > 1 && model ? [model.name] : []), ...said];
+    const title = ["Held", ...(this.known.models.length > 1 && model ? [model.name] : []), ...said];
     page.showSecond(feed, title.join(", "));
   }
 
