@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import path from "node:path";
-import { addressWith, coloursOf, feedOf, middleOf, open, screenshots, setValue } from "./reports.mjs";
+import { addressWith, coloursOf, feedOf, middleOf, open, screenshots, setValue, until } from "./reports.mjs";
 
 test("the view of classes has the legend's colours, and the legend counts windows and names the untouched class", async () => {
   const feed = feedOf("report.html");
@@ -179,7 +179,7 @@ test("the address makes the same page again", async () => {
   await first.page.getByText("Show all").click();
   await first.page.getByLabel("Appearance").selectOption("dark");
   await first.page.locator("#top-for button").nth(2).click();
-  const hash = await addressWith(first.page, "target=1", "opacity=35", "divider=25", "for-from=0.004", "against-from=", "box=40,300.5,150,420", "beside=2", "list=place", "look=dark", "window=");
+  const hash = await addressWith(first.page, "target=1", "opacity=35", "divider=25", "for-from=", "against-from=", "box=40,300.5,150,420", "beside=2", "list=place", "look=dark", "window=");
   const seen = (page) => page.evaluate(() => ({ text: document.querySelector("main").innerText, state: JSON.stringify(state.values), map: document.getElementById("map").toDataURL() }));
   const before = await seen(first.page);
   await first.close();
@@ -203,8 +203,8 @@ test("the address makes the same page again", async () => {
 test("a change of the address is followed, and back and forward with it", async () => {
   const { page, close } = await open("report.html");
   await page.evaluate(() => { location.hash = "#target=2&view=class"; });
-  await page.waitForFunction("page.state.target === 2 && page.state.view === 'class'");
+  await until(page, "page.state.target === 2 && page.state.view === 'class'");
   await page.goBack();
-  await page.waitForFunction("page.state.target === 0 && page.state.view === 'evidence'");
+  await until(page, "page.state.target === 0 && page.state.view === 'evidence'");
   await close();
 });

@@ -62,7 +62,7 @@ export async function open(name, options = {}) {
   // That canvases are read back is these tests' doing.
   const isOurs = (text) => text.includes("willReadFrequently");
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && !isOurs(message.text()) && wrong.push(message.text()));
-  page.on("request", (request) => /^(file|data):/.test(request.url()) || wrong.push(request.url()));
+  page.on("request", (request) => /^(file|data|about):/.test(request.url()) || wrong.push(request.url()));
   await page.goto(pathToFileURL(path.join(reports, name)).href + (options.hash ?? ""));
   await page.waitForSelector("#page:not([hidden])");
   return { page, wrong, close: () => context.close() };
@@ -70,6 +70,7 @@ export async function open(name, options = {}) {
 
 // Where the middle of a cell is on a map, in CSS pixels of the window.
 export async function middleOf(page, feed, cell, stage = "#map-stage") {
+  await page.locator(stage).scrollIntoViewIfNeeded();
   const box = await page.locator(stage).boundingBox();
   const along = (axis, i) => (axis.starts[i] + axis.ends[i]) / 2 / axis.length;
   return {
@@ -100,9 +101,18 @@ export function setValue(page, selector, value) {
   }, String(value));
 }
 
+// Waits until something is so in the page. (Playwright's own waitForFunction needs eval, which the page's policy refuses.)
+export async function until(page, test, argument) {
+  for (let tries = 0; tries < 400; tries++) {
+    if (await page.evaluate(test, argument)) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  assert.fail(`never so: ${test}; the address is ${page.url()}`);
+}
+
 // The address, once what is to be in it is there.
 export async function addressWith(page, ...parts) {
-  await page.waitForFunction((wanted) => wanted.every((part) => decodeURIComponent(location.hash).includes(part)), parts);
+  await until(page, (wanted) => wanted.every((part) => decodeURIComponent(location.hash).includes(part)), parts);
   return page.evaluate(() => location.hash);
 }
 

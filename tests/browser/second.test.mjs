@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import path from "node:path";
-import { coloursOf, feedOf, middleOf, near, open, reports, screenshots } from "./reports.mjs";
+import { coloursOf, feedOf, middleOf, near, open, reports, screenshots, until } from "./reports.mjs";
 
 // Spearman's correlation by counting: the rank of a number is the number of smaller ones plus half of the equal ones.
 function spearman(a, b) {
@@ -116,7 +116,7 @@ test("a report is dropped on the page; files that are none are refused in words"
     [text.replace(/"occluded":"[^"]{8}/, '"occluded":"'), /numbers where \d+ windows are/],
   ]) {
     await drop("page.html", body);
-    await page.waitForFunction((source) => new RegExp(source).test(document.getElementById("second-error").textContent), message.source);
+    await until(page, (source) => new RegExp(source).test(document.getElementById("second-error").textContent), message.source);
     assert.ok(await page.locator("#second-figure").isHidden());
   }
   await drop("other.html", text);
