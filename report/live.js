@@ -13,7 +13,7 @@ class Live {
     this.known = null; // the server's state
     this.model = null;
     this.input = null; // {id, name, ...}: of an address only the id is known until its map comes
-    this.source = null; // the file that the input was made of, if this page sent it
+    this.sent = new Map(); // inputs that this page made, by id: {input, file}
     this.held = null;
     this.feed = null; // of the first map
     this.renewed = null; // what was asked anew because the server knew it no more
@@ -33,7 +33,10 @@ class Live {
       feed: (feed) => this.showHeld(new Feed(feed)),
       windows: (windows) => this.heldFeed?.add(windows),
       state: () => {},
-      refused,
+      refused: (error) => {
+        this.letGo();
+        this.refuse(error);
+      },
       vanished: () => {},
     });
     this.listen();
@@ -85,7 +88,8 @@ class Live {
     this.model = model;
     const named = this.known.input;
     if (!asked.input) this.input = named;
-    else if (asked.input !== this.input?.id) this.input = asked.input === named?.id ? named : { id: asked.input, name: "the input of this address", isUnnamed: true };
+    else if (asked.input === named?.id) this.input = named;
+    else if (asked.input !== this.input?.id) this.input = this.sent.get(asked.input)?.input ?? { id: asked.input, name: "the input of this address", isUnnamed: true };
     this.showModels();
     this.form.fill(asked.settings);
     if (asked.hand) this.hand.start = asked.hand;
@@ -109,6 +113,7 @@ class Live {
       this.form.showModel(this.model, this.input);
     }
     byId("live-choose").disabled = !this.model;
+    byId("live-choose").textContent = this.model?.takes_pictures === false ? "Choose an .npy file…" : "Choose a picture…";
     this.showInput();
   }
 
@@ -117,6 +122,8 @@ class Live {
     byId("live-input").textContent = input ? input.name : "none yet";
     byId("live-empty").hidden = Boolean(input) && Boolean(model);
     const notes = [...(model?.notes ?? []), ...(input?.notes ?? [])];
+    byId("live-notes-fold").hidden = notes.length === 0;
+    byId("live-notes-count").textContent = `Notes on model and input (${notes.length})`;
     byId("live-notes").replaceChildren(...notes.map((text) => element("li", { textContent: text })));
   }
 
@@ -163,7 +170,8 @@ class Live {
     this.showModels();
     this.form.fill(settings);
     // An input is what one model reads of a file; the other one is given the file itself.
-    if (this.source && this.input?.model !== model.id) this.sendPicture(this.source);
+    const { file } = this.sent.get(this.input?.id) ?? {};
+    if (file && this.input.model !== model.id) this.sendPicture(file);
     else this.start(true);
   }
 
@@ -193,7 +201,7 @@ class Live {
     return this.send(file, upload, (input) => {
       if (mine !== this.uploads || model !== this.model) return; // another picture was chosen meanwhile
       this.input = input;
-      this.source = file;
+      this.sent.set(input.id, { input, file });
       this.showModels();
       this.start(true);
     });
@@ -288,12 +296,13 @@ class Live {
       return this.refuse(again);
     }
     const model = this.known.models.find(({ id }) => id === this.model.id) ?? this.known.models[0];
-    const { source, known } = this;
+    const { known } = this;
+    const { file } = this.sent.get(this.input?.id) ?? {};
     this.model = model;
     this.input = known.input;
-    this.source = null;
+    this.sent.clear(); // another server's
     this.showModels();
-    if (source && model) return this.sendPicture(source);
+    if (file && model) return this.sendPicture(file);
     this.start();
     const instead = known.input ? `Shown is ${known.input.name}, named on the command line.` : "Choose a picture again.";
     this.notice(`The server does not know the input of this address: ${error.message}. ${instead}`);
@@ -332,7 +341,7 @@ class Live {
     try {
       Object.assign(this.known, await askServer("/api/state"));
     } catch (error) {
-      return this.refuse(error);
+      return error instanceof Gone ? this.run.enter("gone") : this.refuse(error);
     }
     this.clearError();
     this.start();

@@ -99,11 +99,11 @@ class LiveRun {
     this.enter(phase, more);
   }
 
-  // The server lives and knows nothing of this run (it was started again), or nobody is there.
+  // The server answers that it knows nothing of this run: it was started again.
   vanish() {
     this.leave();
     this.id = null;
-    this.enter("gone");
+    this.enter("lost");
     this.on.vanished(this);
   }
 

@@ -185,6 +185,64 @@ test("a page that is left stops its run", { skip: needsStandIn }, async () => {
   await close();
 });
 
+test("a page that is put aside and brought back asks anew for what was not done", { skip: needsStandIn }, async () => {
+  const { page, server, close } = await openLive({ prepare: (stand) => stand.hold(), wait: "#figures" });
+  server.allow(3);
+  await until(page, () => page?.feed.info.computed === 3);
+  const id = await page.evaluate(() => live.run.id);
+  await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })));
+  await server.until(() => server.runs.get(id).ended);
+  assert.equal(await page.evaluate(() => page.feed.info.computed), 3, "the part stays");
+  server.allow(Infinity);
+  await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
+  await done(page);
+  assert.notEqual(await page.evaluate(() => live.run.id), id);
+  // What was done is not computed again.
+  const asked = server.asked("POST /api/runs").length;
+  for (const name of ["pagehide", "pageshow"]) await page.evaluate((name) => dispatchEvent(new PageTransitionEvent(name, { persisted: true })), name);
+  assert.equal(server.asked("POST /api/runs").length, asked);
+  await close();
+});
+
+test("back goes to the picture before, and another model then takes that one", { skip: needsStandIn }, async () => {
+  const { page, server, close } = await openLive();
+  await settled(page, () => transfer(page, "drop", picture(2)));
+  await settled(page, () => page.goBack());
+  assert.equal(await page.locator("#live-input").textContent(), "coffee.png");
+  await settled(page, () => page.locator("#live-model").selectOption({ label: "other" }));
+  assert.equal(await page.evaluate(() => page.feed.info.input), "coffee.png");
+  assert.equal(server.asked("POST /api/inputs").length, 1);
+  await settled(page, () => page.goBack());
+  await settled(page, () => page.goForward());
+  assert.equal(await page.locator("#live-model option:checked").textContent(), "other");
+  await close();
+});
+
+test("a server that was started again while a map was computed gets the question again", { skip: needsStandIn }, async () => {
+  const first = await new StandIn().start();
+  const { port } = first;
+  const { page, close } = await openLive({ stand: first, prepare: (stand) => stand.hold(), wait: "#figures", allowed: /Failed to load resource|ERR_/ });
+  first.allow(12);
+  await until(page, () => page?.feed.info.computed === 12);
+  first.permits = -1e9;
+  await first.stop();
+  const second = await new StandIn().start(port);
+  second.runs.set("r0", null); // so that its runs have other names
+  await until(page, () => live.run.phase === "done" && page.feed.info.complete);
+  assert.equal(second.asked("POST /api/runs").length, 1);
+  assert.equal(await page.locator("#live-error").textContent(), "");
+  await close();
+  await second.stop();
+});
+
+test("a held map of an input that is no more is let go, and said", { skip: needsStandIn }, async () => {
+  const { page, close } = await openLive({ hash: `#set.held=${encodeURIComponent(":model=m1&:input=i88")}`, allowed: refusals });
+  assert.match((await alertOf(page))[0], /i88/);
+  assert.equal(await page.locator("#live-hold").textContent(), "Hold for comparison");
+  assert.ok(!page.url().includes("held"));
+  await close();
+});
+
 test("two tabs compute side by side, each its own map", async () => {
   const { page, base, context, close } = await openLive();
   const other = await context.newPage();

@@ -213,7 +213,7 @@ export class StandIn {
 
   run(body) {
     const question = this.question(body);
-    for (const run of this.runs.values()) if (run.tab === body.tab && run.slot === body.slot) run.end("replaced");
+    for (const run of this.runs.values()) if (run?.tab === body.tab && run.slot === body.slot) run.end("replaced");
     const run = new Run(`r${this.runs.size + 1}`, question, body);
     this.runs.set(run.id, run);
     this.compute(run);
