@@ -9,12 +9,20 @@ function spatialAxes(feed) {
   return feed.axes.filter((axis) => axis.role !== "channel");
 }
 
+// Why a feed cannot say where evidence lies; undefined where it can.
+function whyNoPlaces(feed) {
+  const { places } = feed.info;
+  if (!places) return "This page was written by a version that did not yet say where the evidence lies.";
+  return places.from === null ? places.why : undefined;
+}
+
 // The evidence per place, row-major over the spatial axes, NaN = not covered; or {why} where the feed cannot say. Kept until scores come.
 function evidenceOfPlaces(feed, t) {
   const target = feed.targets[t];
   if (target.places?.version === feed.version) return target.places;
-  const how = feed.info.places ?? { from: null, why: "This page was written by a version that did not yet say where the evidence lies." };
-  const made = how.from === null ? { why: how.why } : { values: how.from === "elements" ? fromElements(feed, target) : fromWindows(feed, t, how) };
+  const why = whyNoPlaces(feed);
+  const how = feed.info.places;
+  const made = why ? { why } : { values: how.from === "elements" ? fromElements(feed, target) : fromWindows(feed, t, how) };
   if (made.values?.some((value) => value === Infinity || value === -Infinity)) return { why: "The evidence is infinite somewhere, so no share of it can be said." };
   target.places = { version: feed.version, ...made };
   return target.places;

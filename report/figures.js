@@ -25,9 +25,8 @@ class Figures {
     byId("figures").classList.toggle("line", isWide);
     byId("map-caption").textContent = mapCaption;
     if (picture) {
-      const stage = byId("picture-stage");
-      stage.style.aspectRatio = aspect ?? "20 / 1";
-      stage.style.maxWidth = byId("map-stage").style.maxWidth;
+      byId("picture-stage").style.aspectRatio = aspect ?? "20 / 1";
+      byId("picture-figure").style.maxWidth = byId("map-figure").style.maxWidth;
       byId("picture-caption").textContent = picture.caption;
       byId("picture").alt = picture.alt;
       for (const image of [byId("picture"), byId("picture-grey")]) {

@@ -25,8 +25,8 @@ class MapFigure {
     const isLine = view.row === null;
     const aspect = isLine ? null : length(view.col) / length(view.row);
     this.stage.style.aspectRatio = aspect ?? "4 / 1";
-    // A tall figure stays within the screen, with its controls in sight.
-    this.stage.style.maxWidth = aspect ? `max(240px, calc(80vh * ${aspect}))` : "";
+    // A tall figure stays within the screen, with its bar in sight.
+    this.stage.closest("figure").style.maxWidth = aspect ? `max(240px, calc(max(46vh, 100vh - 440px) * ${aspect}))` : "";
     this.stage.classList.toggle("plot", isLine);
     return { aspect, isLine };
   }

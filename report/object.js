@@ -30,7 +30,7 @@ class ObjectBox {
       }),
     );
     byId("box-unit").textContent = `in ${this.unit === "px" ? "pixels of the source picture" : this.unit === "elements" ? "elements of the input" : `${this.unit} of the source`}; ${this.axes.map(({ name }) => `${name}0 to ${name}1`).join(", ")}, ends not included`;
-    const { why } = evidenceOfPlaces(feed, 0);
+    const why = whyNoPlaces(feed);
     byId("object-can").hidden = why !== undefined;
     byId("object-why").hidden = why === undefined;
     byId("object-why").textContent = why ?? "";
@@ -87,24 +87,23 @@ class ObjectBox {
   judge(box) {
     const { feed, state: chosen, target } = this.page;
     const said = byId("object-said");
-    const { values, why } = evidenceOfPlaces(feed, chosen.target);
-    byId("object-result").hidden = !box;
-    if (!box || why) {
-      said.textContent = "No box yet.";
+    // Spreading windows over places takes time, so it waits for a box.
+    const { values, why } = box ? evidenceOfPlaces(feed, chosen.target) : { why: "No box yet." };
+    byId("object-result").hidden = true;
+    if (why) {
+      said.textContent = why;
       return;
     }
-    const elements = elementsIn(this.axes, box);
-    const found = shareInside(values, this.axes, elements);
+    const found = shareInside(values, this.axes, elementsIn(this.axes, box));
     if (found.objectPlaces === 0) {
       said.textContent = "The box holds no middle of an element of the input.";
-      byId("object-result").hidden = true;
       return;
     }
     if (found.objectCovered === 0) {
       said.textContent = "No computed window covers the box: its places are without evidence.";
-      byId("object-result").hidden = true;
       return;
     }
+    byId("object-result").hidden = false;
     const percent = (value) => (value === null ? "no value" : `${show(100 * value, 3)} %`);
     if (found.evidenceShare === null) said.textContent = `Nothing is evidence for ${target.label} anywhere, so its share in the box has no value.`;
     else {

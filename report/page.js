@@ -51,6 +51,7 @@ class Page {
     this.hovered = null;
     if (before) this.carry(before);
     this.fit();
+    state.save();
     const strongest = this.strongest();
     if (strongest !== undefined) this.view.goTo(this.state.pinned ?? strongest);
     this.build();
@@ -66,12 +67,15 @@ class Page {
     this.second.show(feed, title);
   }
 
-  // The same target by its name, and the pinned window if it is still there.
+  // The same targets by their names, and the pinned window if it is still there.
   carry(before) {
     const { values } = state;
-    const label = before.targets[values.target]?.label;
-    const same = this.feed.targets.findIndex((target) => target.label === label);
-    if (same >= 0) values.target = same;
+    for (const name of ["target", "beside"]) {
+      const label = before.targets[values[name]]?.label;
+      const same = this.feed.targets.findIndex((target) => target.label === label);
+      if (same >= 0) values[name] = same;
+      else if (name === "beside") values.beside = null;
+    }
     if (!this.feed.hasCellsOf(before)) values.pinned = null;
     if (this.target.unit !== before.targets[0].unit) values.weakFor = values.weakAgainst = 0;
   }
@@ -246,7 +250,7 @@ class Page {
   key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
     // Keys that are typed into a field are the field's; a slider and a tick take no letters.
-    if (event.target.matches("select, textarea, input:not([type=range], [type=checkbox], [type=radio]), [contenteditable]")) return;
+    if (event.target.matches?.("select, textarea, input:not([type=range], [type=checkbox], [type=radio]), [contenteditable]")) return;
     if (event.key === "Escape") {
       this.hovered = null;
       this.set({ pinned: null });
