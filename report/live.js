@@ -219,8 +219,9 @@ class Live {
 
   take(info, isLast) {
     this.feed = new Feed(info);
-    if (page) page.show(this.feed);
+    if (page) this.replace(this.feed);
     else page = new Page(this.feed);
+    this.shownRun = this.run.id;
     this.renewed = null;
     if (this.input?.isUnnamed) this.input.name = info.input || this.input.name;
     this.showInput();
@@ -231,6 +232,23 @@ class Live {
     byId("live-hold").disabled = false;
     if (this.heldFeed && !this.isHeldShown) this.showHeld(this.heldFeed);
     if (isLast && this.run.phase !== "failed") this.showFiles();
+  }
+
+  // Another feed for the page. Controls that are made anew keep the focus; of the same run also the slice that is seen
+  // and the window that is pointed at stay.
+  replace(feed) {
+    const focused = document.activeElement;
+    const { view, hovered } = page;
+    page.show(feed);
+    if (this.shownRun === this.run.id && feed.hasCellsOf(view.feed)) {
+      page.view.fixed = view.fixed;
+      page.hovered = hovered;
+      page.refresh();
+    }
+    if (focused.isConnected) return;
+    const sameRadio = `input[name="${CSS.escape(focused.name ?? "")}"][value="${CSS.escape(focused.value ?? "")}"]`;
+    const same = focused.id ? byId(focused.id) : focused.type === "radio" ? document.querySelector(sameRadio) : null;
+    same?.focus({ preventScroll: true });
   }
 
   showFiles() {

@@ -234,6 +234,19 @@ test("maps of elements are drawn from feeds that come again", { skip: needsStand
   await close();
 });
 
+test("when a map is done, focus, slice and pointer stay where they were", { skip: needsStandIn }, async () => {
+  const { page, server, close } = await openLive({ hash: "#set.target=top5", prepare: (stand) => stand.hold(), wait: "#targets input" });
+  await page.locator("#targets input").nth(2).focus();
+  await page.keyboard.press("Space");
+  server.allow(20);
+  await until(page, () => page.feed.info.computed === 20);
+  await page.evaluate(() => page.hover(3));
+  server.allow(Infinity);
+  await done(page);
+  assert.deepEqual(await page.evaluate(() => [document.activeElement.name, document.activeElement.value, page.hovered, page.state.target]), ["target", "2", 3, 2]);
+  await close();
+});
+
 // ---- the target -----------------------------------------------------------------------------------------------
 
 test("a target is found by a part of its name, by keyboard alone", async () => {
