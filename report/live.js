@@ -87,7 +87,7 @@ class Live {
     if (asked.model && model?.id !== asked.model) this.notice(`The server has no model "${asked.model}" any more; taken is ${model?.name ?? "none"}.`);
     this.model = model;
     const named = this.known.input;
-    if (!asked.input) this.input = named;
+    if (!asked.input) this.input = named?.model === model?.id ? named : null;
     else if (asked.input === named?.id) this.input = named;
     else if (asked.input !== this.input?.id) this.input = this.sent.get(asked.input)?.input ?? { id: asked.input, name: "the input of this address", isUnnamed: true };
     this.showModels();
@@ -165,14 +165,19 @@ class Live {
   chooseModel(model) {
     // Classes and tensors of one model mean nothing in another.
     const { settings } = this.form;
+    const { input } = this;
+    const { file } = this.sent.get(input?.id) ?? {};
     if (!/^top\d+$/.test(settings.target ?? "top1")) delete settings.target;
     this.model = model;
     this.showModels();
     this.form.fill(settings);
-    // An input is what one model reads of a file; the other one is given the file itself.
-    const { file } = this.sent.get(this.input?.id) ?? {};
-    if (file && this.input.model !== model.id) this.sendPicture(file);
-    else this.start(true);
+    // An input is what one model reads of a file: the other one is given the file itself, if this page has it.
+    if (!input || input.model === model.id || input.isUnnamed) return this.start(true);
+    if (file) return this.sendPicture(file);
+    this.input = this.known.input?.model === model.id ? this.known.input : null;
+    this.showInput();
+    this.start(true);
+    if (!this.input) this.notice(`${input.name} was read for another model. Drop or choose a picture for ${model.name}.`);
   }
 
   // ---- files --------------------------------------------------------------------------------------------------
@@ -267,7 +272,7 @@ class Live {
     const words = {
       idle: "",
       starting: "Asking the server…",
-      queued: `Waiting: ${ahead} other${ahead === 1 ? "" : "s"} first`,
+      queued: ahead > 0 ? `Waiting: ${ahead} other${ahead === 1 ? "" : "s"} first` : "Waiting for its turn…",
       computing: `${done} of ${windows(total)}${left ? `, ${left}` : ""}`,
       done: `${windows(total)} in ${secondsText(run.secs ?? 0)}`,
       stopped: `Stopped at ${done} of ${windows(total)}. What was computed is kept.${run.why === "closed" ? " The server ended it, as nobody listened." : ""}`,

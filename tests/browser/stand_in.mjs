@@ -195,9 +195,8 @@ export class StandIn {
   question({ model, input, settings }) {
     const chosen = this.model(model);
     const given = this.input(input);
-    // An input is what a model makes of a file: another model makes its own.
-    const own = given.model === chosen ? given : { ...given, model: chosen, values: valuesOf(given.bytes, chosen.height, chosen.width), scale: [64 / chosen.height, 64 / chosen.width] };
-    return new Question(chosen, own, settings);
+    if (given.model !== chosen) throw new Refusal(`the input "${input}" was read for another model`, "send the file again for this model");
+    return new Question(chosen, given, settings);
   }
 
   async probe(body) {
