@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { done, needsStandIn, openLive, picture, readNpy, real, settled, transfer, until } from "./live_page.mjs";
+import { SIZE, done, needsStandIn, openLive, picture, readNpy, real, settled, transfer, until } from "./live_page.mjs";
 
 const computed = (page) => page.evaluate(() => page.feed.targets[0].occluded.filter((v) => !Number.isNaN(v)).length);
 const shownInput = (page) => page.locator("#live-input").textContent();
@@ -160,15 +160,16 @@ test("only the last of many quick changes is computed to the end, and only what 
   const { page, close } = await openLive();
   const settings = [];
   page.on("request", (request) => request.url().endsWith("/api/runs") && settings.push(JSON.parse(request.postData()).settings));
-  await page.locator("#live-window").fill("1");
-  await page.locator("#live-window").press("6");
-  await page.locator("#live-stride").fill("8");
-  await until(page, () => live.run.phase === "done" && live.run.asked.settings.stride === "8");
-  assert.deepEqual(settings.at(-1), { window: "16", stride: "8" });
-  assert.ok(settings.every(({ window }) => window === "16"), "half a number is not asked for");
+  const stride = String(Number(SIZE) / 2);
+  await page.locator("#live-window").fill(SIZE[0]);
+  await page.locator("#live-window").press(SIZE[1]);
+  await page.locator("#live-stride").fill(stride);
+  await until(page, (stride) => live.run.phase === "done" && live.run.asked.settings.stride === stride, stride);
+  assert.deepEqual(settings.at(-1), { window: SIZE, stride });
+  assert.ok(settings.every(({ window }) => window === SIZE), "half a number is not asked for");
   const axis = await page.evaluate(() => page.feed.axes[0]);
-  assert.deepEqual(axis.starts.slice(0, 2), [0, 8]);
-  assert.equal(axis.ends[0], 16);
+  assert.deepEqual(axis.starts.slice(0, 2), [0, Number(stride)]);
+  assert.equal(axis.ends[0], Number(SIZE));
   // Emptied fields are not given.
   await page.locator("#live-stride").fill("");
   await page.locator("#live-window").fill("");
@@ -197,8 +198,9 @@ test("placeholders are the server's defaults, and a preset's choices are named a
   for (const name of ["window", "stride"]) assert.equal(await page.locator(`#live-${name}`).getAttribute("placeholder"), defaults[name]);
   const texts = await page.locator("#live-score option").allTextContents();
   assert.deepEqual(texts, [`${defaults.score} (default)`, ...choices.score]);
-  await settled(page, () => page.locator("#live-preset").selectOption("captum").then(() => page.locator("#live-window").fill("16")));
-  assert.equal(await page.locator("#live-stride").getAttribute("placeholder"), "as captum does");
+  await settled(page, () => page.locator("#live-window").fill(SIZE));
+  await settled(page, () => page.locator("#live-preset").selectOption("tf-explain"));
+  assert.equal(await page.locator("#live-stride").getAttribute("placeholder"), "as tf-explain does");
   await close();
 });
 
@@ -309,7 +311,7 @@ test("half a name that is left is forgotten; Escape puts back what was there", a
 
 test("the address makes the same page again; back and forward go between settings", async () => {
   const { page, base, close } = await openLive();
-  await settled(page, () => page.locator("#live-window").fill("16"));
+  await settled(page, () => page.locator("#live-window").fill(SIZE));
   await settled(page, () => page.locator("#live-fill").selectOption("zero"));
   await page.locator("#opacity").fill("30");
   const address = page.url();
@@ -318,7 +320,7 @@ test("the address makes the same page again; back and forward go between setting
   await page.goto(address);
   await done(page);
   assert.equal(page.url(), address);
-  assert.deepEqual(await page.evaluate(() => live.form.settings), { window: "16", fill: "zero" });
+  assert.deepEqual(await page.evaluate(() => live.form.settings), { window: SIZE, fill: "zero" });
   assert.deepEqual(await page.evaluate(() => [...page.feed.targets[0].occluded]), map);
   assert.equal(await page.locator("#opacity").inputValue(), "30");
   await settled(page, () => page.locator("#live-fill").selectOption("mean"));
@@ -326,7 +328,7 @@ test("the address makes the same page again; back and forward go between setting
   assert.equal(await page.locator("#live-fill").inputValue(), "zero");
   await settled(page, () => page.goForward());
   assert.equal(await page.locator("#live-fill").inputValue(), "mean");
-  assert.equal(await page.locator("#live-window").inputValue(), "16");
+  assert.equal(await page.locator("#live-window").inputValue(), SIZE);
   assert.ok(page.url().startsWith(`${base}/#`));
   await close();
 });

@@ -13,6 +13,8 @@ import { StandIn, plainPicture } from "./stand_in.mjs";
 const here = path.dirname(fileURLToPath(import.meta.url));
 export const real = process.env.OCCLUDE_SERVER?.replace(/\/$/, "") ?? null;
 export const needsStandIn = real ? "needs the stand-in's tricks" : false;
+export const SIZE = real ? "56" : "16"; // a window of which few are needed
+const patience = real ? 120_000 : 20_000; // milliseconds
 const reports = process.env.REPORTS ?? path.join(here, "../../target/tmp");
 export const screenshots = path.join(reports, "screenshots");
 const browserPath =
@@ -39,7 +41,7 @@ export async function openLive({ standIn = {}, stand = null, hash = "", wait = "
   prepare?.(server);
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(patience);
   const wrong = [];
   const note = (text) => allowed?.test(text) || wrong.push(text);
   page.on("pageerror", (error) => note(String(error)));
@@ -62,9 +64,9 @@ export async function openLive({ standIn = {}, stand = null, hash = "", wait = "
 
 // Waits until something is true in the page. (Playwright's own way evaluates text, which the page's policy forbids.)
 export async function until(page, check, argument) {
-  const patience = Date.now() + 20_000;
+  const end = Date.now() + patience;
   while (!(await page.evaluate(check, argument).catch(() => false))) {
-    if (Date.now() > patience) throw new Error(`this did not become true: ${check} (${JSON.stringify(argument)})`);
+    if (Date.now() > end) throw new Error(`this did not become true: ${check} (${JSON.stringify(argument)})`);
     await new Promise((go) => setTimeout(go, 20));
   }
 }

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { done, needsStandIn, openLive, picture, settled, transfer, until } from "./live_page.mjs";
+import { SIZE, done, needsStandIn, openLive, picture, settled, transfer, until } from "./live_page.mjs";
 import { StandIn } from "./stand_in.mjs";
 
 const refusals = /Failed to load resource/; // what the browser itself says of an answer of 400
@@ -43,7 +43,7 @@ test("settings that do not fit are refused with a hint, and the map stays", asyn
   assert.ok(said[1].length > 0, "with a hint");
   assert.deepEqual(await mapNow(page), before);
   assert.equal(await page.evaluate(() => live.run.id), id);
-  await settled(page, () => page.locator("#live-window").fill("16"));
+  await settled(page, () => page.locator("#live-window").fill(SIZE));
   assert.equal(await page.locator("#live-error").textContent(), "");
   await close();
 });
@@ -160,7 +160,7 @@ test("a server started again is sent the picture that this page sent before", { 
   const before = await mapNow(page);
   await first.stop();
   const second = await new StandIn({ input: false }).start(port);
-  await settled(page, () => page.locator("#live-window").fill("16"));
+  await settled(page, () => page.locator("#live-window").fill(SIZE));
   await settled(page, () => page.locator("#live-window").fill(""));
   assert.deepEqual(await mapNow(page), before);
   assert.equal(second.asked("POST /api/inputs").length, 1);
@@ -252,7 +252,7 @@ test("two tabs compute side by side, each its own map", async () => {
   const other = await context.newPage();
   await other.goto(`${base}/#set.fill=zero`);
   await done(other);
-  await settled(page, () => page.locator("#live-window").fill("16"));
+  await settled(page, () => page.locator("#live-window").fill(SIZE));
   assert.notEqual(await page.evaluate(() => live.tab), await other.evaluate(() => live.tab));
   assert.deepEqual(await other.evaluate(() => live.form.settings), { fill: "zero" });
   assert.equal(await other.evaluate(() => live.run.phase), "done");

@@ -96,7 +96,7 @@ export class Linear {
         score: ["probability", "logit"],
         shape: ["box", "ellipse"],
         border: ["shift", "drop"],
-        preset: ["none", "captum"],
+        preset: ["none", "tf-explain"],
       },
     };
   }
