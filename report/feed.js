@@ -33,8 +33,10 @@ class Feed {
     this.listeners.push(listener);
   }
 
-  // Takes scores that have just been computed: [{cell, occluded: [one per target], most_probable}].
-  add(windows) {
+  // Takes scores that have just been computed: [{cell, occluded: [one per target], most_probable}], and names of classes by index that
+  // were not known before.
+  add(windows, classes = {}) {
+    Object.assign(this.info.classes, classes);
     for (const { cell, occluded, most_probable } of windows) {
       this.targets.forEach((target, t) => {
         if (Number.isNaN(target.occluded[cell])) this.info.computed += t === 0 ? 1 : 0;

@@ -88,7 +88,8 @@ class State {
     return said.toString();
   }
 
-  // Writes the address, at most five times a second: browsers refuse more. `isEntry`: as a step that "back" comes back from.
+  // Writes the address, at most five times a second: browsers refuse more. `isEntry`: as a step that "back" comes back from; what it
+  // comes back to is what was written before.
   save(isEntry = false) {
     const now = Date.now();
     this.written = this.written.filter((time) => now - time < 1000);

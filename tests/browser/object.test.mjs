@@ -14,7 +14,7 @@ function result(page) {
   );
 }
 
-const MAPS = ["report", "joined", "summed", "ellipse", "scales", "channels", "other", "signal", "volume"];
+const MAPS = ["report", "incomplete", "joined", "summed", "ellipse", "scales", "channels", "other", "signal", "volume"];
 
 for (const name of MAPS) {
   test(`the shares in a box are those that the crate judges: ${name}`, async () => {

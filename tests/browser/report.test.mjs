@@ -207,3 +207,25 @@ test("an incomplete map says so, and the same page takes the missing scores as t
   assert.deepEqual(wrong, []);
   await close();
 });
+
+test("scores that come in a burst are drawn once, with the next frame", async () => {
+  const feed = feedOf("incomplete.html");
+  const { page, wrong, close } = await open("incomplete.html", { hash: "#view=class" });
+  const missing = [...feed.most_probable.keys()].filter((cell) => feed.most_probable[cell] < 0);
+  const drawn = await page.evaluate(`(async () => {
+    let times = 0;
+    const refresh = page.refresh.bind(page);
+    page.refresh = () => { times += 1; refresh(); };
+    for (const cell of ${JSON.stringify(missing)}) page.feed.add([{ cell, occluded: [0.5], most_probable: 4 }]);
+    const before = times;
+    for (let frames = 0; frames < 3; frames++) await new Promise(requestAnimationFrame);
+    return [before, times];
+  })()`);
+  assert.equal(drawn[0], 0);
+  assert.ok(drawn[1] >= 1 && drawn[1] <= 3, `${missing.length} windows were drawn ${drawn[1]} times`);
+  assert.ok(await page.locator("#incomplete").isHidden());
+  const legend = await page.locator("#bar .legend li").allInnerTexts();
+  assert.ok(legend.some((text) => text.includes("class 4") && text.includes(`${missing.length} windows`)), legend.join("; "));
+  assert.deepEqual(wrong, []);
+  await close();
+});

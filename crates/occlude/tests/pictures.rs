@@ -24,6 +24,10 @@ const NAMES: [&str; 5] = [
     "eggnog",
 ];
 
+/// Boxes in pixels of the source: around the bump, across an edge of the crop, around everything.
+const BOXES: [&[f64]; 3] =
+    [&[100.0, 250.0, 200.0, 350.0], &[30.5, 61.25, 130.0, 470.0], &[0.0, 400.0, 0.0, 600.0]];
+
 /// A 224 x 224 crop of a 400 x 600 picture, windows of 32 every 16, bumps for and against.
 fn made(targets: usize) -> Map {
     let input = TensorSpec::new("x", &[3, 224, 224], Layout::ChannelsFirst);
@@ -121,7 +125,7 @@ fn a_report_of_an_incomplete_map_is_kept_too() {
     map.computed = done.len();
     let page = html::render(&map, &photograph()).unwrap();
     assert!(String::from_utf8_lossy(&page).contains("\"complete\":false,\"computed\":50"));
-    keep("incomplete.html", &page);
+    keep_judged("incomplete", &map, &photograph(), &BOXES);
     keep("incomplete.png", &png::render(&map, &photograph()).unwrap());
 }
 
@@ -185,8 +189,7 @@ fn keep_judged(name: &str, map: &Map, picture: &Picture, boxes: &[&[f64]]) {
 
 #[test]
 fn what_is_judged_is_kept_for_the_page_to_agree_with() {
-    let boxes: [&[f64]; 3] =
-        [&[100.0, 250.0, 200.0, 350.0], &[30.5, 61.25, 130.0, 470.0], &[0.0, 400.0, 0.0, 600.0]];
+    let boxes = BOXES;
     let picture = photograph();
     keep_judged("report", &made(5), &picture, &boxes);
     let of_made = made(1);
