@@ -6,7 +6,8 @@
 "use strict";
 
 class ByHand {
-  // `ask()` gives {model, input, settings} or null; `on.moved(start or null)`, `on.toggled()`, `on.refused(error)`.
+  // `ask()` gives {model, input, settings} or null; `on.moved(start or null)`, `on.toggled()`, `on.refused(error)`,
+  // `on.answered()`.
   constructor(ask, on) {
     Object.assign(this, { ask, on });
     this.isOn = false;
@@ -187,6 +188,7 @@ class ByHand {
       this.size = answer.window;
       this.isAnswered = !this.prober.hasNewer;
       this.tell(answer);
+      this.on.answered();
     } catch (error) {
       if (era === this.era) this.on.refused(error);
     } finally {

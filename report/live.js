@@ -21,7 +21,15 @@ class Live {
     this.form = new LiveForm({ changed: (when) => (when === "now" ? this.later.now() : this.later()) });
     this.later = afterPause(350, () => this.change());
     this.files = new LiveFiles({ picture: (file) => this.sendPicture(file), model: (file) => this.sendModel(file), refused });
-    this.hand = new ByHand(() => this.asked(), { moved: (start) => this.address.writeHand(start), toggled: () => this.fold(), refused });
+    this.hand = new ByHand(() => this.asked(), {
+      moved: (start) => this.address.writeHand(start),
+      toggled: () => this.fold(),
+      refused: (error) => {
+        this.refuse(error);
+        this.isOfHand = true;
+      },
+      answered: () => this.isOfHand && this.clearError(),
+    });
     this.run = new LiveRun("a", this.tab, {
       feed: (feed, isLast) => this.take(feed, isLast),
       windows: (windows) => this.feed?.add(windows),
@@ -333,6 +341,7 @@ class Live {
 
   showError(message, hint, isGone) {
     this.isGone = isGone;
+    this.isOfHand = false; // whether the window by hand ran into it, and may take it away
     const box = byId("live-error");
     const parts = [element("p", { textContent: message })];
     if (hint) parts.push(element("p", { className: "live-hint", textContent: hint }));
@@ -354,6 +363,7 @@ class Live {
 
   clearError() {
     this.isGone = false;
+    this.isOfHand = false;
     delete byId("live-error").dataset.text;
     byId("live-error").replaceChildren();
   }

@@ -164,6 +164,22 @@ test("an answer to what is no longer asked is dropped", { skip: needsStandIn }, 
   await close();
 });
 
+test("a place that the server refuses is said, and the next answer takes that away", { skip: needsStandIn }, async () => {
+  const { page, server, close } = await openLive({ allowed: /503/ });
+  await page.locator("#live-hand").click();
+  await page.mouse.move(...(await onScreen(page, [4, 4])));
+  await handAt(page, [4, 4]);
+  server.isBusy = true;
+  await page.mouse.move(...(await onScreen(page, [8, 4])));
+  await until(page, () => document.getElementById("live-error").textContent.startsWith("too many windows by hand"));
+  assert.deepEqual((await handSays(page)).start, [4, 4], "the answer before stays, with its own place");
+  server.isBusy = false;
+  await page.mouse.move(...(await onScreen(page, [9, 4])));
+  await handAt(page, [9, 4]);
+  assert.equal(await page.locator("#live-error").textContent(), "");
+  await close();
+});
+
 test("the window is as large as asked, stays inside, and hides its patch on the picture", async () => {
   const { page, close } = await openLive({ hash: real ? "#set.window=40" : "#set.window=12x6" });
   await page.locator("#live-hand").click();

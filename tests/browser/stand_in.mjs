@@ -200,6 +200,7 @@ export class StandIn {
   }
 
   async probe(body) {
+    if (this.isBusy) throw new Refusal("too many windows by hand at once", "try again in a moment", 503);
     const answer = this.question(body).probe(body.start);
     this.probes.open += 1;
     this.probes.most = Math.max(this.probes.most, this.probes.open);
