@@ -32,14 +32,14 @@ class Live {
     });
     this.run = new LiveRun("a", this.tab, {
       feed: (feed, isLast) => this.take(feed, isLast),
-      windows: (windows) => this.feed?.add(windows),
+      windows: (windows, classes) => this.feed?.add(windows, classes),
       state: (run) => this.sayWhere(run),
       refused: (error, asked) => this.refuse(error, asked),
       vanished: () => this.again(),
     });
     this.second = new LiveRun("b", this.tab, {
       feed: (feed) => this.showHeld(new Feed(feed)),
-      windows: (windows) => this.heldFeed?.add(windows),
+      windows: (windows, classes) => this.heldFeed?.add(windows, classes),
       state: () => {},
       refused: (error) => {
         this.letGo();

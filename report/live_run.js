@@ -1,5 +1,5 @@
 // One map in the making: asks the server for a run, follows its events, and says where it is.
-// In: model, input and settings; the server's events. Out: `on.feed(feed object, isLast)`, `on.windows(windows)`,
+// In: model, input and settings; the server's events. Out: `on.feed(feed object, isLast)`, `on.windows(windows, names of classes not known before)`,
 // `on.state(run)` whenever `phase`, `done`, `total`, `left` or `ahead` change, `on.refused(error)`.
 // A stream that breaks is taken up again by the browser, and the server then begins with the whole feed.
 // Not here: the page, the form.
@@ -69,8 +69,8 @@ class LiveRun {
       this.on.feed(feed, false);
       this.enter("computing", { done: feed.computed, total: feed.windows ?? 0, left: null, isStored: true });
     });
-    on("windows", ({ windows, done, total, left_secs: left }) => {
-      this.on.windows(windows);
+    on("windows", ({ windows, classes, done, total, left_secs: left }) => {
+      this.on.windows(windows, classes);
       this.enter("computing", { done, total, left });
     });
     on("done", ({ feed, secs }) => this.end("done", feed, { secs }));

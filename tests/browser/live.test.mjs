@@ -93,7 +93,7 @@ test("a dropped model joins the others, and takes the picture that was sent", { 
 });
 
 test("a map fills while its windows come, and its parts are kept when it is stopped", { skip: needsStandIn }, async () => {
-  const { page, server, close } = await openLive({ prepare: (stand) => stand.hold(), wait: "#figures" });
+  const { page, server, close } = await openLive({ hash: "#set.fill=zero", prepare: (stand) => stand.hold(), wait: "#figures" });
   await until(page, () => live.run.phase === "computing");
   const counts = [await computed(page)];
   for (const step of [4, 9, 12]) {
@@ -104,7 +104,8 @@ test("a map fills while its windows come, and its parts are kept when it is stop
   assert.deepEqual(counts, [0, 4, 13, 25]);
   assert.match(await page.locator("#live-where").textContent(), /^25 of 49 windows, less than a second left$/);
   assert.equal(await page.locator("#live-progress").evaluate((bar) => bar.value / bar.max), 25 / 49);
-  // Coarse to fine: the first four windows are spread over the grid.
+  const said = await page.evaluate(() => [...new Set([...page.feed.mostProbable].filter((index) => index >= 0))].map((index) => page.feed.className(index)));
+  assert.ok(said.length > 1 && !said.some((name) => name.startsWith("class ")), `names of classes come with the windows: ${said}`);
   await page.locator("#live-stop").click();
   await until(page, () => live.run.phase === "stopped");
   assert.equal(await computed(page), 25);

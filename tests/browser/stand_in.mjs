@@ -301,7 +301,8 @@ class Run {
     const windows = this.waiting.splice(0);
     if (this.question.joined) this.send("feed", this.feed());
     const total = this.question.cells;
-    this.send("windows", { windows: this.question.joined ? [] : windows, done: this.results.size, total, left_secs: (total - this.results.size) / 100 });
+    const classes = this.question.names(windows.map((window) => window.most_probable));
+    this.send("windows", { windows: this.question.joined ? [] : windows, classes, done: this.results.size, total, left_secs: (total - this.results.size) / 100 });
   }
 
   end(why) {

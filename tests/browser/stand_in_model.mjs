@@ -220,6 +220,11 @@ export class Question {
     };
   }
 
+  // Names of classes by index, as a feed has them.
+  names(indices) {
+    return Object.fromEntries(indices.map((index) => [String(index), this.model.classes[index]]));
+  }
+
   // The feed with what is computed: a map from cell to result.
   feed(results) {
     const { model, input } = this;
@@ -240,7 +245,7 @@ export class Question {
     };
     const said = Int32Array.from({ length: this.cells }, (_, cell) => results.get(cell)?.most_probable ?? -1);
     const given = Object.entries(this.settings).filter(([, value]) => value !== "");
-    const classes = [...new Set([this.predicted, ...this.untouched.keys()])];
+    const seen = [...results.values()].map((result) => result.most_probable);
     return {
       schema: "occlude.page/1",
       input: input.name,
@@ -253,7 +258,7 @@ export class Question {
       cells: this.joined ? "elements" : "windows",
       targets: this.targets.map(target),
       most_probable: this.joined ? null : base64(said),
-      classes: Object.fromEntries(classes.map((index) => [String(index), model.classes[index]])),
+      classes: this.names([this.predicted, ...seen]),
       complete,
       computed: results.size,
       windows: this.cells,
