@@ -56,6 +56,7 @@ class View {
   }
 }
 
+// A symmetric scale about zero, for evidence.
 class Scale {
   constructor(ramp, limit) {
     this.ramp = ramp; // "rrggbb" from strongest against to strongest for
@@ -66,10 +67,36 @@ class Scale {
     return this.limit > 0 ? Math.max(-1, Math.min(1, value / this.limit)) : 0;
   }
 
+  // Where a value stands on the bar, 0 to 1.
+  place(value) {
+    return (this.position(value) + 1) / 2;
+  }
+
   colour(value) {
     const middle = (this.ramp.length - 1) / 2;
     const steps = Math.round(middle * Math.abs(this.position(value))); // the same distance for both signs
     return "#" + this.ramp[value < 0 ? middle - steps : middle + steps];
+  }
+}
+
+// A scale from the least to the greatest, for what has no middle.
+class RangeScale {
+  constructor(ramp, values) {
+    this.ramp = ramp; // "rrggbb" from dark to light
+    this.least = Infinity;
+    this.most = -Infinity;
+    for (const value of values) {
+      if (value < this.least) this.least = value;
+      if (value > this.most) this.most = value;
+    }
+  }
+
+  place(value) {
+    return this.most > this.least ? Math.max(0, Math.min(1, (value - this.least) / (this.most - this.least))) : 0.5;
+  }
+
+  colour(value) {
+    return "#" + this.ramp[Math.round(this.place(value) * (this.ramp.length - 1))];
   }
 }
 
@@ -84,34 +111,65 @@ function sharp(canvas) {
   return canvas.getContext("2d");
 }
 
-// One rectangle a cell. `opacity` and `alpha` say how solid: the map is solid; over a picture, cells near zero are
-// see-through.
-function paintCells(canvas, view, values, scale, opacity, alpha) {
+// One rectangle a cell. `look` says of a cell: {colour, alpha, pattern}, null where it was not computed, undefined to leave it out.
+function paintCells(canvas, view, look, opacity) {
   const context = sharp(canvas);
   const { width, height } = canvas;
   for (let row = 0; row < view.rows; row++) {
     for (let col = 0; col < view.cols; col++) {
       const cell = view.cell(row, col);
+      const seen = look(cell);
+      if (seen === undefined) continue;
       const [left, top, right, bottom] = view.rect(cell, false);
       const x = Math.round(left * width);
       const y = Math.round(top * height);
       const w = Math.round(right * width) - x;
       const h = Math.round(bottom * height) - y;
-      const value = values[cell];
-      if (Number.isNaN(value) && view.feed.isUncovered) continue;
-      context.globalAlpha = opacity * (Number.isNaN(value) ? 1 : alpha(scale.position(value)));
-      if (Number.isNaN(value)) {
+      context.globalAlpha = opacity * (seen === null ? 1 : (seen.alpha ?? 1));
+      if (seen === null) {
         paintMissing(context, x, y, w, h);
       } else {
-        context.fillStyle = scale.colour(value);
+        context.fillStyle = seen.colour;
         context.fillRect(x, y, w, h);
+        if (seen.pattern) paintPattern(context, seen.pattern, x, y, w, h);
       }
     }
   }
 }
 
-// A signal's map: one bar a window, up for evidence for the target and down for evidence against it.
-function paintBars(canvas, view, values, scale, ink) {
+// Patterns tell classes apart without colour. They run through all cells of a class, so that its area is seen as one.
+const PATTERNS = ["", "rising", "falling", "level", "upright", "dots", "grid", "cross"];
+
+function paintPattern(context, pattern, x, y, w, h) {
+  const step = Math.max(6, Math.round(7 * (window.devicePixelRatio || 1)));
+  context.save();
+  context.beginPath();
+  context.rect(x, y, w, h);
+  context.clip();
+  context.strokeStyle = context.fillStyle = "rgba(0, 0, 0, 0.62)";
+  context.lineWidth = Math.max(1, step / 6);
+  context.beginPath();
+  const from = (at) => Math.ceil(at / step) * step;
+  if (pattern === "level" || pattern === "grid") for (let at = from(y); at < y + h; at += step) line(context, x, at, x + w, at);
+  if (pattern === "upright" || pattern === "grid") for (let at = from(x); at < x + w; at += step) line(context, at, y, at, y + h);
+  if (pattern === "rising" || pattern === "cross") for (let at = from(x + y); at < x + y + w + h; at += step) line(context, at - y, y, at - y - h, y + h);
+  if (pattern === "falling" || pattern === "cross") for (let at = from(x - y - h); at < x - y + w; at += step) line(context, at + y, y, at + y + h, y + h);
+  context.stroke();
+  if (pattern === "dots") {
+    for (let row = from(y); row < y + h; row += step) {
+      for (let col = from(x); col < x + w; col += step) context.fillRect(col, row, step / 3, step / 3);
+    }
+  }
+  context.restore();
+}
+
+function line(context, x0, y0, x1, y1) {
+  context.moveTo(x0, y0);
+  context.lineTo(x1, y1);
+}
+
+// A signal's map: one bar a window, up for evidence for the target and down for evidence against it. `look` as in paintCells.
+function paintBars(canvas, view, look, values, scale, ink) {
   const context = sharp(canvas);
   const { width, height } = canvas;
   const middle = height / 2;
@@ -121,11 +179,13 @@ function paintBars(canvas, view, values, scale, ink) {
     const x = Math.round(left * width);
     const w = Math.max(1, Math.round(right * width) - x);
     const value = values[cell];
-    if (Number.isNaN(value)) {
+    const seen = look(cell);
+    if (seen === undefined) continue;
+    if (seen === null) {
       paintMissing(context, x, 0, w, height);
     } else {
       const top = middle - scale.position(value) * (middle - 6);
-      context.fillStyle = scale.colour(value);
+      context.fillStyle = seen.colour;
       context.fillRect(x, Math.min(top, middle), w, Math.abs(top - middle));
       context.strokeStyle = ink;
       context.strokeRect(x + 0.5, Math.min(top, middle), Math.max(1, w - 1), Math.abs(top - middle));
@@ -153,11 +213,13 @@ function paintMissing(context, x, y, w, h) {
   context.restore();
 }
 
-function paintRamp(canvas, scale) {
+// The colours of a scale in a row; steps that `isLeftOut` are left out.
+function paintRamp(canvas, scale, isLeftOut) {
   canvas.width = scale.ramp.length;
   canvas.height = 1;
   const context = canvas.getContext("2d");
   scale.ramp.forEach((colour, i) => {
+    if (isLeftOut(i)) return;
     context.fillStyle = "#" + colour;
     context.fillRect(i, 0, 1, 1);
   });

@@ -33,8 +33,10 @@ class Feed {
     this.listeners.push(listener);
   }
 
-  // Takes scores that have just been computed: [{cell, occluded: [one per target], most_probable}].
-  add(windows) {
+  // Takes scores that have just been computed: [{cell, occluded: [one per target], most_probable}], and names of classes by index that
+  // were not known before.
+  add(windows, classes = {}) {
+    Object.assign(this.info.classes, classes);
     for (const { cell, occluded, most_probable } of windows) {
       this.targets.forEach((target, t) => {
         if (Number.isNaN(target.occluded[cell])) this.info.computed += t === 0 ? 1 : 0;
@@ -63,6 +65,16 @@ class Feed {
   rank(t, cell) {
     this.order(t);
     return this.targets[t].rank.get(cell);
+  }
+
+  // The classes that are the most probable ones, with their number of windows: [{index, count}], the untouched input's first, then by number.
+  classCounts() {
+    const counts = new Map();
+    const untouched = this.info.predicted?.index;
+    if (untouched !== undefined) counts.set(untouched, 0);
+    for (const index of this.mostProbable ?? []) if (index >= 0) counts.set(index, (counts.get(index) ?? 0) + 1);
+    const rank = ({ index, count }) => (index === untouched ? Infinity : count);
+    return [...counts].map(([index, count]) => ({ index, count })).sort((a, b) => rank(b) - rank(a) || a.index - b.index);
   }
 
   // Whether all targets are measured in one unit, so that they could share a scale.

@@ -1,41 +1,39 @@
-// The two figures, picture and map: their shapes and captions, what is painted on them, the bar, the marks on windows, and what
-// pointer and keys do on them.
-// In: a Page (its feed, view and state). Out: the figures of the document. How cells become pixels is in draw.js.
+// The figures, picture and map: what is painted on them by the reader's choice of view, opacity, divider and thresholds, and what pointer
+// and keys do on them.
+// In: a Page (its feed, view and state). Out: the figures of the document. A map by itself is in map_figure.js, how cells become
+// pixels in draw.js, the second map in second.js.
 
 "use strict";
 
 class Figures {
   constructor(page) {
     this.page = page;
+    this.map = new MapFigure(byId("map-stage"), byId("bar"));
     this.listen();
   }
 
   // ---- what follows the feed ----------------------------------------------------------------------------------
 
   build() {
-    const { feed, view } = this.page;
+    const { page } = this;
+    const { feed, view } = page;
     const { picture, map_caption: mapCaption } = feed.info;
-    const line = view.row === null;
+    const { aspect, isLine } = this.map.build(feed, view);
+    const isWide = isLine || aspect > 2.5;
     byId("picture-figure").hidden = !picture;
-    const size = (axis) => feed.axes[axis].length;
-    const aspect = line ? null : size(view.col) / size(view.row);
-    const wide = line || aspect > 2.5;
-    byId("figures").classList.toggle("one", !picture && !wide);
-    byId("figures").classList.toggle("line", wide);
-    byId("map-stage").style.aspectRatio = aspect ?? "4 / 1";
-    // A tall figure stays within the screen, with its controls in sight.
-    for (const stage of ["picture-stage", "map-stage"]) byId(stage).style.maxWidth = aspect ? `max(240px, calc(80vh * ${aspect}))` : "";
-    byId("map-stage").classList.toggle("plot", line);
+    byId("figures").classList.toggle("alone", !picture);
+    byId("figures").classList.toggle("line", isWide);
     byId("map-caption").textContent = mapCaption;
     if (picture) {
       byId("picture-stage").style.aspectRatio = aspect ?? "20 / 1";
+      byId("picture-figure").style.maxWidth = byId("map-figure").style.maxWidth;
       byId("picture-caption").textContent = picture.caption;
-      if (byId("picture").src !== picture.url) byId("picture").src = picture.url;
       byId("picture").alt = picture.alt;
-      byId("picture").classList.toggle("small", picture.width < 160 || line);
+      for (const image of [byId("picture"), byId("picture-grey")]) {
+        if (image.src !== picture.url) image.src = picture.url;
+        image.classList.toggle("small", picture.width < 160 || isLine);
+      }
     }
-    byId("picture").style.width = byId("picture").style.height = "100%";
-    byId("scale-choice").hidden = feed.targets.length < 2 || !feed.oneUnit;
     this.buildSlices();
   }
 
@@ -60,74 +58,95 @@ class Figures {
 
   refresh() {
     const { feed, view, target, state: chosen } = this.page;
-    byId("bar-unit").textContent = target.unit;
+    this.sayViews();
     byId("opacity").value = String(chosen.opacity);
     byId("opacity-value").textContent = `${chosen.opacity} %`;
+    byId("divider").value = String(chosen.divider);
+    byId("divider-value").textContent = chosen.divider === 0 ? "off" : `${chosen.divider} %`;
     byId("shared-scale").checked = chosen.shared;
+    byId("scale-choice").hidden = !this.page.couldShare || chosen.view !== "evidence";
     for (const axis of view.others) {
       const at = view.fixed[axis];
       byId(`slice-${axis}`).value = String(at);
       byId(`slice-value-${axis}`).textContent = range(feed.axes[axis], at);
     }
-    byId("map-stage").setAttribute("aria-label", `Map for ${target.label}: ${view.rows} rows of ${view.cols} ${feed.cell}s`);
+    const seen = LOOKS.find(({ name }) => name === chosen.view).label(target);
+    byId("map-stage").setAttribute("aria-label", `Map for ${target.label}, ${seen}: ${view.rows} rows of ${view.cols} ${feed.cell}s`);
     this.paint();
   }
 
+  // The choice of views, of those that the feed can fill.
+  sayViews() {
+    const { page } = this;
+    const { feed, target, state: chosen } = page;
+    const views = LOOKS.filter(({ has }) => has(feed));
+    const box = byId("views");
+    box.hidden = views.length < 2;
+    const key = views.map(({ name, label }) => name + label(target)).join();
+    if (box.dataset.key !== key) {
+      box.dataset.key = key;
+      box.replaceChildren(
+        ...views.map(({ name, label }) => {
+          const radio = element("input", { type: "radio", name: "view", value: name });
+          radio.addEventListener("change", () => page.set({ view: name }));
+          return element("label", {}, radio, label(target));
+        }),
+      );
+    }
+    for (const radio of box.querySelectorAll("input")) radio.checked = radio.value === chosen.view;
+    byId("sign").hidden = chosen.view !== "evidence";
+  }
+
   paint() {
-    const { feed, view, scale, target, state: chosen } = this.page;
-    const ink = getComputedStyle(document.body).color;
-    if (view.row === null) paintBars(byId("map"), view, target.sensitivity, scale, ink);
-    else paintCells(byId("map"), view, target.sensitivity, scale, 1, () => 1);
-    if (feed.info.picture) {
-      // Over the picture, weak evidence is see-through, so that the picture stays in sight.
-      const alpha = (position) => Math.max(0, Math.min(1, 1.7 * Math.abs(position) - 0.08));
-      paintCells(byId("overlay"), view, target.sensitivity, scale, chosen.opacity / 100, alpha);
-      byId("picture").style.filter = chosen.opacity > 0 ? "grayscale(1) contrast(0.72) brightness(1.18)" : "";
-    }
-    paintRamp(byId("ramp"), scale);
-    // The exact ends are always told; round marks that would run into them give way.
-    const inner = ticks(scale.limit).filter((value) => Math.abs(value) < 0.72 * scale.limit || value === 0);
-    const marks = scale.limit > 0 ? [-scale.limit, ...inner, scale.limit] : inner;
-    byId("bar-ticks").replaceChildren(
-      ...marks.map((value) => {
-        const at = (scale.position(value) + 1) / 2;
-        const tick = element("span", { textContent: showTick(Number(value.toPrecision(3))) });
-        tick.className = at > 0.97 ? "last" : at < 0.03 ? "first" : "";
-        tick.style.left = `${100 * at}%`;
-        return tick;
-      }),
-    );
+    const { page } = this;
+    const { feed, view, state: chosen } = page;
+    const look = lookOf(chosen.view, feed, chosen.target, chosen, page.limit);
+    this.map.paint(feed, view, chosen.target, look, chosen);
+    this.weak(look);
+    if (!feed.info.picture) return;
+    paintCells(byId("overlay"), view, look.over, chosen.opacity / 100);
+    // The map lies to the right of the divider, over a grey picture; to its left is the picture by itself.
+    byId("picture-grey").hidden = chosen.opacity === 0;
+    byId("over").style.clipPath = `inset(0 0 0 ${chosen.divider}%)`;
+    byId("divider-line").hidden = chosen.divider === 0;
+    byId("divider-line").style.left = `${chosen.divider}%`;
   }
 
-  // Marks the windows that are read out, and the last one's value on the bar.
+  // The thresholds, in the unit of the map, and what they hide in words.
+  weak({ name, scale }) {
+    const { feed, target, state: chosen } = this.page;
+    byId("weak").hidden = name !== "evidence" || !(scale.limit > 0);
+    if (byId("weak").hidden) return;
+    let [shown, weakFor, weakAgainst] = [0, 0, 0];
+    for (const value of target.sensitivity) {
+      if (Number.isNaN(value)) continue;
+      if (!isWeak(value, chosen)) shown += 1;
+      else if (value > 0) weakFor += 1;
+      else if (value < 0) weakAgainst += 1;
+    }
+    for (const [id, value] of [["weak-for", chosen.weakFor], ["weak-against", chosen.weakAgainst]]) {
+      const slider = byId(id);
+      slider.max = String(Math.max(scale.limit, value));
+      slider.step = String(scale.limit / 200);
+      slider.value = String(value);
+      byId(`${id}-value`).textContent = value > 0 ? show(value, 3) : "off";
+      slider.setAttribute("aria-valuetext", value > 0 ? `${show(value, 3)} ${target.unit}` : "off, nothing is hidden");
+    }
+    const some = (count, side, from) => `${count} with evidence ${side} below ${show(from, 3)} ${target.unit}`;
+    const hidden = [
+      ...(chosen.weakFor > 0 ? [some(weakFor, "for", chosen.weakFor)] : []),
+      ...(chosen.weakAgainst > 0 ? [some(weakAgainst, "against", chosen.weakAgainst)] : []),
+    ];
+    byId("weak-said").textContent = hidden.length > 0 ? `${shown} ${feed.cell}s are shown; hidden: ${hidden.join(", ")}.` : "";
+  }
+
+  // Marks the windows that are read out.
   point() {
-    const { view, target, scale, shown } = this.page;
-    for (const layer of document.querySelectorAll(".marks")) {
-      const onPicture = layer.parentElement.id === "picture-stage";
-      const marks = shown.filter(({ cell }) => view.sees(cell)).map(({ cell, kind }) => {
-        const whole = this.mark(cell, kind, onPicture || view.row === null);
-        if (onPicture && kind === "hovered") whole.classList.add("hidden-part");
-        return whole;
-      });
-      layer.replaceChildren(...marks);
-    }
-    const last = shown.at(-1);
-    const mark = byId("bar-mark");
-    const value = last ? target.sensitivity[last.cell] : NaN;
-    mark.hidden = Number.isNaN(value);
-    if (!mark.hidden) mark.style.left = `${50 + 50 * scale.position(value)}%`;
-  }
-
-  mark(cell, kind, whole) {
-    const [left, top, right, bottom] = this.page.view.rect(cell, whole);
-    const node = element("div", { className: whole ? kind : `${kind} cell` });
-    Object.assign(node.style, {
-      left: `${100 * left}%`,
-      top: `${100 * top}%`,
-      width: `${100 * (right - left)}%`,
-      height: `${100 * (bottom - top)}%`,
-    });
-    return node;
+    const { page } = this;
+    this.map.point(page.shown);
+    const marks = page.shown.filter(({ cell }) => page.view.sees(cell)).map(({ cell, kind }) => markOf(page.view, cell, kind, true));
+    for (const mark of marks) if (mark.className === "hovered") mark.classList.add("hidden-part");
+    byId("picture-marks").replaceChildren(...marks);
   }
 
   // ---- what the reader does -----------------------------------------------------------------------------------
@@ -135,12 +154,9 @@ class Figures {
   listen() {
     const { page } = this;
     for (const stage of [byId("picture-stage"), byId("map-stage")]) {
-      const cellUnder = (event) => {
-        const box = stage.getBoundingClientRect();
-        return page.view.hit((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
-      };
-      // While a window is moved by hand over the picture, the picture is not for pointing at windows of the map.
-      const isTaken = () => page.hand && stage.id === "picture-stage";
+      const cellUnder = (event) => page.view.hit(...fractionOf(stage, event));
+      // While a window is moved by hand over the picture, the picture is not for pointing at windows of the map; nor is it in a drag.
+      const isTaken = () => page.isDragging || (page.hand && stage.id === "picture-stage");
       stage.addEventListener("pointermove", (event) => isTaken() || page.hover(cellUnder(event)));
       stage.addEventListener("pointerleave", () => isTaken() || page.hover(null));
       stage.addEventListener("click", (event) => {
@@ -155,7 +171,13 @@ class Figures {
       if (page.hovered === null && byId("map-stage").matches(":focus-visible")) page.hover(page.state.pinned ?? page.strongest() ?? 0);
     });
     byId("opacity").addEventListener("input", () => page.set({ opacity: Number(byId("opacity").value) }));
+    byId("divider").addEventListener("input", () => page.set({ divider: Number(byId("divider").value) }));
+    byId("weak-for").addEventListener("input", () => page.set({ weakFor: rounded(byId("weak-for").value) }));
+    byId("weak-against").addEventListener("input", () => page.set({ weakAgainst: rounded(byId("weak-against").value) }));
     byId("shared-scale").addEventListener("change", () => page.set({ shared: byId("shared-scale").checked }));
+    drag(byId("divider-line"), page, (event) => {
+      page.set({ divider: Math.round(100 * Math.max(0.01, Math.min(1, fractionOf(byId("picture-stage"), event)[0]))) });
+    });
   }
 
   walk(event) {
@@ -182,4 +204,30 @@ class Figures {
     page.hover(cell);
     page.readout.say(cell);
   }
+}
+
+// A slider's number without the digits that no one set.
+function rounded(text) {
+  return Number(Number(text).toPrecision(6));
+}
+
+// Where an event is on a stage, in fractions of it.
+function fractionOf(stage, event) {
+  const box = stage.getBoundingClientRect();
+  return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+}
+
+// A handle that follows the pointer: `move` with every place of it while it is held. What lies below does not answer meanwhile.
+function drag(handle, page, move) {
+  handle.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    event.preventDefault();
+    event.stopPropagation();
+    handle.setPointerCapture(event.pointerId);
+    page.isDragging = true;
+  });
+  handle.addEventListener("pointermove", (event) => {
+    if (handle.hasPointerCapture(event.pointerId)) move(event);
+  });
+  handle.addEventListener("lostpointercapture", () => page.endDrag());
 }

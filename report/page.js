@@ -3,8 +3,8 @@
 // files of their own; drawing is in draw.js, arithmetic in feed.js.
 //
 // For a live page: `page` is null until there is a feed. `new Page(feed)` starts it, `page.show(feed)` takes another feed in place of the
-// old one; `page.set({...})` changes the state and `page.on("state", f)` tells of every change; while `page.hand` is true, the picture
-// does not answer to the pointer.
+// old one, `page.showSecond(feed, title)` puts a second map beside it (null takes it away); `page.set({...})` changes the state and
+// `page.on("state", f)` tells of every change; while `page.hand` is true, the picture does not answer to the pointer.
 
 "use strict";
 
@@ -12,12 +12,14 @@ class Page {
   constructor(feed) {
     this.hovered = null;
     this.shown = []; // what is read out: [{cell, kind, title}]
-    this.hand = false;
+    this.hand = false; // whether a live page moves a window by hand over the picture
+    this.isDragging = false; // whether a drag is under way, so that nothing below it answers
     this.listeners = { state: [], feed: [] };
     this.figures = new Figures(this);
     this.readout = new Readout(this);
     this.tables = new Tables(this);
-    this.parts = [this.figures, this.readout, this.tables];
+    this.second = new SecondMap(this);
+    this.parts = [this.figures, this.second, new ObjectBox(this), this.readout, this.tables, new Listing(this)];
     this.refreshSoon = oncePerFrame(() => this.refresh());
     this.listen();
     this.show(feed);
@@ -49,6 +51,7 @@ class Page {
     this.hovered = null;
     if (before) this.carry(before);
     this.fit();
+    state.save();
     const strongest = this.strongest();
     if (strongest !== undefined) this.view.goTo(this.state.pinned ?? strongest);
     this.build();
@@ -59,13 +62,22 @@ class Page {
     this.tell("feed");
   }
 
-  // The same target by its name, and the pinned window if it is still there.
+  // A second map beside the first, or none.
+  showSecond(feed, title = "") {
+    this.second.show(feed, title);
+  }
+
+  // The same targets by their names, and the pinned window if it is still there.
   carry(before) {
     const { values } = state;
-    const label = before.targets[values.target]?.label;
-    const same = this.feed.targets.findIndex((target) => target.label === label);
-    if (same >= 0) values.target = same;
+    for (const name of ["target", "beside"]) {
+      const label = before.targets[values[name]]?.label;
+      const same = this.feed.targets.findIndex((target) => target.label === label);
+      if (same >= 0) values[name] = same;
+      else if (name === "beside") values.beside = null;
+    }
     if (!this.feed.hasCellsOf(before)) values.pinned = null;
+    if (this.target.unit !== before.targets[0].unit) values.weakFor = values.weakAgainst = 0;
   }
 
   // What does not fit the feed is as at first.
@@ -73,6 +85,27 @@ class Page {
     const { values } = state;
     if (values.target >= this.feed.targets.length) values.target = 0;
     if (values.pinned !== null && values.pinned >= this.feed.cells) values.pinned = null;
+    if (values.beside !== null && values.beside >= this.feed.targets.length) values.beside = null;
+    if (values.box && values.box.length !== 2 * spatialAxes(this.feed).length) values.box = null;
+    if (!LOOKS.find(({ name }) => name === values.view).has(this.feed)) values.view = "evidence";
+  }
+
+  // Whether there is more than one map in this map's unit, so that they could share a scale; and the other maps of the page.
+  get couldShare() {
+    const { shown } = this.second;
+    if (shown && shown.feed !== this.feed) return shown.feed.targets[shown.t].unit === this.target.unit;
+    return this.feed.targets.length > 1 && this.feed.oneUnit;
+  }
+
+  get isShared() {
+    return this.state.shared && this.couldShare;
+  }
+
+  // The end of the scale of evidence.
+  get limit() {
+    const { shown } = this.second;
+    const own = this.feed.limit(this.state.target, this.isShared && this.feed.oneUnit);
+    return this.isShared && shown && shown.feed !== this.feed ? Math.max(own, shown.feed.limit(shown.t, false)) : own;
   }
 
   // The cell with the largest magnitude.
@@ -133,7 +166,7 @@ class Page {
   refresh() {
     const { feed, target } = this;
     const { info } = feed;
-    this.scale = new Scale(info.ramp, feed.limit(this.state.target, this.state.shared && feed.oneUnit));
+    this.dress();
     byId("headline").textContent = target.label;
     byId("untouched").textContent = `${target.unit} on the untouched input: ${show(target.baseline)}${this.predicted()}`;
     byId("incomplete").hidden = info.complete;
@@ -143,6 +176,14 @@ class Page {
     if (select) select.value = String(this.state.target);
     for (const part of this.parts) part.refresh?.();
     this.point();
+  }
+
+  // Light or dark: as the system is, unless the reader has chosen.
+  dress() {
+    const { look } = this.state;
+    if (look === "auto") delete document.documentElement.dataset.look;
+    else document.documentElement.dataset.look = look;
+    byId("look").value = look;
   }
 
   predicted() {
@@ -170,6 +211,7 @@ class Page {
   listen() {
     document.addEventListener("keydown", (event) => this.key(event));
     byId("copy").addEventListener("click", () => this.copy());
+    byId("look").addEventListener("change", () => this.set({ look: byId("look").value }));
     document.querySelector(".skip").addEventListener("click", (event) => {
       event.preventDefault(); // the address is the state's
       byId("top").focus();
@@ -187,6 +229,13 @@ class Page {
     state.set(change);
   }
 
+  // A drag is over, once the click that ends it has been passed by.
+  endDrag() {
+    setTimeout(() => {
+      this.isDragging = false;
+    });
+  }
+
   hover(cell) {
     if (cell === this.hovered) return;
     this.hovered = cell;
@@ -201,7 +250,7 @@ class Page {
   key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
     // Keys that are typed into a field are the field's; a slider and a tick take no letters.
-    if (event.target.matches("select, textarea, input:not([type=range], [type=checkbox], [type=radio]), [contenteditable]")) return;
+    if (event.target.matches?.("select, textarea, input:not([type=range], [type=checkbox], [type=radio]), [contenteditable]")) return;
     if (event.key === "Escape") {
       this.hovered = null;
       this.set({ pinned: null });

@@ -8,6 +8,11 @@ const whole = (most = Infinity) => ({
   read: (text) => (/^\d{1,9}$/.test(text) && Number(text) <= most ? Number(text) : undefined),
   write: String,
 });
+const amount = { read: (text) => (text !== "" && Number(text) >= 0 && Number.isFinite(Number(text)) ? Number(text) : undefined), write: String };
+const list = {
+  read: (text) => (text !== "" && text.split(",").every((part) => part !== "" && Number.isFinite(Number(part))) ? text.split(",").map(Number) : undefined),
+  write: (values) => values.join(","),
+};
 const choice = (...names) => ({ read: (text) => (names.includes(text) ? text : undefined), write: String });
 const yes = (on, off) => ({ read: (text) => (text === on ? true : text === off ? false : undefined), write: (value) => (value ? on : off) });
 
@@ -17,6 +22,14 @@ const PROPS = [
   { name: "opacity", key: "opacity", first: 80, ...whole(100) },
   { name: "shared", key: "scale", first: false, ...yes("all", "one") },
   { name: "pinned", key: "window", first: null, ...whole() },
+  { name: "view", key: "view", first: "evidence", ...choice("evidence", "class", "score") },
+  { name: "weakFor", key: "for-from", first: 0, ...amount },
+  { name: "weakAgainst", key: "against-from", first: 0, ...amount },
+  { name: "divider", key: "divider", first: 0, ...whole(100) },
+  { name: "box", key: "box", first: null, ...list },
+  { name: "beside", key: "beside", first: null, ...whole() },
+  { name: "listed", key: "list", first: null, ...choice("place", "for", "against") },
+  { name: "look", key: "look", first: "auto", ...choice("auto", "light", "dark") },
 ];
 // Names of a live page's own settings carry this in front, so that its "window" is not the pinned one.
 const EXTRA = "set.";
@@ -75,7 +88,8 @@ class State {
     return said.toString();
   }
 
-  // Writes the address, at most five times a second: browsers refuse more. `isEntry`: as a step that "back" comes back from.
+  // Writes the address, at most five times a second: browsers refuse more. `isEntry`: as a step that "back" comes back from; what it
+  // comes back to is what was written before.
   save(isEntry = false) {
     const now = Date.now();
     this.written = this.written.filter((time) => now - time < 1000);

@@ -1,68 +1,12 @@
 // The report in a real browser: opened from file://, hovered, walked by keyboard, switched, narrowed, and each time its
 // numbers are compared with the feed that the file carries, decoded here on its own.
-// In: REPORTS, a folder with report.html and incomplete.html (default: target/tmp, where `cargo test -p occlude --test
-// pictures` writes them), and CHROMIUM, a Chromium or Chrome (default: the usual places). Run: npm ci && node --test
+// In: the reports of reports.mjs. Run: npm ci && node --test. The reading aids have test files of their own.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { chromium } from "playwright-core";
-
-const here = path.dirname(fileURLToPath(import.meta.url));
-const reports = process.env.REPORTS ?? path.join(here, "../../target/tmp");
-const browserPath =
-  process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((file) => existsSync(file));
-
-let browser;
-before(async () => {
-  assert.ok(browserPath, "no Chromium found: install it (Debian: apt-get install chromium) or name one in CHROMIUM");
-  browser = await chromium.launch({ executablePath: browserPath, args: ["--no-sandbox"] });
-});
-after(() => browser?.close());
-
-// The feed of a report file, with its numbers decoded.
-function feedOf(name) {
-  const text = readFileSync(path.join(reports, name), "utf8");
-  const feed = JSON.parse(text.match(/id="feed">(.*?)<\/script>/s)[1]);
-  const words = (base64) => {
-    const bytes = Buffer.from(base64, "base64");
-    return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  };
-  const floats = (base64) => Float32Array.from({ length: words(base64).byteLength / 4 }, (_, i) => words(base64).getFloat32(4 * i, true));
-  for (const target of feed.targets) {
-    target.occluded = floats(target.occluded);
-    target.sensitivity = target.sensitivity ? floats(target.sensitivity) : target.occluded.map((score) => target.baseline - score);
-  }
-  const said = words(feed.most_probable);
-  feed.most_probable = Array.from({ length: said.byteLength / 4 }, (_, i) => said.getInt32(4 * i, true));
-  feed.columns = feed.axes[1].starts.length;
-  return feed;
-}
-
-// Opens a report and fails on any script error, refused resource or request that leaves the file.
-async function open(name, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, offline: true, ...options });
-  const page = await context.newPage();
-  const wrong = [];
-  page.on("pageerror", (error) => wrong.push(String(error)));
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && wrong.push(message.text()));
-  page.on("request", (request) => /^(file|data):/.test(request.url()) || wrong.push(request.url()));
-  await page.goto(pathToFileURL(path.join(reports, name)).href + (options.hash ?? ""));
-  await page.waitForSelector("#page:not([hidden])");
-  return { page, wrong, close: () => context.close() };
-}
-
-// Where the middle of a cell is on the map, in CSS pixels of the window.
-async function middleOf(page, feed, cell) {
-  const box = await page.locator("#map-stage").boundingBox();
-  const along = (axis, i) => (axis.starts[i] + axis.ends[i]) / 2 / axis.length;
-  return {
-    x: box.x + box.width * along(feed.axes[1], cell % feed.columns),
-    y: box.y + box.height * along(feed.axes[0], Math.floor(cell / feed.columns)),
-  };
-}
+import { test } from "node:test";
+import { addressWith, feedOf, middleOf, open, reports } from "./reports.mjs";
 
 // What a card says: its exact numbers and its texts by name.
 function card(page, kind) {
@@ -185,7 +129,7 @@ test("the address keeps target, opacity and pinned window", async () => {
   const { x, y } = await middleOf(first.page, feed, 3);
   await first.page.keyboard.press("3");
   await first.page.mouse.click(x, y);
-  const hash = await first.page.evaluate(() => location.hash);
+  const hash = await addressWith(first.page, "window=3");
   await first.close();
   const second = await open("report.html", { hash });
   checkCard(await card(second.page, "pinned"), feed, 2, 3);
@@ -260,6 +204,28 @@ test("an incomplete map says so, and the same page takes the missing scores as t
   const said = await card(page, "hovered");
   assert.deepEqual(said.numbers, [feed.targets[0].baseline, 0.125, Math.fround(feed.targets[0].baseline - 0.125)]);
   assert.match(await page.locator("#incomplete").textContent(), new RegExp(`${feed.computed + 1} of`));
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
+test("scores that come in a burst are drawn once, with the next frame", async () => {
+  const feed = feedOf("incomplete.html");
+  const { page, wrong, close } = await open("incomplete.html", { hash: "#view=class" });
+  const missing = [...feed.most_probable.keys()].filter((cell) => feed.most_probable[cell] < 0);
+  const drawn = await page.evaluate(`(async () => {
+    let times = 0;
+    const refresh = page.refresh.bind(page);
+    page.refresh = () => { times += 1; refresh(); };
+    for (const cell of ${JSON.stringify(missing)}) page.feed.add([{ cell, occluded: [0.5], most_probable: 4 }]);
+    const before = times;
+    for (let frames = 0; frames < 3; frames++) await new Promise(requestAnimationFrame);
+    return [before, times];
+  })()`);
+  assert.equal(drawn[0], 0);
+  assert.ok(drawn[1] >= 1 && drawn[1] <= 3, `${missing.length} windows were drawn ${drawn[1]} times`);
+  assert.ok(await page.locator("#incomplete").isHidden());
+  const legend = await page.locator("#bar .legend li").allInnerTexts();
+  assert.ok(legend.some((text) => text.includes("class 4") && text.includes(`${missing.length} windows`)), legend.join("; "));
   assert.deepEqual(wrong, []);
   await close();
 });

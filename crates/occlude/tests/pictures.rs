@@ -1,18 +1,19 @@
 //! A report and a figure of a whole map, made as a user of the crate would, and kept for the browser tests.
 //!
 //! In: a map over a crop of a photograph, built here from a formula, with five targets, one of whose labels is markup.
-//! Out: `report.html`, `incomplete.html` and figures in cargo's folder for test files (`target/tmp`), where
-//! `tests/browser/report.test.mjs` opens the pages. Here only what needs no browser is checked.
+//! Out: pages and figures in cargo's folder for test files (`target/tmp`), and beside the pages what the crate judges of boxes
+//! (`NAME.judged.json`), where `tests/browser` opens the pages and compares. Here only what needs no browser is checked.
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use occlude::colour::Scale;
+use occlude::judge::POINTING_TOLERANCE;
 use occlude::output::{html, png};
 use occlude::{
-    Border, Definition, FileFact, Geometry, Grid, Labels, Layout, Map, MapTarget, MostProbable, Picture,
-    Provenance, ScoreKind, TensorSpec, Windows,
+    Aggregate, Border, Definition, FileFact, Geometry, Grid, Labels, Layout, Map, MapTarget, MostProbable,
+    Object, Picture, Provenance, ScoreKind, Shape, TensorSpec, Windows,
 };
 
 const NAMES: [&str; 5] = [
@@ -22,6 +23,10 @@ const NAMES: [&str; 5] = [
     "</script><script>window.broken = 1</script><b>bold</b> & co",
     "eggnog",
 ];
+
+/// Boxes in pixels of the source: around the bump, across an edge of the crop, around everything.
+const BOXES: [&[f64]; 3] =
+    [&[100.0, 250.0, 200.0, 350.0], &[30.5, 61.25, 130.0, 470.0], &[0.0, 400.0, 0.0, 600.0]];
 
 /// A 224 x 224 crop of a 400 x 600 picture, windows of 32 every 16, bumps for and against.
 fn made(targets: usize) -> Map {
@@ -106,7 +111,6 @@ fn a_report_of_five_targets_is_one_small_file() {
     let text = String::from_utf8(page).unwrap();
     assert!(!text.contains(NAMES[3]), "a label that is markup must be escaped");
     assert!(text.contains("\\u003c/script>\\u003cscript>window.broken = 1"));
-    keep("report.html", text.as_bytes());
 }
 
 #[test]
@@ -121,12 +125,12 @@ fn a_report_of_an_incomplete_map_is_kept_too() {
     map.computed = done.len();
     let page = html::render(&map, &photograph()).unwrap();
     assert!(String::from_utf8_lossy(&page).contains("\"complete\":false,\"computed\":50"));
-    keep("incomplete.html", &page);
+    keep_judged("incomplete", &map, &photograph(), &BOXES);
     keep("incomplete.png", &png::render(&map, &photograph()).unwrap());
 }
 
 #[test]
-fn a_report_of_a_joined_map_is_kept_too() {
+fn a_report_of_a_joined_map_has_elements() {
     let mut map = made(1);
     map.definition.aggregate = occlude::Aggregate::Mean;
     // A region of interest: what no window covers stays empty.
@@ -135,7 +139,86 @@ fn a_report_of_a_joined_map_is_kept_too() {
     assert!(
         text.contains("\"cells\":\"elements\"") && text.contains("the mean over the windows that cover it")
     );
-    keep("joined.html", &page);
+    assert!(text.contains("\"places\":{\"from\":\"elements\"}"));
+}
+
+/// A map whose windows are these, with sensitivities from a formula on where they lie.
+fn made_on(windows: Windows, shape: Shape, input: TensorSpec, geometry: Geometry) -> Map {
+    let mut map = made(1);
+    let size = input.spatial();
+    let value = |window: usize| {
+        let bounds = windows.bounds(window);
+        let axes = input.spatial_axes();
+        let away = axes.iter().zip(&size).map(|(&axis, &n)| {
+            let middle = (bounds[axis].start + bounds[axis].end) as f32 / 2.0 / n as f32;
+            (middle - 0.55).powi(2)
+        });
+        let channel = if input.shape.len() > axes.len() { bounds[0].start } else { 0 };
+        0.6 * (-12.0 * away.sum::<f32>()).exp() - 0.07 - 0.05 * channel as f32
+            + 0.02 * ((window * 37) % 17) as f32 / 17.0
+    };
+    let baseline = map.targets[0].baseline;
+    map.scores = (0..windows.len()).map(|window| baseline - value(window)).collect();
+    map.sensitivity = map.scores.iter().map(|score| baseline - score).collect();
+    map.most_probable.as_mut().unwrap().windows =
+        map.scores.iter().map(|score| i32::from(*score < 0.5)).collect();
+    (map.computed, map.windows, map.shape, map.input, map.geometry) =
+        (windows.len(), windows, shape, input, geometry);
+    map
+}
+
+fn grid(input: &TensorSpec, window: &[usize], stride: &[usize], border: Border) -> Grid {
+    Grid::new(input, window, stride, border, None).expect("fits")
+}
+
+/// A page, and beside it what [`Map::judge`] says of boxes, for the browser to compare its own numbers with.
+fn keep_judged(name: &str, map: &Map, picture: &Picture, boxes: &[&[f64]]) {
+    keep(&format!("{name}.html"), &html::render(map, picture).unwrap());
+    let in_source = !map.geometry.is_identity();
+    let judged = boxes.iter().map(|edges| {
+        let object = if in_source {
+            Object::SourceBoxes(vec![edges.chunks(2).map(|pair| pair[0]..pair[1]).collect()])
+        } else {
+            Object::Boxes(vec![edges.chunks(2).map(|pair| pair[0] as usize..pair[1] as usize).collect()])
+        };
+        serde_json::json!({ "box": edges, "targets": map.judge(&object, POINTING_TOLERANCE).unwrap() })
+    });
+    let judged = judged.collect::<Vec<_>>();
+    keep(&format!("{name}.judged.json"), serde_json::to_string(&judged).unwrap().as_bytes());
+}
+
+#[test]
+fn what_is_judged_is_kept_for_the_page_to_agree_with() {
+    let boxes = BOXES;
+    let picture = photograph();
+    keep_judged("report", &made(5), &picture, &boxes);
+    let of_made = made(1);
+    let (input, geometry) = (of_made.input.clone(), of_made.geometry.clone());
+    let on = |windows, shape| made_on(windows, shape, input.clone(), geometry.clone());
+    // Joined windows are not the mean that is judged unless the mean is drawn.
+    let mut map = made(1);
+    map.definition.aggregate = Aggregate::Mean;
+    keep_judged("joined", &map, &picture, &boxes);
+    map.definition.aggregate = Aggregate::Sum;
+    keep_judged("summed", &map, &picture, &boxes);
+    let ellipses = Windows::Grid(grid(&input, &[45, 30], &[20, 17], Border::Clip));
+    keep_judged("ellipse", &on(ellipses, Shape::Ellipse), &picture, &boxes);
+    let scales = [[64, 64], [24, 36]].map(|window| grid(&input, &window, &[20, 20], Border::Shift));
+    keep_judged("scales", &on(Windows::Scales(scales.to_vec()), Shape::Soft), &picture, &boxes);
+    let channels = Windows::Grid(grid(&input, &[1, 40, 40], &[1, 24, 24], Border::Drop));
+    keep_judged("channels", &on(channels, Shape::Box), &picture, &boxes);
+    let other = Windows::Grid(grid(&input, &[40, 40], &[24, 24], Border::Clip));
+    keep_judged("other", &on(other, Shape::Box), &picture, &boxes);
+
+    let none = Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false };
+    let signal = TensorSpec::new("x", &[2, 400], Layout::ChannelsFirst);
+    let windows = Windows::Grid(grid(&signal, &[32], &[16], Border::Shift));
+    let map = made_on(windows, Shape::Box, signal, Geometry::identity(&[400]));
+    keep_judged("signal", &map, &none, &[&[120.0, 260.0], &[399.0, 400.0]]);
+    let volume = TensorSpec::new("x", &[1, 20, 24, 28], Layout::ChannelsFirst);
+    let windows = Windows::Grid(grid(&volume, &[6, 6, 6], &[4, 4, 4], Border::Shift));
+    let map = made_on(windows, Shape::Box, volume, Geometry::identity(&[20, 24, 28]));
+    keep_judged("volume", &map, &none, &[&[5.0, 15.0, 6.0, 20.0, 8.0, 26.0]]);
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl Listener {
                     }
                     if run.tells_windows() {
                         self.told = news.told;
-                        let told = json!({ "windows": news.windows, "done": news.told, "total": news.total, "left_secs": news.left_secs });
+                        let told = json!({ "windows": news.windows, "classes": news.classes, "done": news.told, "total": news.total, "left_secs": news.left_secs });
                         return Some(event("windows", &told));
                     }
                     if self.last_feed.elapsed() >= FEED_PACE {

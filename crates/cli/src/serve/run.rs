@@ -3,6 +3,7 @@
 //! In: the growing map from the thread that computes it. Out: what listeners and downloads want to know, at any moment. A listener keeps a place in the list of scored windows, so a slow one holds
 //! nothing back and costs no memory. Computing is in `runs`, the stream of events in `events`.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -62,6 +63,8 @@ pub(super) enum End {
 pub(super) struct News {
     /// For the event `windows`.
     pub(super) windows: Vec<Value>,
+    /// Names of the classes that are the most probable ones there, by index.
+    pub(super) classes: BTreeMap<String, String>,
     /// Windows told until now, these included.
     pub(super) told: usize,
     pub(super) total: usize,
@@ -194,7 +197,7 @@ impl Run {
         let is_over = state.end.is_some();
         let left_secs = state.progress.map(|p| p.left_secs).filter(|secs| secs.is_finite());
         let Some(map) = &state.map else {
-            return News { windows: Vec::new(), told, total: 0, left_secs, is_over };
+            return News { windows: Vec::new(), classes: BTreeMap::new(), told, total: 0, left_secs, is_over };
         };
         let count = map.windows.len();
         let new = state.scored.get(told..).unwrap_or_default();
@@ -209,7 +212,10 @@ impl Run {
             told
         };
         let windows = new.iter().map(window).collect();
-        News { windows, told: told + new.len(), total: count, left_secs, is_over }
+        let said = map.most_probable.iter().flat_map(|said| new.iter().map(|&window| said.windows[window as usize]));
+        let classes = said.filter_map(|class| usize::try_from(class).ok());
+        let classes = classes.map(|class| (class.to_string(), map.labels.short(class))).collect();
+        News { windows, classes, told: told + new.len(), total: count, left_secs, is_over }
     }
 
     /// The map as a file.

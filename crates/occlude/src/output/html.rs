@@ -7,6 +7,7 @@
 //! as JSON strings only, where `<` is always escaped.
 
 mod assets;
+mod places;
 pub(super) mod zeiler;
 
 use base64::Engine as _;
@@ -21,7 +22,7 @@ use crate::colour;
 use crate::error::{Error, Result};
 use crate::input::Picture;
 use crate::map::{Cells, Direction, Map, TopWindow, View};
-use crate::occlusion::{AxisRole, Windows};
+use crate::occlusion::{AxisRole, GridAxis, Windows};
 
 pub use assets::live_files;
 
@@ -66,7 +67,11 @@ pub fn feed(map: &Map, picture: &Picture) -> Result<Value> {
         "complete": map.is_complete(),
         "computed": map.computed,
         "windows": map.windows.len(),
-        "ramp": colour::ramp().iter().map(|[r, g, b]| format!("{r:02x}{g:02x}{b:02x}")).collect::<Vec<_>>(),
+        "ramp": hex(&colour::ramp()),
+        "sequential": hex(&colour::sequential()),
+        "class_colours": hex(&colour::CLASSES),
+        "class_other": hex(&[colour::OTHER_CLASSES])[0],
+        "places": places::places(&view),
         "picture": picture_object(map, picture)?,
         "command": map.provenance.command,
         "notes": map.notes,
@@ -74,25 +79,25 @@ pub fn feed(map: &Map, picture: &Picture) -> Result<Value> {
     }))
 }
 
-/// The grid's axes: name, role, length in elements, the windows' edges, and the way to source pixels.
+/// The grid's axes.
 fn axes(view: &View) -> Vec<Value> {
-    let map = view.map;
-    let in_source = !map.geometry.is_identity();
-    let object = |axis: &crate::occlusion::GridAxis| {
-        let mut object = json!({
-            "name": words::axis_letter(map, axis),
-            "role": if axis.role == AxisRole::Channel { "channel" } else { "spatial" },
-            "length": axis.length,
-            "starts": axis.starts,
-            "ends": axis.ends,
-        });
-        if let (AxisRole::Spatial(i), true) = (axis.role, in_source) {
-            object["scale"] = json!(map.geometry.axes[i].scale);
-            object["offset"] = json!(map.geometry.axes[i].offset);
-        }
-        object
-    };
-    view.grid.axes.iter().map(object).collect()
+    view.grid.axes.iter().map(|axis| axis_object(view.map, axis)).collect()
+}
+
+/// An axis: name, role, length in elements, the windows' edges, and the way to source pixels.
+fn axis_object(map: &Map, axis: &GridAxis) -> Value {
+    let mut object = json!({
+        "name": words::axis_letter(map, axis),
+        "role": if axis.role == AxisRole::Channel { "channel" } else { "spatial" },
+        "length": axis.length,
+        "starts": axis.starts,
+        "ends": axis.ends,
+    });
+    if let (AxisRole::Spatial(i), false) = (axis.role, map.geometry.is_identity()) {
+        object["scale"] = json!(map.geometry.axes[i].scale);
+        object["offset"] = json!(map.geometry.axes[i].offset);
+    }
+    object
 }
 
 /// One target with its scores. Sensitivities are sent only where they are not, bit for bit, baseline minus score.
@@ -119,6 +124,7 @@ fn target(view: &View, t: usize) -> Value {
         "label": target.label,
         "index": target.class,
         "unit": target.unit,
+        "score_title": words::score_title(target),
         "baseline": target.baseline,
         "occluded": floats(scores),
     });
@@ -204,6 +210,11 @@ pub fn data_url(picture: &Picture) -> Result<String> {
 
 fn floats(values: &[f32]) -> String {
     BASE64.encode(values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>())
+}
+
+/// Colours as `rrggbb`.
+fn hex(colours: &[[u8; 3]]) -> Vec<String> {
+    colours.iter().map(|[r, g, b]| format!("{r:02x}{g:02x}{b:02x}")).collect()
 }
 
 /// Text as HTML text.

@@ -87,15 +87,55 @@ fn nothing_is_fetched_and_only_the_inlined_script_may_run() {
 
 #[test]
 fn a_map_of_five_targets_with_a_photograph_is_below_a_megabyte() {
-    let cells = 53 * 53;
-    let values = (0..5 * cells).map(|i| ((i * 7919) % 1000) as f32 / 997.0 - 0.4).collect();
-    let mut made = map([224, 224], [16, 16], [4, 4], values);
-    assert_eq!(made.windows.len(), cells);
-    made.most_probable = Some(MostProbable { baseline: 3, windows: vec![3; cells] });
-    let page = html(&made, &picture(224, 224, true));
-    assert!(page.len() < 1_000_000, "{} bytes", page.len());
-    let page = html(&made, &Picture { rgb: vec![90; 1500 * 1000 * 3], ..picture(1500, 1000, true) });
+    let made = |stride: usize| {
+        let side = (224 - 16) / stride + 1;
+        let values = (0..5 * side * side).map(|i| ((i * 7919) % 1000) as f32 / 997.0 - 0.4).collect();
+        let mut made = map([224, 224], [16, 16], [stride, stride], values);
+        assert_eq!(made.windows.len(), side * side);
+        // As a run makes them, so that the page need not be told both.
+        made.sensitivity = made.scores.iter().map(|score| 1.0 - score).collect();
+        made.most_probable = Some(MostProbable { baseline: 3, windows: vec![3; side * side] });
+        made
+    };
+    // Noise is the picture that takes most bytes.
+    for stride in [8, 4, 2] {
+        let page = html(&made(stride), &picture(224, 224, true));
+        assert!(page.len() < 1_000_000, "stride {stride}: {} bytes", page.len());
+    }
+    // Every window 4 bytes a target and 4 for the class, as base64: 43681 windows do not fit into a megabyte.
+    let page = html(&made(1), &picture(224, 224, true));
+    assert!((1_000_000..2_000_000).contains(&page.len()), "stride 1: {} bytes", page.len());
+    let page = html(&made(8), &Picture { rgb: vec![90; 1500 * 1000 * 3], ..picture(1500, 1000, true) });
     assert!(page.contains("data:image/jpeg;base64,") && page.len() < 1_000_000, "{} bytes", page.len());
+}
+
+#[test]
+fn the_page_is_told_where_evidence_per_place_comes_from() {
+    let values = vec![0.5, 0.25, 0.0, -0.5];
+    let places = |map: &Map| feed_of(&html(map, &picture(4, 4, true)))["places"].clone();
+    let mut made = map([4, 4], [3, 3], [2, 2], values.clone());
+    assert_eq!(places(&made), json!({ "from": "cells", "weights": [] }));
+    // Clipped windows have sizes of their own, each with weights.
+    made.shape = crate::occlusion::Shape::Ellipse;
+    let found = places(&made);
+    let sizes: Vec<&Value> = found["weights"].as_array().unwrap().iter().map(|w| &w["sizes"]).collect();
+    assert_eq!(sizes, [&json!([2, 2]), &json!([2, 3]), &json!([3, 2]), &json!([3, 3])]);
+    // Values that were scaled are not the map's own: the windows come with theirs.
+    let mut scaled = map([4, 4], [2, 2], [2, 2], values.clone());
+    scaled.definition.normalize = crate::map::Normalize::MaxAbs;
+    let found = places(&scaled);
+    assert_eq!((&found["from"], &found["grids"][0][0]["starts"]), (&json!("windows"), &json!([0, 2])));
+    assert_eq!(decoded(&found["sensitivity"][0]), values.iter().map(|v| v.to_bits()).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_view_of_scores_is_named_after_what_is_measured() {
+    let mut made = map([4, 4], [2, 2], [2, 2], vec![0.5, 0.25, 0.0, -0.5]);
+    let title = |map: &Map| feed_of(&html(map, &picture(4, 4, true)))["targets"][0]["score_title"].clone();
+    assert_eq!(title(&made), "logit with the window hidden");
+    made.targets[0].spec = "node:relu5:sum".into();
+    made.targets[0].label = "relu5 sum".into();
+    assert_eq!(title(&made), "activity of relu5 sum with the window hidden");
 }
 
 #[test]

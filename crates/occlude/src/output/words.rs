@@ -132,6 +132,15 @@ pub(super) fn predicted(map: &Map, target: &MapTarget) -> String {
     }
 }
 
+/// What the score with each window hidden is called: panel (b) of Zeiler and Fergus, of an inner activation.
+pub(super) fn score_title(target: &MapTarget) -> String {
+    if target.spec.starts_with("node:") {
+        format!("activity of {} with the window hidden", target.label)
+    } else {
+        format!("{} with the window hidden", target.unit)
+    }
+}
+
 /// Model, input, window, stride and fill in one line; the separator is ` · `.
 pub(super) fn setup(map: &Map) -> String {
     let sizes = |size: fn(&GridAxis) -> usize| {
