@@ -174,14 +174,14 @@ class Live {
     // Classes and tensors of one model mean nothing in another.
     const { settings } = this.form;
     const { input } = this;
-    const { file } = this.sent.get(input?.id) ?? {};
+    const { file, from = this.known.input?.id === input?.id ? input?.id : undefined } = this.sent.get(input?.id) ?? {};
     if (!/^top\d+$/.test(settings.target ?? "top1")) delete settings.target;
     this.model = model;
     this.showModels();
     this.form.fill(settings);
-    // An input is what one model reads of a file: the other one is given the file itself, if this page has it.
+    // An input is what one model reads of a file: the other one is given the file itself, if this page or the server has it.
     if (!input || input.model === model.id || input.isUnnamed) return this.start(true);
-    if (file) return this.sendPicture(file);
+    if (file || from) return this.sendPicture(file, from);
     this.input = this.known.input?.model === model.id ? this.known.input : null;
     this.showInput();
     this.start(true);
@@ -204,17 +204,18 @@ class Live {
     }
   }
 
-  sendPicture(file) {
+  // A file of the reader's, or else the server's own input `from`, read for the chosen model.
+  sendPicture(file, from) {
     const { model } = this;
     if (!model) return this.refuse(Object.assign(new Error("There is no model yet."), { hint: "Drop an .onnx file first." }));
-    const address = `/api/inputs?${new URLSearchParams({ model: model.id })}`;
-    const upload = () => askServer(address, { method: "POST", bytes: file, name: file.name });
+    const address = `/api/inputs?${new URLSearchParams({ model: model.id, ...(from ? { from } : {}) })}`;
+    const upload = () => askServer(address, { method: "POST", bytes: file, name: file?.name });
     this.uploads = (this.uploads ?? 0) + 1;
     const mine = this.uploads;
-    return this.send(file, upload, (input) => {
+    return this.send(file ?? this.known.input, upload, (input) => {
       if (mine !== this.uploads || model !== this.model) return; // another picture was chosen meanwhile
       this.input = input;
-      this.sent.set(input.id, { input, file });
+      this.sent.set(input.id, { input, file, from });
       this.showModels();
       this.start(true);
     });

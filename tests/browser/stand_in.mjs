@@ -96,7 +96,7 @@ export class StandIn {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const bytes = Buffer.concat(chunks);
-    const entry = { method: request.method, path: url.pathname, body: bytes };
+    const entry = { method: request.method, path: url.pathname, search: url.search, body: bytes };
     this.log.push(entry);
     const send = (status, type, body, extra = {}) => {
       response.writeHead(status, { "Content-Security-Policy": POLICY, "Content-Type": type, "Cache-Control": "no-store", ...extra });
@@ -112,7 +112,7 @@ export class StandIn {
       if (at === "GET /api/labels") return json(this.labels(url.searchParams));
       if (at === "GET /api/tensors") return json({ tensors: [{ name: "/conv1/Relu_output_0", shape: [8, 16, 16], operator: "Conv" }] });
       if (at === "POST /api/models") return json(this.addModel(name, bytes).describe());
-      if (at === "POST /api/inputs") return json(this.describe(this.addInput(name, bytes, this.model(url.searchParams.get("model")))));
+      if (at === "POST /api/inputs") return json(this.describe(this.readInput(name, bytes, url.searchParams)));
       if (at === "POST /api/runs") return json({ run: this.run(JSON.parse(bytes)).id });
       if (at === "POST /api/probe") return json(await this.probe(JSON.parse(bytes)));
       const [, id, what] = /^\/api\/runs\/(r\d+)(?:\/(.+))?$/.exec(url.pathname) ?? [];
@@ -179,6 +179,14 @@ export class StandIn {
     const model = new Linear({ id: `m${this.models.length + 1}`, name: name.replace(/\.onnx$/, ""), height: 16, width: 16, classes: NAMES.slice(0, 4), seed: bytes.length });
     this.models.push(model);
     return model;
+  }
+
+  // The file itself, or the server's own one for another model.
+  readInput(name, bytes, query) {
+    const model = this.model(query.get("model"));
+    if (!query.has("from")) return this.addInput(name, bytes, model);
+    if (query.get("from") !== this.named?.id) throw new Refusal(`"${query.get("from")}" is not the input of the command line`, "send the file itself");
+    return this.addInput(this.named.name, this.named.bytes, model);
   }
 
   addInput(name, bytes, model) {

@@ -36,6 +36,8 @@ pub(super) fn router(server: Arc<Server>, gate: Arc<Gate>) -> Router {
     Router::new()
         .route("/", get(|| file(Path("page.html".to_string()))))
         .route("/{file}", get(file))
+        // Browsers ask for it by themselves.
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .route("/api/state", get(state))
         .route("/api/labels", get(labels))
         .route("/api/tensors", get(tensors))
@@ -137,6 +139,8 @@ async fn add_model(State(server): State<Arc<Server>>, headers: HeaderMap, body: 
 #[derive(Deserialize)]
 struct InputsQuery {
     model: String,
+    /// The command line's input, to be read for another model: the page has no bytes of it.
+    from: Option<String>,
 }
 
 async fn add_input(
@@ -146,8 +150,19 @@ async fn add_input(
     body: Body,
 ) -> Answer<Json<Value>> {
     let model = model_of(&server, &query.model)?;
-    let input = uploads::input(&server, model, &headers, body).await?;
-    run_blocking(move || Ok(Json(tell::input(&input)))).await
+    let Some(from) = query.from else {
+        let input = uploads::input(&server, model, &headers, body).await?;
+        return run_blocking(move || Ok(Json(tell::input(&input)))).await;
+    };
+    let own = server.shelf.own_input().filter(|own| own.id == from).ok_or_else(|| {
+        Refusal::new(StatusCode::BAD_REQUEST, format!("\"{from}\" is not the input of the command line"))
+            .with_hint("send the file itself")
+    })?;
+    run_blocking(move || {
+        let input = model.model.read_input(&own.path)?;
+        Ok(Json(tell::input(&server.shelf.add_input(input, &model))))
+    })
+    .await
 }
 
 #[derive(Deserialize)]

@@ -50,9 +50,18 @@ impl KeptInput {
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shelf {
     held: Mutex<Held>,
+    /// Part of every number: the address of a page may outlive the server, and must not name something else in the next one.
+    start: String,
+}
+
+impl Default for Shelf {
+    fn default() -> Self {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Shelf { held: Mutex::default(), start: format!("{:x}", since.as_millis() & 0xffff_ffff) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -67,9 +76,9 @@ struct Held {
 }
 
 impl Held {
-    fn number(&mut self, letter: char) -> String {
+    fn number(&mut self, letter: char, start: &str) -> String {
         self.numbers += 1;
-        format!("{letter}{}", self.numbers)
+        format!("{letter}{}-{start}", self.numbers)
     }
 }
 
@@ -81,7 +90,7 @@ impl Shelf {
     /// The model of the command line.
     pub(super) fn put_own_model(&self, model: Model, path: &Path) -> Arc<KeptModel> {
         let mut held = self.held();
-        let id = held.number('m');
+        let id = held.number('m', &self.start);
         let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
         let kept = Arc::new(KeptModel {
             id,
@@ -98,7 +107,7 @@ impl Shelf {
     /// The input of the command line.
     pub(super) fn put_own_input(&self, input: Input, model: &KeptModel, path: &Path) {
         let mut held = self.held();
-        let id = held.number('i');
+        let id = held.number('i', &self.start);
         held.own_input = Some(Arc::new(KeptInput {
             id,
             model: model.id.clone(),
@@ -121,7 +130,7 @@ impl Shelf {
             .map_err(|error| without_path(&error, &file, name))?
             .called(name);
         let mut held = self.held();
-        let id = held.number('m');
+        let id = held.number('m', &self.start);
         let kept = Arc::new(KeptModel {
             id,
             name: name.to_string(),
@@ -140,7 +149,7 @@ impl Shelf {
     /// An input that a page sent, as it was read.
     pub(super) fn add_input(&self, input: Input, model: &KeptModel) -> Arc<KeptInput> {
         let mut held = self.held();
-        let id = held.number('i');
+        let id = held.number('i', &self.start);
         let path = input.file.name.clone();
         let kept = Arc::new(KeptInput { id, model: model.id.clone(), path, input, picture: OnceLock::new() });
         held.inputs.push_back(Arc::clone(&kept));
