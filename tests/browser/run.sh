@@ -13,4 +13,12 @@ cargo test --release -p occlude --test pictures --test zeiler
 export REPORTS="${REPORTS:-$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/tmp}"
 cd tests/browser
 npm ci --silent --no-audit --no-fund
-node --test
+node --test --test-concurrency=1
+
+# The live page again, with the server itself in place of the stand-in.
+address=$(mktemp)
+(cd ../.. && exec "${OCCLUDE:-${CARGO_TARGET_DIR:-target}/release/occlude}" serve examples/efficientnet-lite0 examples/images/coffee.jpg --port 0 -q) > "$address" &
+server=$!
+trap 'kill "$server" 2>/dev/null; rm -f "$address"' EXIT
+for _ in $(seq 100); do [ -s "$address" ] && break; sleep 0.1; done
+OCCLUDE_SERVER=$(head -n 1 "$address") node --test --test-concurrency=1 live*.test.mjs

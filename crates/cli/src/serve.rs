@@ -102,7 +102,12 @@ impl Server {
     ///
     /// # Errors
     /// File: the system refuses.
-    pub(crate) fn run(self, listener: std::net::TcpListener, token: Option<String>, stop: &'static AtomicBool) -> Result<()> {
+    pub(crate) fn run(
+        self,
+        listener: std::net::TcpListener,
+        token: Option<String>,
+        stop: &'static AtomicBool,
+    ) -> Result<()> {
         let refused = |e: std::io::Error| Error::file(format!("the server cannot run: {e}"));
         let address: SocketAddr = listener.local_addr().map_err(refused)?;
         listener.set_nonblocking(true).map_err(refused)?;
@@ -124,10 +129,11 @@ impl Server {
                 runs.close();
             };
             let (told, asked_to_stop) = tokio::sync::oneshot::channel();
-            let graceful = axum::serve(listener, routes::router(server, gate)).with_graceful_shutdown(async move {
-                stopped.await;
-                let _ = told.send(());
-            });
+            let graceful =
+                axum::serve(listener, routes::router(server, gate)).with_graceful_shutdown(async move {
+                    stopped.await;
+                    let _ = told.send(());
+                });
             // A connection that never ends must not keep the server from stopping.
             let farewell = async move {
                 let _ = asked_to_stop.await;
@@ -144,7 +150,9 @@ impl Server {
 }
 
 /// Does something that computes or waits beside the threads that serve; a panic is an answer too.
-async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T, Refusal> {
+async fn run_blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T, Refusal> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => Ok(done?),
         Err(broken) if broken.is_panic() => {

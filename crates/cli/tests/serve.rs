@@ -34,11 +34,22 @@ fn the_page_and_its_files_come_from_the_binary() {
     let served = served(&shell);
     let page = served.get("/").done();
     let policy = page.headers["content-security-policy"].to_str().unwrap();
-    assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+    assert!(
+        policy.contains("default-src 'none'")
+            && policy.contains("script-src 'self'")
+            && !policy.contains("unsafe"),
+        "{policy}"
+    );
     assert_eq!(page.headers["x-content-type-options"], "nosniff");
     let text = String::from_utf8(page.body).unwrap();
-    let named: Vec<&str> = text.split("src=\"").chain(text.split("href=\"")).skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    let files: Vec<&&str> = named.iter().filter(|name| name.ends_with(".js") || name.ends_with(".css")).collect();
+    let named: Vec<&str> = text
+        .split("src=\"")
+        .chain(text.split("href=\""))
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    let files: Vec<&&str> =
+        named.iter().filter(|name| name.ends_with(".js") || name.ends_with(".css")).collect();
     assert!(files.len() > 3, "{named:?}");
     for file in files {
         let answer = served.get(&format!("/{file}")).done();
@@ -64,9 +75,11 @@ fn a_map_fills_and_is_the_command_lines_to_the_bit() {
     let map = shell.map_of("--window 56 --stride 28 --fill zero --target top5");
     assert_eq!(served.get(&format!("/api/runs/{run}/map.npy")).done().body, map);
     // What the events said is what the map says.
-    let occluded: Vec<Vec<f32>> = done["targets"].as_array().unwrap().iter().map(|t| floats(&t["occluded"])).collect();
+    let occluded: Vec<Vec<f32>> =
+        done["targets"].as_array().unwrap().iter().map(|t| floats(&t["occluded"])).collect();
     let first = &events[0].data;
-    let mut told: Vec<Vec<f32>> = first["targets"].as_array().unwrap().iter().map(|t| floats(&t["occluded"])).collect();
+    let mut told: Vec<Vec<f32>> =
+        first["targets"].as_array().unwrap().iter().map(|t| floats(&t["occluded"])).collect();
     for event in events.iter().filter(|event| event.name == "windows") {
         for window in event.data["windows"].as_array().unwrap() {
             let cell = window["cell"].as_u64().unwrap() as usize;
@@ -79,12 +92,23 @@ fn a_map_fills_and_is_the_command_lines_to_the_bit() {
     for (told, occluded) in told.iter().zip(&occluded) {
         for (cell, (told, occluded)) in told.iter().zip(occluded).enumerate() {
             // The last ones may come with the end itself.
-            assert!(told.is_nan() || told.to_bits() == occluded.to_bits(), "window {cell}: {told} and {occluded}");
+            assert!(
+                told.is_nan() || told.to_bits() == occluded.to_bits(),
+                "window {cell}: {told} and {occluded}"
+            );
         }
     }
     let command = done["command"].as_str().unwrap();
-    assert_eq!(command, format!("occlude map {DEMO} {COFFEE} --window 56 --stride 28 --fill zero --target top5"));
-    for (file, begins) in [("map.npz", &b"PK"[..]), ("map.json", b"{"), ("map.png", b"\x89PNG"), ("map.html", b"<!doctype html>")] {
+    assert_eq!(
+        command,
+        format!("occlude map {DEMO} {COFFEE} --window 56 --stride 28 --fill zero --target top5")
+    );
+    for (file, begins) in [
+        ("map.npz", &b"PK"[..]),
+        ("map.json", b"{"),
+        ("map.png", b"\x89PNG"),
+        ("map.html", b"<!doctype html>"),
+    ] {
         let answer = served.get(&format!("/api/runs/{run}/{file}")).done();
         assert!(answer.body.starts_with(begins), "{file}");
         let saved = answer.headers["content-disposition"].to_str().unwrap();
@@ -126,8 +150,9 @@ fn windows_come_before_the_end() {
 fn a_tab_replaces_its_run_and_nobody_elses() {
     let shell = Shell::new();
     let served = served(&shell);
-    let [other, second, first] =
-        [("b", "a"), ("a", "b"), ("a", "a")].map(|(tab, slot)| (served.begin(tab, slot, &MANY), tab, slot)).map(|(run, ..)| run);
+    let [other, second, first] = [("b", "a"), ("a", "b"), ("a", "a")]
+        .map(|(tab, slot)| (served.begin(tab, slot, &MANY), tab, slot))
+        .map(|(run, ..)| run);
     let again = served.begin("a", "a", &FEW);
     let end = served.end_of(&first);
     assert_eq!((end.name.as_str(), &end.data["why"]), ("stopped", &json!("replaced")));
@@ -158,14 +183,27 @@ fn a_run_that_nobody_listens_to_is_stopped() {
 fn a_window_by_hand_is_one_of_the_map_where_it_lies_on_one() {
     let shell = Shell::new();
     let served = served(&shell);
-    for flags in [&[("window", "56"), ("stride", "28")][..], &[("window", "64x32"), ("stride", "48"), ("fill", "blur"), ("shape", "soft"), ("target", "top3")]] {
+    for flags in [
+        &[("window", "56"), ("stride", "28")][..],
+        &[("window", "64x32"), ("stride", "48"), ("fill", "blur"), ("shape", "soft"), ("target", "top3")],
+    ] {
         let run = served.begin("tab", "a", flags);
         assert_eq!(served.end_of(&run).name, "done");
         let text: Vec<String> = flags.iter().map(|(name, value)| format!("--{name} {value}")).collect();
         shell.done(&format!("map {DEMO} {COFFEE} {} -q -o [TMP]/map.json", text.join(" ")));
         let map: Value = serde_json::from_slice(&shell.read("map.json")).unwrap();
-        let rows: Vec<u64> = map["grid"]["axes"][0]["starts"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect();
-        let cols: Vec<u64> = map["grid"]["axes"][1]["starts"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect();
+        let rows: Vec<u64> = map["grid"]["axes"][0]["starts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|v| v.as_u64().unwrap())
+            .collect();
+        let cols: Vec<u64> = map["grid"]["axes"][1]["starts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|v| v.as_u64().unwrap())
+            .collect();
         let values = Array::read(&served.get(&format!("/api/runs/{run}/map.npy")).done().body).f32();
         let targets = values.len() / (rows.len() * cols.len());
         for (row, col) in [(0, 0), (1, 2), (rows.len() - 1, cols.len() - 1)] {
@@ -182,7 +220,8 @@ fn a_window_by_hand_is_one_of_the_map_where_it_lies_on_one() {
 
 fn probe(served: &Served, settings: &[(&str, &str)], start: &[u64]) -> Value {
     let (model, input) = served.ids();
-    let settings: serde_json::Map<String, Value> = settings.iter().map(|(n, v)| ((*n).to_string(), json!(v))).collect();
+    let settings: serde_json::Map<String, Value> =
+        settings.iter().map(|(n, v)| ((*n).to_string(), json!(v))).collect();
     let body = json!({ "model": model, "input": input, "settings": settings, "start": start });
     served.post_json("/api/probe", &body).done().json()
 }
@@ -206,7 +245,11 @@ fn a_window_by_hand_may_lie_anywhere() {
     assert_eq!(probe["classes_untouched"][0]["name"], "espresso");
     assert_eq!(probe["classes_untouched"][0]["value"], probe["targets"][0]["baseline"]);
     let (model, input) = served.ids();
-    for (start, said) in [(json!([200, 0]), "ends beyond the input"), (json!([1]), "expected 2 places"), (json!([0, 0, 0, 0]), "expected 2 places")] {
+    for (start, said) in [
+        (json!([200, 0]), "ends beyond the input"),
+        (json!([1]), "expected 2 places"),
+        (json!([0, 0, 0, 0]), "expected 2 places"),
+    ] {
         let body = json!({ "model": model, "input": input, "settings": { "window": "40" }, "start": start });
         let refused = served.post_json("/api/probe", &body).refused(400);
         assert!(refused.contains(said), "{refused}");
@@ -222,14 +265,22 @@ fn a_picture_that_a_page_sends_is_the_file() {
     let file = std::fs::read(root().join(COFFEE)).unwrap();
     let path = format!("/api/inputs?model={model}");
     let input = served.post(&path, &[("x-name", "mein%20Kaffee.jpg")], &file).done().json();
-    assert_eq!((&input["name"], &input["width"], &input["model"]), (&json!("mein Kaffee.jpg"), &json!(224), &json!(model)));
+    assert_eq!(
+        (&input["name"], &input["width"], &input["model"]),
+        (&json!("mein Kaffee.jpg"), &json!(224), &json!(model))
+    );
     assert!(input["picture"].as_str().unwrap().starts_with("data:image/"));
     let id = input["id"].as_str().unwrap();
-    let run = served.begin_of(&model, id, "tab", "a", &FEW).done().json()["run"].as_str().unwrap().to_string();
+    let run =
+        served.begin_of(&model, id, "tab", "a", &FEW).done().json()["run"].as_str().unwrap().to_string();
     let end = served.end_of(&run);
     assert_eq!(end.name, "done");
     let command = end.data["feed"]["command"].as_str().unwrap();
-    assert_eq!(command, format!("occlude map {DEMO} 'mein Kaffee.jpg' --stride 56 --window 112").replace("--stride 56 --window 112", "--window 112 --stride 56"));
+    assert_eq!(
+        command,
+        format!("occlude map {DEMO} 'mein Kaffee.jpg' --stride 56 --window 112")
+            .replace("--stride 56 --window 112", "--window 112 --stride 56")
+    );
     let map = shell.map_of("--window 112 --stride 56");
     assert_eq!(served.get(&format!("/api/runs/{run}/map.npy")).done().body, map);
     // The class index or a part of its name finds it.
@@ -237,9 +288,19 @@ fn a_picture_that_a_page_sends_is_the_file() {
     assert!(found["labels"].as_array().unwrap().iter().any(|label| label["index"] == 967), "{found}");
     let tensors = served.get(&format!("/api/tensors?model={model}&input={id}")).done().json();
     let tensors = tensors["tensors"].as_array().unwrap();
-    assert!(tensors.len() > 50 && tensors.iter().any(|t| t["shape"] == json!([32, 112, 112])), "{:?}", tensors.first());
+    assert!(
+        tensors.len() > 50 && tensors.iter().any(|t| t["shape"] == json!([32, 112, 112])),
+        "{:?}",
+        tensors.first()
+    );
     let name = tensors[2]["name"].as_str().unwrap();
-    let activity = served.begin_of(&model, id, "tab", "a", &[("window", "112"), ("stride", "56"), ("target", &format!("node:{name}"))]);
+    let activity = served.begin_of(
+        &model,
+        id,
+        "tab",
+        "a",
+        &[("window", "112"), ("stride", "56"), ("target", &format!("node:{name}"))],
+    );
     assert_eq!(served.end_of(activity.done().json()["run"].as_str().unwrap()).name, "done");
 }
 
@@ -248,7 +309,9 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
     let shell = Shell::new();
     let served = Served::new(&shell, &format!("{DEMO} {COFFEE} --upload-limit 1M"));
     let (model, input) = served.ids();
-    let send = |name: &str, bytes: &[u8]| served.post(&format!("/api/inputs?model={model}"), &[("x-name", name)], bytes);
+    let send = |name: &str, bytes: &[u8]| {
+        served.post(&format!("/api/inputs?model={model}"), &[("x-name", name)], bytes)
+    };
     let coffee = std::fs::read(root().join(COFFEE)).unwrap();
     let refused = send("torn.jpg", &coffee[..coffee.len() / 2]).refused(400);
     assert!(refused.contains("torn.jpg is truncated"), "{refused}");
@@ -282,13 +345,23 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
         assert!(refused.contains(said), "{setting:?}: {refused}");
     }
     // A class that there is not is known only when the model has run.
-    let run = begin(&[("target", "no such class"), FEW[0], FEW[1]]).done().json()["run"].as_str().unwrap().to_string();
+    let run = begin(&[("target", "no such class"), FEW[0], FEW[1]]).done().json()["run"]
+        .as_str()
+        .unwrap()
+        .to_string();
     let end = served.end_of(&run);
     assert_eq!(end.name, "failed");
     assert!(end.data["error"].as_str().unwrap().contains("no such class"), "{:?}", end.data);
-    let run = begin(&[("target", "all"), ("window", "2"), ("stride", "2")]).done().json()["run"].as_str().unwrap().to_string();
+    let run = begin(&[("target", "all"), ("window", "2"), ("stride", "2")]).done().json()["run"]
+        .as_str()
+        .unwrap()
+        .to_string();
     let end = served.end_of(&run);
-    assert!(end.data["error"].as_str().unwrap().contains("more than a page is sent"), "{:?}", end.data["error"]);
+    assert!(
+        end.data["error"].as_str().unwrap().contains("more than a page is sent"),
+        "{:?}",
+        end.data["error"]
+    );
     assert!(served.begin_of(&model, "i999", "tab", "a", &[]).refused(404).contains("i999"));
     assert!(served.begin_of("m999", &input, "tab", "a", &[]).status == 400);
     assert!(served.post_json("/api/runs", &json!({ "model": model })).status >= 400);
@@ -346,7 +419,10 @@ fn a_server_with_a_token_tells_nothing_without_it() {
         served.get(&format!("{path}?token={}", "0".repeat(token.len()))).refused(401);
     }
     let entered = served.get(&format!("/?token={token}"));
-    assert_eq!((entered.status, &entered.headers["location"]), (303, &ureq::http::HeaderValue::from_static("/")));
+    assert_eq!(
+        (entered.status, &entered.headers["location"]),
+        (303, &ureq::http::HeaderValue::from_static("/"))
+    );
     let cookie = entered.headers["set-cookie"].to_str().unwrap();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
     let pair = cookie.split(';').next().unwrap();
@@ -409,7 +485,12 @@ fn nonsense_on_the_wire_does_no_harm() {
     let shell = Shell::new();
     let served = served(&shell);
     let host = served.url.trim_start_matches("http://");
-    for bytes in [&b"\x00\xff\xfe nonsense\r\n\r\n"[..], b"GET / HTTP/9.9\r\n\r\n", b"POST /api/inputs?model=m1 HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", &[b'A'; 100_000]] {
+    for bytes in [
+        &b"\x00\xff\xfe nonsense\r\n\r\n"[..],
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /api/inputs?model=m1 HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
+        &[b'A'; 100_000],
+    ] {
         let mut stream = TcpStream::connect(host).unwrap();
         stream.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
         let _ = stream.write_all(bytes);

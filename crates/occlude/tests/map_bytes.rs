@@ -39,7 +39,9 @@ fn run_until(settings: &[(&str, &str)], stop: usize) -> (Map, Picture) {
     let input = Input::from_tensor(spec(), (0..84).map(|i| (i * 29 % 31) as f32 / 8.0).collect()).unwrap();
     let cancel = AtomicBool::new(false);
     let mut progress = |progress: &occlude::Progress| cancel.store(progress.done >= stop, Ordering::Relaxed);
-    let map = job.run(&input, &mut Watch { cancel: Some(&cancel), progress: Some(&mut progress), ..Watch::default() }).unwrap();
+    let map = job
+        .run(&input, &mut Watch { cancel: Some(&cancel), progress: Some(&mut progress), ..Watch::default() })
+        .unwrap();
     (map, input.picture)
 }
 

@@ -36,7 +36,13 @@ pub(crate) struct ServeArguments {
     #[arg(long, help_heading = "Server")]
     pub(crate) token: bool,
     /// The largest file that the page may send [default: 64M; a model: 16 times that]
-    #[arg(long, value_name = "BYTES", default_value = "64M", hide_default_value = true, help_heading = "Server")]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "64M",
+        hide_default_value = true,
+        help_heading = "Server"
+    )]
     pub(crate) upload_limit: String,
     #[command(flatten)]
     pub(crate) what: WhatFlags,

@@ -77,7 +77,8 @@ impl Call<'_> {
         talk::plan(&windows, &input, self.settings, &given, printer);
         let bar = Bar::new(printer);
         let mut show = |progress: &occlude::Progress| bar.show(progress);
-        let mut watch = Watch { cancel: Some(interrupt::flag()?), progress: Some(&mut show), ..Watch::default() };
+        let mut watch =
+            Watch { cancel: Some(interrupt::flag()?), progress: Some(&mut show), ..Watch::default() };
         let result = self.model.occlusion().with(self.settings).run_watched(&input, &mut watch);
         drop(bar);
         match result {

@@ -28,7 +28,9 @@ pub(crate) fn run(arguments: &ServeArguments, printer: &Printer) -> Result<Outco
     let limits = Limits { upload_bytes, model_bytes: upload_bytes.saturating_mul(MODEL), pixels: PIXELS };
     let given = Given {
         what: owned(args::given_what(&arguments.what)),
-        how: owned(args::given_how(&arguments.how).into_iter().chain(args::given_inputs(&arguments.what)).collect()),
+        how: owned(
+            args::given_how(&arguments.how).into_iter().chain(args::given_inputs(&arguments.what)).collect(),
+        ),
     };
     let server = Server::new(base.clone(), given, limits)?;
     // The port is taken before the model is read, so that a wrong one is said at once.
@@ -74,14 +76,17 @@ fn listen(host: IpAddr, port: Option<u16>) -> Result<TcpListener> {
     for port in wanted {
         match TcpListener::bind(SocketAddr::new(host, port)) {
             Err(error) if error.kind() == ErrorKind::AddrInUse => {}
-            Err(error) => return Err(Error::argument(format!("cannot listen at {host}, port {port}: {error}"))),
+            Err(error) => {
+                return Err(Error::argument(format!("cannot listen at {host}, port {port}: {error}")));
+            }
             Ok(listener) => return Ok(listener),
         }
     }
     Err(match port {
         Some(port) => Error::argument(format!("port {port} is taken"))
             .with_hint("another occlude serve may be running; leave out --port for the next free one"),
-        None => Error::argument(format!("the ports {PORT} to {} are taken", PORT + PORTS)).with_hint("name a free one with --port"),
+        None => Error::argument(format!("the ports {PORT} to {} are taken", PORT + PORTS))
+            .with_hint("name a free one with --port"),
     })
 }
 
@@ -93,8 +98,10 @@ fn token(arguments: &ServeArguments, host: IpAddr) -> Result<Option<String>> {
     if let Some(given) = std::env::var("OCCLUDE_TOKEN").ok().filter(|given| !given.is_empty()) {
         let is_plain = given.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         if !is_plain || given.len() < 16 {
-            return Err(Error::argument("the token in OCCLUDE_TOKEN is too short or has other characters than letters, digits, - _ .")
-                .with_hint("16 characters or more; without it one is drawn"));
+            return Err(Error::argument(
+                "the token in OCCLUDE_TOKEN is too short or has other characters than letters, digits, - _ .",
+            )
+            .with_hint("16 characters or more; without it one is drawn"));
         }
         return Ok(Some(given));
     }
@@ -105,7 +112,11 @@ fn token(arguments: &ServeArguments, host: IpAddr) -> Result<Option<String>> {
 
 /// The address as a browser opens it; a server for all addresses of this machine is named by this machine's own.
 fn url(address: SocketAddr, token: Option<&str>) -> String {
-    let shown = if address.ip().is_unspecified() { SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port()) } else { address };
+    let shown = if address.ip().is_unspecified() {
+        SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port())
+    } else {
+        address
+    };
     match token {
         Some(token) => format!("http://{shown}/?token={token}"),
         None => format!("http://{shown}/"),

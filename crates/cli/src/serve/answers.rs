@@ -52,13 +52,19 @@ impl IntoResponse for Refusal {
 }
 
 /// Bytes of this media type; with a name they are for saving, not for showing.
-pub(super) fn bytes(media_type: &'static str, content: impl Into<axum::body::Body>, save_as: Option<&str>) -> Response {
+pub(super) fn bytes(
+    media_type: &'static str,
+    content: impl Into<axum::body::Body>,
+    save_as: Option<&str>,
+) -> Response {
     let mut response = Response::new(content.into());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     if let Some(name) = save_as {
-        let plain: String =
-            name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+        let plain: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
+            .collect();
         if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{plain}\"")) {
             headers.insert(header::CONTENT_DISPOSITION, value);
         }

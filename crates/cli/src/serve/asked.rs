@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use occlude::occlusion::sizes_text;
 use occlude::{
-    Aggregate, Border, Channels, Error, Fill, Input, Masks, Normalize, Preset, Result, ScoreKind, Settings, Shape,
-    Upsample,
+    Aggregate, Border, Channels, Error, Fill, Input, Masks, Normalize, Preset, Result, ScoreKind, Settings,
+    Shape, Upsample,
 };
 use serde_json::{Value, json};
 
@@ -16,9 +16,29 @@ use super::shelf::KeptModel;
 
 /// Settings that a page may set.
 const ALLOWED: [&str; 23] = [
-    "preset", "window", "stride", "masks", "shape", "border", "channels", "padded", "fill", "target", "score",
-    "classes", "boxes", "roi", "seed", "samples", "value", "aggregate", "uncovered", "normalize", "upsample",
-    "engine", "approximate",
+    "preset",
+    "window",
+    "stride",
+    "masks",
+    "shape",
+    "border",
+    "channels",
+    "padded",
+    "fill",
+    "target",
+    "score",
+    "classes",
+    "boxes",
+    "roi",
+    "seed",
+    "samples",
+    "value",
+    "aggregate",
+    "uncovered",
+    "normalize",
+    "upsample",
+    "engine",
+    "approximate",
 ];
 /// Random masks, and samples of noise, at most: both are drawn at once, or run in full.
 const MOST_MASKS: usize = 20_000;
@@ -32,8 +52,10 @@ pub(super) fn settings(base: &Settings, asked: &BTreeMap<String, String>) -> Res
     if let Some(name) = asked.keys().find(|name| !ALLOWED.contains(&name.as_str())) {
         let is_known = Settings::TABLE.iter().any(|setting| setting.name == name);
         return Err(match is_known {
-            true => Error::argument(format!("{name} names a file or concerns the machine: a page cannot set it"))
-                .with_hint(format!("start the server with --{name}, or use occlude map")),
+            true => {
+                Error::argument(format!("{name} names a file or concerns the machine: a page cannot set it"))
+                    .with_hint(format!("start the server with --{name}, or use occlude map"))
+            }
             false => Error::argument(format!("there is no setting \"{name}\""))
                 .with_hint(format!("a page can set {}", ALLOWED.join(", "))),
         });
@@ -64,9 +86,10 @@ pub(super) fn check_files(settings: &Settings) -> Result<()> {
     };
     match settings {
         Settings { fill: Fill::Image(_), .. } => refused("fill image:FILE", "use occlude map for it"),
-        Settings { masks: Some(Masks::File(_)), .. } => {
-            refused("masks FILE", "masks drawn at random can be asked for as 400:7:0.5; use occlude map for others")
-        }
+        Settings { masks: Some(Masks::File(_)), .. } => refused(
+            "masks FILE",
+            "masks drawn at random can be asked for as 400:7:0.5; use occlude map for others",
+        ),
         Settings { regions: Some(_), .. } => refused("regions FILE", "use occlude map for them"),
         _ => Ok(()),
     }
@@ -101,7 +124,8 @@ pub(super) fn defaults(model: &KeptModel, base: &Settings) -> Value {
     let texts = |sizes: &[Vec<usize>]| sizes.iter().map(|s| sizes_text(s)).collect::<Vec<_>>().join(",");
     let windows = base.windows_for(&spec).unwrap_or_default();
     let strides = base.strides_for(&windows, &spec).unwrap_or_default();
-    let score = if model.model.configuration().is_classifier { ScoreKind::Probability } else { ScoreKind::Raw };
+    let score =
+        if model.model.configuration().is_classifier { ScoreKind::Probability } else { ScoreKind::Raw };
     json!({
         "window": texts(&windows),
         "stride": texts(&strides),
@@ -120,7 +144,17 @@ fn name_of<T: PartialEq>(all: &[(&'static str, T)], wanted: T) -> &'static str {
 /// What the fields of the form offer; each text is one that [`settings`] takes.
 pub(super) fn choices(input: Option<&Input>) -> Value {
     let is_picture = input.is_none_or(|input| input.preprocess.is_some());
-    let mut fills = vec!["mean", "zero", "patch-mean", "overall-mean", "overall-patch-mean", "blur", "noise", "min", "background"];
+    let mut fills = vec![
+        "mean",
+        "zero",
+        "patch-mean",
+        "overall-mean",
+        "overall-patch-mean",
+        "blur",
+        "noise",
+        "min",
+        "background",
+    ];
     if is_picture {
         fills.extend(["rgb:127,127,127", "rgb:0,0,0", "rgb:255,255,255", "inpaint", "inpaint-opencv"]);
     }
@@ -149,9 +183,13 @@ mod tests {
 
     #[test]
     fn a_preset_comes_before_what_replaces_its_choices() {
-        let settings = asked(&[("fill", "zero"), ("preset", "mindspore"), ("window", "8"), ("score", "")]).expect("known");
+        let settings = asked(&[("fill", "zero"), ("preset", "mindspore"), ("window", "8"), ("score", "")])
+            .expect("known");
         assert_eq!((settings.fill, settings.window), (Fill::Zero, Some(vec![vec![8]])));
-        assert_eq!(settings.preset, Some(Preset::ALL.iter().find(|(n, _)| *n == "mindspore").expect("known").1));
+        assert_eq!(
+            settings.preset,
+            Some(Preset::ALL.iter().find(|(n, _)| *n == "mindspore").expect("known").1)
+        );
     }
 
     #[test]
@@ -168,7 +206,9 @@ mod tests {
             let error = asked(&[(name, value)]).expect_err(name);
             assert!(error.to_string().contains(name), "{error}");
         }
-        assert!(asked(&[("fill", "image:/etc/passwd")]).expect_err("a file").to_string().contains("file system"));
+        assert!(
+            asked(&[("fill", "image:/etc/passwd")]).expect_err("a file").to_string().contains("file system")
+        );
         assert!(asked(&[("masks", "/etc/passwd")]).expect_err("a file").to_string().contains("file system"));
         assert!(asked(&[("masks", "100:7:0.5")]).is_ok());
         assert!(asked(&[("masks", "100000:7:0.5")]).expect_err("many").to_string().contains("20000"));
@@ -182,7 +222,8 @@ mod tests {
         let choices = choices(None);
         for (name, texts) in choices.as_object().expect("an object") {
             for text in texts.as_array().expect("a list") {
-                asked(&[(name, text.as_str().expect("text"))]).unwrap_or_else(|e| panic!("{name} {text}: {e}"));
+                asked(&[(name, text.as_str().expect("text"))])
+                    .unwrap_or_else(|e| panic!("{name} {text}: {e}"));
             }
         }
     }

@@ -23,7 +23,9 @@ const FEED_PACE: Duration = Duration::from_millis(600);
 const QUEUE_PACE: Duration = Duration::from_millis(400);
 
 struct Listener {
-    listening: Listening,
+    run: Arc<Run>,
+    /// `None` only while it goes.
+    listening: Option<Listening>,
     runs: Arc<Runs>,
     stage: Stage,
     /// Windows told until now.
@@ -33,17 +35,19 @@ struct Listener {
 
 enum Stage {
     /// Nothing told yet, or only that others are first.
-    Waiting { ahead: Option<usize> },
+    Waiting {
+        ahead: Option<usize>,
+    },
     Following,
     Over,
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        // Dropped before the guard counts it out, so whether somebody is left is looked at a little later.
-        let (runs, run) = (Arc::clone(&self.runs), Arc::clone(&self.listening.run));
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { runs.stop_if_deserted(&run) });
+        // First it is counted out, then is looked whether somebody is left.
+        self.listening = None;
+        if tokio::runtime::Handle::try_current().is_ok() {
+            self.runs.stop_if_deserted(&self.run);
         }
     }
 }
@@ -51,7 +55,8 @@ impl Drop for Listener {
 /// The events of a run for one listener.
 pub(super) fn of(runs: Arc<Runs>, run: &Arc<Run>) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
     let listener = Listener {
-        listening: run.listen(),
+        run: Arc::clone(run),
+        listening: Some(run.listen()),
         runs,
         stage: Stage::Waiting { ahead: None },
         told: 0,
@@ -66,9 +71,10 @@ pub(super) fn of(runs: Arc<Runs>, run: &Arc<Run>) -> impl Stream<Item = Result<E
 impl Listener {
     async fn next(&mut self) -> Option<Event> {
         loop {
+            let run = Arc::clone(&self.run);
+            let changes = &mut self.listening.as_mut()?.changes;
             // What changes from here on wakes this listener.
-            self.listening.changes.mark_unchanged();
-            let run = Arc::clone(&self.listening.run);
+            changes.mark_unchanged();
             match self.stage {
                 Stage::Over => return None,
                 Stage::Waiting { .. } if run.is_over() => return Some(self.end().await),
@@ -82,7 +88,7 @@ impl Listener {
                         self.stage = Stage::Waiting { ahead: Some(ahead) };
                         return Some(event("queued", &json!({ "ahead": ahead })));
                     }
-                    let _ = tokio::time::timeout(QUEUE_PACE, self.listening.changes.changed()).await;
+                    let _ = tokio::time::timeout(QUEUE_PACE, changes.changed()).await;
                 }
                 Stage::Following => {
                     tokio::time::sleep(PACE).await;
@@ -91,7 +97,7 @@ impl Listener {
                     }
                     let news = run.since(self.told);
                     if news.windows.is_empty() {
-                        let _ = self.listening.changes.changed().await;
+                        let _ = changes.changed().await;
                         continue;
                     }
                     if run.tells_windows() {
@@ -111,7 +117,7 @@ impl Listener {
     /// The map as far as it is.
     async fn feed(&mut self, name: &'static str) -> Event {
         self.last_feed = Instant::now();
-        match feed_of(&self.listening.run).await {
+        match feed_of(&self.run).await {
             Some((feed, told)) => {
                 self.told = told;
                 event(name, &feed)
@@ -122,7 +128,7 @@ impl Listener {
 
     async fn end(&mut self) -> Event {
         self.stage = Stage::Over;
-        let run = Arc::clone(&self.listening.run);
+        let run = Arc::clone(&self.run);
         let feed = feed_of(&run).await.map(|(feed, _)| feed);
         match run.how_it_ended() {
             Some(End::Done { secs }) => event("done", &json!({ "feed": feed, "secs": secs })),

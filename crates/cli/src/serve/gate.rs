@@ -34,7 +34,10 @@ impl Gate {
             _ => (host, Some(80)),
         };
         let is_own_name = name.eq_ignore_ascii_case("localhost")
-            || name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip == self.address.ip() || ip.is_loopback());
+            || name
+                .trim_matches(['[', ']'])
+                .parse::<std::net::IpAddr>()
+                .is_ok_and(|ip| ip == self.address.ip() || ip.is_loopback());
         is_own_name && port == Some(self.address.port())
     }
 
@@ -60,14 +63,22 @@ impl Gate {
         if let Some(origin) = text(&header::ORIGIN) {
             let is_own = origin.split_once("://").is_some_and(|(_, authority)| authority == host);
             if !is_own {
-                return refuse(&format!("the request comes from {origin}, another site"), "only the server's own page may ask");
+                return refuse(
+                    &format!("the request comes from {origin}, another site"),
+                    "only the server's own page may ask",
+                );
             }
         }
-        if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site") && method != Method::GET {
+        if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
+            && method != Method::GET
+        {
             return refuse("the request comes from another site", "only the server's own page may ask");
         }
         if method != Method::GET && method != Method::HEAD && !headers.contains_key(HEADER) {
-            return refuse("the request changes something and has no header X-Occlude", "send the header X-Occlude: 1");
+            return refuse(
+                "the request changes something and has no header X-Occlude",
+                "send the header X-Occlude: 1",
+            );
         }
         Ok(())
     }
@@ -83,8 +94,13 @@ fn token_in(query: Option<&str>) -> Option<&str> {
 }
 
 fn has_token(token: &str, headers: &HeaderMap, query: Option<&str>) -> bool {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(';'));
+    let bearer =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let cookies = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'));
     let cookie = cookies.filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('=')).next();
     [bearer, cookie, token_in(query)].into_iter().flatten().any(|given| is_same(given, token))
 }
@@ -98,7 +114,9 @@ pub(super) async fn keep(State(gate): State<Arc<Gate>>, request: Request, next: 
         Ok(()) => match (&gate.token, token_in(query)) {
             (Some(token), Some(_)) if request.method() == Method::GET => {
                 let mut response = Redirect::to(request.uri().path()).into_response();
-                if let Ok(cookie) = HeaderValue::from_str(&format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/")) {
+                if let Ok(cookie) =
+                    HeaderValue::from_str(&format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"))
+                {
                     response.headers_mut().insert(header::SET_COOKIE, cookie);
                 }
                 response
@@ -116,11 +134,20 @@ pub(super) async fn keep(State(gate): State<Arc<Gate>>, request: Request, next: 
 mod tests {
     use super::*;
 
-    fn check(token: Option<&str>, method: Method, given: &[(&str, &str)], query: Option<&str>) -> Option<StatusCode> {
-        let gate = Gate { address: "127.0.0.1:7423".parse().expect("an address"), token: token.map(str::to_string) };
+    fn check(
+        token: Option<&str>,
+        method: Method,
+        given: &[(&str, &str)],
+        query: Option<&str>,
+    ) -> Option<StatusCode> {
+        let gate =
+            Gate { address: "127.0.0.1:7423".parse().expect("an address"), token: token.map(str::to_string) };
         let mut headers = HeaderMap::new();
         for (name, value) in given {
-            headers.insert(header::HeaderName::from_bytes(name.as_bytes()).expect("a name"), value.parse().expect("a value"));
+            headers.insert(
+                header::HeaderName::from_bytes(name.as_bytes()).expect("a name"),
+                value.parse().expect("a value"),
+            );
         }
         gate.check(&method, &headers, query).err().map(|refusal| refusal.into_response().status())
     }
@@ -130,8 +157,20 @@ mod tests {
         for host in ["127.0.0.1:7423", "localhost:7423", "[::1]:7423", "LOCALHOST:7423"] {
             assert_eq!(check(None, Method::GET, &[("host", host)], None), None, "{host}");
         }
-        for host in ["evil.example:7423", "127.0.0.1:80", "127.0.0.1", "localhost.evil.example:7423", "", "[::1]", "127.0.0.1:7423:7423"] {
-            assert_eq!(check(None, Method::GET, &[("host", host)], None), Some(StatusCode::FORBIDDEN), "{host}");
+        for host in [
+            "evil.example:7423",
+            "127.0.0.1:80",
+            "127.0.0.1",
+            "localhost.evil.example:7423",
+            "",
+            "[::1]",
+            "127.0.0.1:7423:7423",
+        ] {
+            assert_eq!(
+                check(None, Method::GET, &[("host", host)], None),
+                Some(StatusCode::FORBIDDEN),
+                "{host}"
+            );
         }
     }
 
@@ -141,7 +180,9 @@ mod tests {
         let own = ("origin", "http://localhost:7423");
         assert_eq!(check(None, Method::POST, &[host, own, (HEADER, "1")], None), None);
         assert_eq!(check(None, Method::POST, &[host, own], None), Some(StatusCode::FORBIDDEN), "no header");
-        for origin in ["http://evil.example", "null", "http://localhost:7424", "http://localhost:7423.evil.example"] {
+        for origin in
+            ["http://evil.example", "null", "http://localhost:7424", "http://localhost:7423.evil.example"]
+        {
             assert_eq!(
                 check(None, Method::POST, &[host, ("origin", origin), (HEADER, "1")], None),
                 Some(StatusCode::FORBIDDEN),
@@ -149,7 +190,10 @@ mod tests {
             );
         }
         let cross = ("sec-fetch-site", "cross-site");
-        assert_eq!(check(None, Method::DELETE, &[host, cross, (HEADER, "1")], None), Some(StatusCode::FORBIDDEN));
+        assert_eq!(
+            check(None, Method::DELETE, &[host, cross, (HEADER, "1")], None),
+            Some(StatusCode::FORBIDDEN)
+        );
     }
 
     #[test]
@@ -158,9 +202,18 @@ mod tests {
         let denied = Some(StatusCode::UNAUTHORIZED);
         assert_eq!(check(Some("s3cret"), Method::GET, &[host], None), denied);
         assert_eq!(check(Some("s3cret"), Method::GET, &[host], Some("token=s3cre")), denied);
-        assert_eq!(check(Some("s3cret"), Method::GET, &[host, ("cookie", "occlude-token=s3cret2")], None), denied);
+        assert_eq!(
+            check(Some("s3cret"), Method::GET, &[host, ("cookie", "occlude-token=s3cret2")], None),
+            denied
+        );
         assert_eq!(check(Some("s3cret"), Method::GET, &[host], Some("a=b&token=s3cret")), None);
-        assert_eq!(check(Some("s3cret"), Method::GET, &[host, ("cookie", "x=y; occlude-token=s3cret")], None), None);
-        assert_eq!(check(Some("s3cret"), Method::GET, &[host, ("authorization", "Bearer s3cret")], None), None);
+        assert_eq!(
+            check(Some("s3cret"), Method::GET, &[host, ("cookie", "x=y; occlude-token=s3cret")], None),
+            None
+        );
+        assert_eq!(
+            check(Some("s3cret"), Method::GET, &[host, ("authorization", "Bearer s3cret")], None),
+            None
+        );
     }
 }

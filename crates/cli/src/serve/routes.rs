@@ -56,7 +56,8 @@ pub(super) fn router(server: Arc<Server>, gate: Arc<Gate>) -> Router {
 /// A file of the page, from the binary itself.
 async fn file(Path(name): Path<String>) -> Answer {
     let found = html::live_files().into_iter().find(|(file, _)| *file == name);
-    let (_, text) = found.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this address"))?;
+    let (_, text) =
+        found.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this address"))?;
     let media_type = match name.rsplit('.').next() {
         Some("html") => "text/html; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
@@ -110,7 +111,10 @@ struct TensorsQuery {
     input: String,
 }
 
-async fn tensors(State(server): State<Arc<Server>>, Query(query): Query<TensorsQuery>) -> Answer<Json<Value>> {
+async fn tensors(
+    State(server): State<Arc<Server>>,
+    Query(query): Query<TensorsQuery>,
+) -> Answer<Json<Value>> {
     let (model, input) = (model_of(&server, &query.model)?, input_of(&server, &query.input, &query.model)?);
     let cancel = AtomicBool::new(false);
     run_blocking(move || {
@@ -227,11 +231,14 @@ async fn download(State(server): State<Arc<Server>>, Path((id, file)): Path<(Str
         "map.json" => (Format::Json, "application/json"),
         "map.png" => (Format::Png, "image/png"),
         "map.html" => (Format::Html, "text/html; charset=utf-8"),
-        _ => return Err(Refusal::new(StatusCode::NOT_FOUND, format!("there is no file \"{file}\" of a map"))
-            .with_hint("there are map.npy, map.npz, map.json, map.png and map.html")),
+        _ => {
+            return Err(Refusal::new(StatusCode::NOT_FOUND, format!("there is no file \"{file}\" of a map"))
+                .with_hint("there are map.npy, map.npz, map.json, map.png and map.html"));
+        }
     };
     let ending = file.trim_start_matches("map");
-    let stem = std::path::Path::new(&run.input.path).file_stem().map_or("map".into(), |stem| stem.to_string_lossy());
+    let stem =
+        std::path::Path::new(&run.input.path).file_stem().map_or("map".into(), |stem| stem.to_string_lossy());
     let save_as = format!("{stem}{ending}");
     let content = run_blocking(move || run.file(format)).await?;
     Ok(answers::bytes(media_type, content, Some(&save_as)))
@@ -250,7 +257,8 @@ struct ProbeBody {
 async fn probe(State(server): State<Arc<Server>>, body: Json<ProbeBody>) -> Answer<Json<Value>> {
     let Json(ProbeBody { model, input, settings, start }) = body;
     let (input, model) = (input_of(&server, &input, &model)?, model_of(&server, &model)?);
-    let permit = Arc::clone(&server.probes).try_acquire_owned().map_err(|_| Refusal::busy("windows by hand"))?;
+    let permit =
+        Arc::clone(&server.probes).try_acquire_owned().map_err(|_| Refusal::busy("windows by hand"))?;
     run_blocking(move || {
         let whole = asked::settings(&server.base, &settings)?;
         let cancel = AtomicBool::new(false);
@@ -270,8 +278,11 @@ fn model_of(server: &Server, id: &str) -> Answer<Arc<KeptModel>> {
 fn input_of(server: &Server, id: &str, model: &str) -> Answer<Arc<KeptInput>> {
     let input = server.shelf.input(id).ok_or_else(|| Refusal::gone("the input", id))?;
     if input.model != model {
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, format!("the input \"{id}\" was read for another model"))
-            .with_hint("send the file again for this model"));
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            format!("the input \"{id}\" was read for another model"),
+        )
+        .with_hint("send the file again for this model"));
     }
     Ok(input)
 }

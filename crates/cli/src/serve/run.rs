@@ -69,7 +69,6 @@ pub(super) struct News {
     pub(super) told: usize,
     pub(super) total: usize,
     pub(super) left_secs: Option<f64>,
-    pub(super) is_over: bool,
 }
 
 impl Run {
@@ -194,10 +193,9 @@ impl Run {
     /// What was scored since a listener had seen so many windows.
     pub(super) fn since(&self, told: usize) -> News {
         let state = self.state();
-        let is_over = state.end.is_some();
         let left_secs = state.progress.map(|p| p.left_secs).filter(|secs| secs.is_finite());
         let Some(map) = &state.map else {
-            return News { windows: Vec::new(), classes: BTreeMap::new(), told, total: 0, left_secs, is_over };
+            return News { windows: Vec::new(), classes: BTreeMap::new(), told, total: 0, left_secs };
         };
         let count = map.windows.len();
         let new = state.scored.get(told..).unwrap_or_default();
@@ -212,10 +210,11 @@ impl Run {
             told
         };
         let windows = new.iter().map(window).collect();
-        let said = map.most_probable.iter().flat_map(|said| new.iter().map(|&window| said.windows[window as usize]));
+        let said =
+            map.most_probable.iter().flat_map(|said| new.iter().map(|&window| said.windows[window as usize]));
         let classes = said.filter_map(|class| usize::try_from(class).ok());
         let classes = classes.map(|class| (class.to_string(), map.labels.short(class))).collect();
-        News { windows, classes, told: told + new.len(), total: count, left_secs, is_over }
+        News { windows, classes, told: told + new.len(), total: count, left_secs }
     }
 
     /// The map as a file.
@@ -225,7 +224,8 @@ impl Run {
     pub(super) fn file(&self, format: Format) -> Result<Vec<u8>> {
         let map = self.state().map.clone().filter(|map| map.computed > 0);
         let map = map.ok_or_else(|| {
-            Error::argument("the map has no window yet").with_hint("wait until the first windows are computed")
+            Error::argument("the map has no window yet")
+                .with_hint("wait until the first windows are computed")
         })?;
         output::encode(&map, self.picture(), format)
     }
@@ -253,7 +253,7 @@ impl Run {
 
 /// Somebody who listens to a run.
 pub(super) struct Listening {
-    pub(super) run: Arc<Run>,
+    run: Arc<Run>,
     pub(super) changes: watch::Receiver<u64>,
 }
 

@@ -158,7 +158,9 @@ impl Runs {
             map
         };
         match (too_large.map_or(result, Err), begun.elapsed().as_secs_f64()) {
-            (Ok(map), secs) if map.is_complete() && !run.is_stopping() => run.end(Some(with_command(map)), End::Done { secs }),
+            (Ok(map), secs) if map.is_complete() && !run.is_stopping() => {
+                run.end(Some(with_command(map)), End::Done { secs })
+            }
             (Ok(map), _) => run.end(Some(with_command(map)), End::Stopped { why: run.stopped_for() }),
             (Err(error), _) => {
                 let (message, hint) = (error.to_string(), error.hint().map(str::to_string));
@@ -180,7 +182,10 @@ fn forget(runs: &mut VecDeque<Arc<Run>>) {
 
 /// What a panic said, as an error: one map fails, the server goes on.
 pub(super) fn of_panic(panic: &(dyn Any + Send)) -> Error {
-    let said = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    let said = panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned());
     Error::model(format!("the run broke off: {}", said.unwrap_or_else(|| "no reason is known".to_string())))
         .with_hint("this is a defect of occlude; the same command with occlude map shows where")
 }

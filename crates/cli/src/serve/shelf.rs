@@ -91,7 +91,8 @@ impl Shelf {
     pub(super) fn put_own_model(&self, model: Model, path: &Path) -> Arc<KeptModel> {
         let mut held = self.held();
         let id = held.number('m', &self.start);
-        let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+        let name =
+            path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
         let kept = Arc::new(KeptModel {
             id,
             name,
@@ -122,7 +123,8 @@ impl Shelf {
     /// # Errors
     /// File: it cannot be put down, or is no model.
     pub(super) fn add_model(&self, bytes: &[u8], name: &str, settings: &Settings) -> Result<Arc<KeptModel>> {
-        let put_down = |e: std::io::Error| Error::file(format!("the model cannot be put down for reading: {e}"));
+        let put_down =
+            |e: std::io::Error| Error::file(format!("the model cannot be put down for reading: {e}"));
         let folder = tempfile::tempdir().map_err(put_down)?;
         let file = folder.path().join("model.onnx");
         std::fs::File::create(&file).and_then(|mut file| file.write_all(bytes)).map_err(put_down)?;
@@ -220,7 +222,8 @@ mod tests {
     }
 
     fn demo() -> Model {
-        Model::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/efficientnet-lite0")).expect("shipped")
+        Model::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/efficientnet-lite0"))
+            .expect("shipped")
     }
 
     #[test]
@@ -250,7 +253,8 @@ mod tests {
 
     #[test]
     fn a_model_that_is_none_is_refused_without_telling_where_it_lies() {
-        let error = Shelf::default().add_model(b"no model", "mine.onnx", &Settings::default()).expect_err("refused");
+        let error =
+            Shelf::default().add_model(b"no model", "mine.onnx", &Settings::default()).expect_err("refused");
         let said = format!("{error} {}", error.hint().unwrap_or_default());
         assert!(said.contains("mine.onnx"), "{said}");
         assert!(!said.contains(&std::env::temp_dir().display().to_string()), "{said}");

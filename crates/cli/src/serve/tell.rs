@@ -66,9 +66,11 @@ pub(super) fn labels(labels: &Labels, wanted: &str, most: usize) -> Value {
             name.contains(&wanted).then_some(3)
         }
     };
-    let mut found: Vec<(usize, usize)> = (0..labels.len()).filter_map(|class| Some((rank(class)?, class))).collect();
+    let mut found: Vec<(usize, usize)> =
+        (0..labels.len()).filter_map(|class| Some((rank(class)?, class))).collect();
     found.sort_unstable();
-    let shown = found.iter().take(most).map(|(_, class)| json!({ "index": class, "name": labels.name(*class) }));
+    let shown =
+        found.iter().take(most).map(|(_, class)| json!({ "index": class, "name": labels.name(*class) }));
     json!({ "labels": shown.collect::<Vec<_>>(), "total": found.len() })
 }
 
@@ -84,7 +86,8 @@ pub(super) fn tensors(nodes: &[NodeFact]) -> Value {
 
 /// What the model says with a window hidden that was laid by hand.
 pub(super) fn probe(probe: &Probe, start: &[usize], input: &Input, labels: &Labels) -> Value {
-    let sizes: Vec<usize> = input.spec.spatial_axes().into_iter().map(|axis| probe.bounds[axis].len()).collect();
+    let sizes: Vec<usize> =
+        input.spec.spatial_axes().into_iter().map(|axis| probe.bounds[axis].len()).collect();
     let target = |(target, &occluded): (&occlude::MapTarget, &f32)| {
         json!({
             "label": target.label,
@@ -114,7 +117,8 @@ pub(super) fn command(
     let mut words = vec!["occlude".to_string(), "map".to_string(), quoted(&model.path), quoted(&input.path)];
     // In the order of the contract: a preset before what replaces its choices.
     let asked = Settings::TABLE.iter().filter_map(|setting| settings.get_key_value(setting.name));
-    let asked = asked.filter(|(_, value)| !value.trim().is_empty()).map(|(name, value)| (name.as_str(), value));
+    let asked =
+        asked.filter(|(_, value)| !value.trim().is_empty()).map(|(name, value)| (name.as_str(), value));
     for (name, value) in asked.chain(how.iter().map(|(name, value)| (*name, value))) {
         words.push(format!("--{name}"));
         words.push(quoted(value));
@@ -128,9 +132,16 @@ mod tests {
 
     #[test]
     fn names_that_begin_with_the_text_come_first() {
-        let all = Labels::new(["red espresso", "espresso", "expresso maker, espresso", "wine"].map(String::from).to_vec());
+        let all = Labels::new(
+            ["red espresso", "espresso", "expresso maker, espresso", "wine"].map(String::from).to_vec(),
+        );
         let found = labels(&all, "ESP", 2);
-        let names: Vec<&str> = found["labels"].as_array().expect("a list").iter().map(|l| l["name"].as_str().expect("text")).collect();
+        let names: Vec<&str> = found["labels"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|l| l["name"].as_str().expect("text"))
+            .collect();
         assert_eq!((names, &found["total"]), (vec!["espresso", "red espresso"], &json!(3)));
         assert_eq!(labels(&all, "3", 20)["labels"][0]["name"], "wine");
         assert_eq!(labels(&all, "", 20)["total"], 4);

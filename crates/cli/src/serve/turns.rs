@@ -156,7 +156,12 @@ mod tests {
     static NEVER: AtomicBool = AtomicBool::new(false);
 
     /// Starts a thread that waits for a turn and says its name when it has it; returns once it stands in line.
-    fn stand_in_line(turnstile: &Arc<Turnstile>, rank: Rank, name: &'static str, said: &mpsc::Sender<&'static str>) {
+    fn stand_in_line(
+        turnstile: &Arc<Turnstile>,
+        rank: Rank,
+        name: &'static str,
+        said: &mpsc::Sender<&'static str>,
+    ) {
         let standing = |t: &Turnstile| {
             let line = t.line();
             line.probes.len() + line.maps.len()
@@ -178,7 +183,9 @@ mod tests {
         let turnstile = Arc::new(Turnstile::default());
         let (said, heard) = mpsc::channel();
         let held = turnstile.wait(Rank::Map, &NEVER).expect("nobody before");
-        for (rank, name) in [(Rank::Map, "map 1"), (Rank::Map, "map 2"), (Rank::Probe, "probe 1"), (Rank::Probe, "probe 2")] {
+        for (rank, name) in
+            [(Rank::Map, "map 1"), (Rank::Map, "map 2"), (Rank::Probe, "probe 1"), (Rank::Probe, "probe 2")]
+        {
             stand_in_line(&turnstile, rank, name, &said);
         }
         assert_eq!(turnstile.waiting(), 2);

@@ -47,7 +47,8 @@ async fn read(server: &Server, body: Body, most: usize, headers: &HeaderMap) -> 
         .await
         .map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the file did not arrive in two minutes"))?
         .map_err(|error| {
-            let is_length = std::error::Error::source(&error).is_some_and(|e| e.to_string().contains("length limit"));
+            let is_length =
+                std::error::Error::source(&error).is_some_and(|e| e.to_string().contains("length limit"));
             match is_length {
                 true => too_large("more bytes".to_string()),
                 false => Refusal::new(StatusCode::BAD_REQUEST, "the file did not arrive as a whole"),
@@ -61,7 +62,9 @@ async fn read(server: &Server, body: Body, most: usize, headers: &HeaderMap) -> 
 
 /// The name that the page gives, made harmless: it is only shown.
 fn name_in(headers: &HeaderMap, otherwise: &str) -> String {
-    let given = headers.get("x-name").map(|value| percent_encoding::percent_decode(value.as_bytes()).decode_utf8_lossy());
+    let given = headers
+        .get("x-name")
+        .map(|value| percent_encoding::percent_decode(value.as_bytes()).decode_utf8_lossy());
     let given = given.unwrap_or_default();
     let base = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = base.chars().filter(|c| !c.is_control()).take(NAME).collect();
@@ -72,7 +75,12 @@ fn name_in(headers: &HeaderMap, otherwise: &str) -> String {
 ///
 /// # Errors
 /// Too large, not what the model takes, damaged.
-pub(super) async fn input(server: &Arc<Server>, model: Arc<KeptModel>, headers: &HeaderMap, body: Body) -> Result<Arc<KeptInput>, Refusal> {
+pub(super) async fn input(
+    server: &Arc<Server>,
+    model: Arc<KeptModel>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Arc<KeptInput>, Refusal> {
     let Limits { upload_bytes, pixels, .. } = server.limits;
     let bytes = read(server, body, upload_bytes, headers).await?;
     let name = name_in(headers, "input");
@@ -93,7 +101,11 @@ pub(super) async fn input(server: &Arc<Server>, model: Arc<KeptModel>, headers: 
 ///
 /// # Errors
 /// Too large, no model, and what the importer says.
-pub(super) async fn model(server: &Arc<Server>, headers: &HeaderMap, body: Body) -> Result<Arc<KeptModel>, Refusal> {
+pub(super) async fn model(
+    server: &Arc<Server>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Arc<KeptModel>, Refusal> {
     let bytes = read(server, body, server.limits.model_bytes, headers).await?;
     let name = name_in(headers, "model.onnx");
     let server = Arc::clone(server);
@@ -103,10 +115,11 @@ pub(super) async fn model(server: &Arc<Server>, headers: &HeaderMap, body: Body)
 /// What a picture claims to be, before anything of it is decoded.
 fn check_pixels(bytes: &[u8], name: &str, most: u64) -> Result<()> {
     match input::claimed_pixels(bytes) {
-        Some([width, height]) if width.saturating_mul(height) > most => {
-            Err(Error::limit(format!("{name} claims {width} x {height} pixels, the limit here is {} million", most / 1_000_000))
-                .with_hint("make a smaller copy of the picture first"))
-        }
+        Some([width, height]) if width.saturating_mul(height) > most => Err(Error::limit(format!(
+            "{name} claims {width} x {height} pixels, the limit here is {} million",
+            most / 1_000_000
+        ))
+        .with_hint("make a smaller copy of the picture first")),
         _ => Ok(()),
     }
 }

@@ -27,13 +27,18 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&self.body)))
     }
     /// The refusal's text, with its hint.
     pub(crate) fn refused(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
         let said = self.json();
-        format!("{} ({})", said["error"].as_str().expect("an error"), said["hint"].as_str().unwrap_or("no hint"))
+        format!(
+            "{} ({})",
+            said["error"].as_str().expect("an error"),
+            said["hint"].as_str().unwrap_or("no hint")
+        )
     }
     pub(crate) fn done(self) -> Answer {
         assert!(self.status < 300, "{} {}", self.status, String::from_utf8_lossy(&self.body));
@@ -55,7 +60,8 @@ impl Served {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut address = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
-        let (url, query) = address.trim().split_once("/?").unwrap_or((address.trim().trim_end_matches('/'), ""));
+        let (url, query) =
+            address.trim().split_once("/?").unwrap_or((address.trim().trim_end_matches('/'), ""));
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -102,7 +108,10 @@ impl Served {
     /// The numbers of the first model and of the command line's input.
     pub(crate) fn ids(&self) -> (String, String) {
         let state = self.get("/api/state").done().json();
-        (state["models"][0]["id"].as_str().unwrap().into(), state["input"]["id"].as_str().unwrap_or_default().into())
+        (
+            state["models"][0]["id"].as_str().unwrap().into(),
+            state["input"]["id"].as_str().unwrap_or_default().into(),
+        )
     }
 
     /// Begins a run in a tab; settings as `name value` pairs.
@@ -111,7 +120,14 @@ impl Served {
         self.begin_of(&model, &input, tab, slot, settings).done().json()["run"].as_str().unwrap().to_string()
     }
 
-    pub(crate) fn begin_of(&self, model: &str, input: &str, tab: &str, slot: &str, settings: &[(&str, &str)]) -> Answer {
+    pub(crate) fn begin_of(
+        &self,
+        model: &str,
+        input: &str,
+        tab: &str,
+        slot: &str,
+        settings: &[(&str, &str)],
+    ) -> Answer {
         let settings: serde_json::Map<String, Value> =
             settings.iter().map(|(name, text)| ((*name).to_string(), json!(text))).collect();
         self.post_json(
@@ -124,7 +140,8 @@ impl Served {
     pub(crate) fn events(&self, run: &str) -> impl Iterator<Item = Event> + use<> {
         let response = self.agent.get(format!("{}/api/runs/{run}/events", self.url)).call().unwrap();
         assert_eq!(response.status().as_u16(), 200);
-        let mut lines = BufReader::new(response.into_body().into_with_config().limit(1 << 30).reader()).lines();
+        let mut lines =
+            BufReader::new(response.into_body().into_with_config().limit(1 << 30).reader()).lines();
         std::iter::from_fn(move || {
             let mut event = Event { name: String::new(), data: Value::Null };
             loop {

@@ -99,8 +99,10 @@ impl Job<'_> {
 /// The box of a window of the nominal size.
 fn bounds(windows: &Windows, start: &[usize]) -> Result<Vec<Range<usize>>> {
     let Some(grid) = windows.grids().first() else {
-        return Err(Error::argument("regions and masks are hidden as they are: no window can be laid by hand")
-            .with_hint("leave out regions and masks, and give a window"));
+        return Err(Error::argument(
+            "regions and masks are hidden as they are: no window can be laid by hand",
+        )
+        .with_hint("leave out regions and masks, and give a window"));
     };
     let axes = &grid.axes;
     let spatial = axes.iter().filter(|axis| axis.role != crate::occlusion::AxisRole::Channel).count();

@@ -138,7 +138,10 @@ fn stopped_it_says_what_was_compared() {
         seen.push((p.done, p.total));
         cancel.store(p.done >= 5, Ordering::Relaxed);
     };
-    let found = verify(&halves(), &mut Watch { cancel: Some(&cancel), progress: Some(&mut progress), ..Watch::default() });
+    let found = verify(
+        &halves(),
+        &mut Watch { cancel: Some(&cancel), progress: Some(&mut progress), ..Watch::default() },
+    );
     assert!(found.is_within() && !found.is_complete());
     assert_eq!((found.full.computed, found.map.computed, seen.last()), (8, 8, Some(&(8, 49))));
     assert_eq!(found.output_shares.iter().filter(|share| !share.is_nan()).count(), 8);

@@ -132,7 +132,13 @@ impl Job<'_> {
     }
 
     /// Enters one window into the map.
-    pub(super) fn take(&self, window: usize, outputs: &[&[f32]], measures: &[Measure], map: &mut Map) -> Result<()> {
+    pub(super) fn take(
+        &self,
+        window: usize,
+        outputs: &[&[f32]],
+        measures: &[Measure],
+        map: &mut Map,
+    ) -> Result<()> {
         if let Some((output, at)) = not_finite(outputs) {
             let name = map.windows.describe(window);
             return Err(Error::number(format!(

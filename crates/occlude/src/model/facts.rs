@@ -141,8 +141,7 @@ impl Model {
             self.ports.iter().map(|port| port.typical_spec(self.preprocess.fixed_size())).collect();
         let graph = self.import(&specs)?;
         let vector = graph.outputs.iter().copied().find(|id| is_vector(&graph.tensor(*id).model_shape()));
-        let ending =
-            vector.and_then(|id| resolve::ending(&graph, id)).map(|(activation, _)| activation);
+        let ending = vector.and_then(|id| resolve::ending(&graph, id)).map(|(activation, _)| activation);
         let configuration = &self.folder.configuration;
         let (is_classifier, why) = match (ending, configuration.is_classifier) {
             (_, true) => (true, "the files beside the model say so".to_string()),

@@ -178,7 +178,11 @@ impl<'m> Occlusion<'m> {
     }
 
     /// Makes the job of these settings and hands it over, with the input as the model sees it and what is to be noted about the model.
-    fn job<T>(&self, input: &Input, use_it: impl FnOnce(&Job<'_>, &Input, Vec<String>) -> Result<T>) -> Result<T> {
+    fn job<T>(
+        &self,
+        input: &Input,
+        use_it: impl FnOnce(&Job<'_>, &Input, Vec<String>) -> Result<T>,
+    ) -> Result<T> {
         // Settings that do not fit are said before the model is compiled.
         let input = &self.prepared(input)?;
         Job::windows(&self.settings, input)?;

@@ -201,10 +201,18 @@ mod tests {
     #[test]
     fn amounts() {
         assert_eq!(
-            (bytes("memory-limit", "512M").expect("M"), bytes("memory-limit", "1.5GiB").expect("G"), bytes("memory-limit", "77").expect("bytes")),
+            (
+                bytes("memory-limit", "512M").expect("M"),
+                bytes("memory-limit", "1.5GiB").expect("G"),
+                bytes("memory-limit", "77").expect("bytes")
+            ),
             (512 << 20, 3 << 29, 77)
         );
-        assert!(bytes("memory-limit", "4X").is_err() && bytes("memory-limit", "0").is_err() && bytes("memory-limit", "").is_err());
+        assert!(
+            bytes("memory-limit", "4X").is_err()
+                && bytes("memory-limit", "0").is_err()
+                && bytes("memory-limit", "").is_err()
+        );
         assert_eq!(roi("1:5, 2:9").expect("two"), [1..5, 2..9]);
     }
 }

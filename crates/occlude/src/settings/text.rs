@@ -74,7 +74,9 @@ impl Settings {
                     threads => threads.map(|n| n as usize),
                 }
             }
-            "memory-limit" => self.memory_limit = parse::default_or(value, |v| parse::bytes("memory-limit", v))?,
+            "memory-limit" => {
+                self.memory_limit = parse::default_or(value, |v| parse::bytes("memory-limit", v))?
+            }
             "engine" => {
                 self.engine = parse::choice(
                     "engine",
