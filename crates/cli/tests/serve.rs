@@ -289,7 +289,7 @@ fn a_picture_that_a_page_sends_is_the_file() {
     let tensors = served.get(&format!("/api/tensors?model={model}&input={id}")).done().json();
     let tensors = tensors["tensors"].as_array().unwrap();
     assert!(
-        tensors.len() > 50 && tensors.iter().any(|t| t["shape"] == json!([32, 112, 112])),
+        tensors.len() > 50 && tensors.iter().any(|t| t["shape"] == json!([1, 32, 112, 112])),
         "{:?}",
         tensors.first()
     );
@@ -337,7 +337,7 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
         (("stride", "0"), "stride"),
         (("fill", "image:/etc/passwd"), "no page reaches the file system"),
         (("regions", "/etc/passwd"), "a page cannot set it"),
-        (("masks", "/etc/passwd"), "no page reaches the file system"),
+        (("masks", "/etc/masks.npy"), "no page reaches the file system"),
         (("threads", "64"), "a page cannot set it"),
         (("windw", "3"), "no setting"),
     ] {

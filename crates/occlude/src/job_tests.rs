@@ -1,5 +1,7 @@
 //! Tests of whole runs on models whose maps have a closed form.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
 use crate::ErrorKind;
 use crate::input::Input;
@@ -281,4 +283,85 @@ fn softmax_or_sigmoid_by_the_outputs_alone() {
         let one = Settings { classes: Some(Classes::Exclusive), ..Settings::default() };
         assert!(run(&scorer, &one, &input).is_ok(), "two outputs may exclude each other");
     }
+}
+
+/// Gives the machine away after every window.
+#[derive(Default)]
+struct Polite {
+    passed: usize,
+}
+
+impl Turns for Polite {
+    fn is_over(&mut self) -> bool {
+        true
+    }
+    fn pass(&mut self) {
+        self.passed += 1;
+    }
+}
+
+#[test]
+fn a_run_in_turns_is_the_same_run_and_tells_every_window_once() {
+    let spec = TensorSpec::new("x", &[1, 8, 8], Layout::ChannelsFirst);
+    let (_, scorer) = linear(&spec, 4);
+    let input = Input::from_tensor(spec.clone(), ramp(&spec)).expect("fits");
+    let settings = Settings { window: Some(vec![vec![2]]), ..Settings::default() };
+    let job = job(&scorer, &settings);
+    let whole = job.run(&input, &mut Watch::default()).expect("runs");
+    let mut turns = Polite::default();
+    let mut told = Vec::new();
+    let mut computed = Vec::new();
+    let mut growing = |map: &Map, scored: &[usize]| {
+        told.extend_from_slice(scored);
+        computed.push(map.computed);
+        for &window in scored {
+            assert!(!map.scores[window].is_nan());
+        }
+    };
+    let mut watch = Watch { growing: Some(&mut growing), turns: Some(&mut turns), ..Watch::default() };
+    let map = job.run(&input, &mut watch).expect("runs");
+    assert_eq!((map.scores, map.sensitivity), (whole.scores, whole.sensitivity));
+    assert!(turns.passed > 1, "{}", turns.passed);
+    assert_eq!((computed[0], computed.last()), (0, Some(&map.computed)));
+    told.sort_unstable();
+    assert_eq!(told, (0..map.windows.len()).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_window_by_hand_has_the_closed_form_of_a_linear_model() {
+    let spec = TensorSpec::new("x", &[2, 8, 8], Layout::ChannelsFirst);
+    let (weights, scorer) = linear(&spec, 4);
+    let input = Input::from_tensor(spec.clone(), ramp(&spec)).expect("fits");
+    let settings = Settings {
+        window: Some(vec![vec![3, 2]]),
+        fill: Fill::Value(vec![0.5]),
+        target: Target::Class(1),
+        ..Settings::default()
+    };
+    let job = job(&scorer, &settings);
+    let map = job.run(&input, &mut Watch::default()).expect("runs");
+    for (row, col) in [(0, 0), (5, 6), (1, 3)] {
+        let probe = job.probe(&input, &[row, col], 5).expect("inside");
+        assert_eq!(probe.bounds, [0..2, row..row + 3, col..col + 2]);
+        let expected: f64 = (0..spec.len())
+            .filter(|&e| spec.unravel(e).iter().zip(&probe.bounds).all(|(i, r)| r.contains(i)))
+            .map(|e| -f64::from(weights[e]) * (f64::from(input.values[e]) - 0.5))
+            .sum();
+        let sensitivity = probe.targets[0].baseline - probe.scores[0];
+        assert!(
+            (f64::from(sensitivity) - expected).abs() < 1e-3,
+            "{row}, {col}: {sensitivity} and {expected}"
+        );
+        if let Some(window) = (0..map.windows.len()).find(|&w| map.windows.bounds(w) == probe.bounds) {
+            assert_eq!(probe.scores[0].to_bits(), map.scores[window].to_bits());
+        }
+        // Two outputs, of which one is the other's negative: their probabilities sum to one, the greater first.
+        let sum: f32 = probe.classes.iter().map(|class| class.probability).sum();
+        assert!((sum - 1.0).abs() < 1e-6 && probe.classes[0].probability >= probe.classes[1].probability);
+        assert_eq!(probe.classes.len(), 2);
+    }
+    let refused = |start: &[usize]| job.probe(&input, start, 5).expect_err("outside").to_string();
+    assert!(refused(&[6, 0]).contains("ends beyond the input"), "{}", refused(&[6, 0]));
+    assert!(refused(&[1]).contains("expected 2 places"), "{}", refused(&[1]));
+    assert!(refused(&[usize::MAX, 0]).contains("ends beyond the input"));
 }

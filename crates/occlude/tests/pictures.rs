@@ -58,6 +58,7 @@ fn made(targets: usize) -> Map {
                 unit: "probability".into(),
             })
             .collect(),
+        is_list: targets > 1,
         most_probable: Some(MostProbable {
             baseline: 0,
             windows: (0..grid.len()).map(|window| i32::from(scores[window] < 0.35)).collect(),

@@ -209,7 +209,9 @@ mod tests {
         assert!(
             asked(&[("fill", "image:/etc/passwd")]).expect_err("a file").to_string().contains("file system")
         );
-        assert!(asked(&[("masks", "/etc/passwd")]).expect_err("a file").to_string().contains("file system"));
+        assert!(
+            asked(&[("masks", "/etc/masks.npy")]).expect_err("a file").to_string().contains("file system")
+        );
         assert!(asked(&[("masks", "100:7:0.5")]).is_ok());
         assert!(asked(&[("masks", "100000:7:0.5")]).expect_err("many").to_string().contains("20000"));
         assert!(asked(&[("samples", "100000"), ("fill", "noise")]).is_err());

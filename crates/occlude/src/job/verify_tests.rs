@@ -1,6 +1,7 @@
 //! Tests of verifications: by scorers that are right, and by scorers that are wrong in one place.
 
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::job::{Meaning, Progress};
