@@ -2,6 +2,8 @@
 //!
 //! Numbers are compared with those of `occlude map`, bit for bit. What a browser makes of them is tested in tests/browser.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::io::{Read, Write};

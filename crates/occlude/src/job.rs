@@ -29,7 +29,7 @@ use crate::tensor::shape_text;
 
 pub use probe::{ClassValue, Probe};
 pub use verify::{Difference, Verification};
-pub use watch::{Progress, Turns, Watch};
+pub use watch::{Growing, Progress, Turns, Watch};
 use windows::Clock;
 
 /// What the outputs of a model mean.

@@ -28,7 +28,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use input::{
     Beside, Geometry, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text,
 };
-pub use job::{ClassValue, Difference, Job, Meaning, Probe, Progress, Turns, Verification, Watch};
+pub use job::{ClassValue, Difference, Growing, Job, Meaning, Probe, Progress, Turns, Verification, Watch};
 pub use judge::{Judged, Judgement, Object, Pointing};
 pub use map::{
     Aggregate, Approximation, Attribution, Cells, Check, Definition, Direction, FileFact, Map, MapTarget,

@@ -4,6 +4,8 @@
 //! Out: pages and figures in cargo's folder for test files (`target/tmp`), and beside the pages what the crate judges of boxes
 //! (`NAME.judged.json`), where `tests/browser` opens the pages and compares. Here only what needs no browser is checked.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -56,10 +56,10 @@ pub(crate) fn run(arguments: &ServeArguments, printer: &Printer) -> Result<Outco
     let stop = interrupt::flag_saying("\nstopping the server (Ctrl-C again to quit at once)")?;
     printer.line(&url);
     printer.say("serving", "the page is at the address above; Ctrl-C stops the server");
-    if arguments.open {
-        if let Err(error) = open::that_detached(&url) {
-            printer.warn(&format!("no browser could be opened: {error}"));
-        }
+    if arguments.open
+        && let Err(error) = open::that_detached(&url)
+    {
+        printer.warn(&format!("no browser could be opened: {error}"));
     }
     server.run(listener, token, stop)?;
     printer.say("stopped", "nothing of the page is kept");

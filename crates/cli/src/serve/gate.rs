@@ -46,19 +46,18 @@ impl Gate {
         let text = |name: &header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let host = text(&header::HOST).unwrap_or_default();
         match &self.token {
-            Some(token) => {
-                if !has_token(token, headers, query) {
-                    return Err(Refusal::new(StatusCode::UNAUTHORIZED, "this server wants its token")
-                        .with_hint("open the address that occlude serve printed, with ?token=... in it"));
-                }
+            Some(token) if has_token(token, headers, query) => {}
+            Some(_) => {
+                return Err(Refusal::new(StatusCode::UNAUTHORIZED, "this server wants its token")
+                    .with_hint("open the address that occlude serve printed, with ?token=... in it"));
             }
-            None if !self.is_own_host(host) => {
+            None if self.is_own_host(host) => {}
+            None => {
                 return refuse(
                     &format!("the request is for the host \"{host}\", this server is {}", self.address),
                     "open the address that occlude serve printed",
                 );
             }
-            None => {}
         }
         if let Some(origin) = text(&header::ORIGIN) {
             let is_own = origin.split_once("://").is_some_and(|(_, authority)| authority == host);

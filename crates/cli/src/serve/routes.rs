@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::answers::{self, Refusal};
 use super::gate::{self, Gate};
 use super::runs::Asked;
-use super::shelf::{KeptInput, KeptModel};
+use super::shelf::{KeptInput, KeptModel, Tensors};
 use super::turns::Rank;
 use super::{Server, asked, events, run_blocking, tell, uploads};
 
@@ -120,13 +120,13 @@ async fn tensors(
     run_blocking(move || {
         let shape = &input.input.spec.shape;
         let known = || model.tensors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let kept = known().clone().filter(|(of, _)| of == shape);
+        let kept = known().clone().filter(|kept| kept.shape == *shape);
         let nodes = match kept {
-            Some((_, nodes)) => nodes,
+            Some(kept) => kept.nodes,
             None => {
                 let _turn = server.runs.turnstile.wait(Rank::Map, &cancel);
                 let nodes = Arc::new(model.model.nodes(&input.input)?);
-                *known() = Some((shape.clone(), Arc::clone(&nodes)));
+                *known() = Some(Tensors { shape: shape.clone(), nodes: Arc::clone(&nodes) });
                 nodes
             }
         };

@@ -16,6 +16,13 @@ const INPUTS: usize = 64;
 /// Bytes of tensors and pictures of the inputs kept.
 const INPUT_BYTES: usize = 512 << 20;
 
+/// The inner tensors of a model for inputs of one shape.
+#[derive(Clone, Debug)]
+pub(super) struct Tensors {
+    pub(super) shape: Vec<usize>,
+    pub(super) nodes: Arc<Vec<NodeFact>>,
+}
+
 /// A model with its number.
 #[derive(Debug)]
 pub(super) struct KeptModel {
@@ -25,8 +32,8 @@ pub(super) struct KeptModel {
     /// As the command line would name it.
     pub(super) path: String,
     pub(super) model: Model,
-    /// Its inner tensors, once they were asked for, for inputs of one shape.
-    pub(super) tensors: Mutex<Option<(Vec<usize>, Arc<Vec<NodeFact>>)>>,
+    /// Its inner tensors, once they were asked for.
+    pub(super) tensors: Mutex<Option<Tensors>>,
     /// The file that a page sent, removed with it.
     _file: Option<tempfile::TempDir>,
 }

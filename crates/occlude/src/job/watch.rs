@@ -30,6 +30,9 @@ pub trait Turns {
     fn pass(&mut self);
 }
 
+/// Gets the map as far as it is, and the windows that have just been scored.
+pub type Growing<'a> = dyn FnMut(&Map, &[usize]) + 'a;
+
 /// Watches a run from outside.
 #[derive(Default)]
 pub struct Watch<'a> {
@@ -39,7 +42,7 @@ pub struct Watch<'a> {
     pub progress: Option<&'a mut dyn FnMut(&Progress)>,
     /// Called on the calling thread with the map as far as it is and the windows that have just been scored (those that hide the same elements come together): once before the first run of the model for
     /// a window, with those that hide nothing, and then as windows finish. Of several noise samples only the first one's windows are told.
-    pub growing: Option<&'a mut dyn FnMut(&Map, &[usize])>,
+    pub growing: Option<&'a mut Growing<'a>>,
     /// Shares the machine with other runs.
     pub turns: Option<&'a mut dyn Turns>,
 }

@@ -184,7 +184,10 @@ fn picture_object(map: &Map, picture: &Picture) -> Result<Value> {
     }))
 }
 
-/// PNG where that is small, else JPEG, reduced to [`PICTURE_SIDE`].
+/// A picture as a data URL: PNG where that is small, else JPEG, its longer side reduced to 900 pixels at most.
+///
+/// # Errors
+/// File: the picture cannot be encoded.
 pub fn data_url(picture: &Picture) -> Result<String> {
     let broken =
         |e: &dyn std::fmt::Display| Error::file(format!("the picture cannot be written into the page: {e}"));
