@@ -15,6 +15,7 @@ from occlude._core import __version__
 from occlude._export import Exported
 from occlude._frameworks import from_keras, from_mindspore, from_torch
 from occlude._function import Function, occlusion
+from occlude._judgement import Finding, Judgement, Shares
 from occlude._map import Geometry, Map, Target, Window
 from occlude._model import Model
 from occlude._settings import OcclusionSettings
@@ -36,8 +37,10 @@ __all__ = [
     "Exported",
     "FileError",
     "FileMissingError",
+    "Finding",
     "Function",
     "Geometry",
+    "Judgement",
     "LimitError",
     "Map",
     "Model",
@@ -45,6 +48,7 @@ __all__ = [
     "NumberError",
     "OccludeError",
     "OcclusionSettings",
+    "Shares",
     "Target",
     "UnsupportedError",
     "Window",

@@ -314,7 +314,7 @@ class Map:
             raise ArgumentError("the object is boxes or a mask, one of them", "boxes=[[x0, y0, x1, y1]] in pixels of the picture")
         if is_truth(tolerance) or not isinstance(tolerance, (int, float, np.number)):
             raise ArgumentError(f"tolerance is {tolerance!r}, expected a number of elements")
-        ranges = None if boxes is None else [self._ranges(box) for box in items_of("boxes", boxes, _BOXES)]
+        ranges = None if boxes is None else ranges_of_boxes(boxes, len(self.geometry.size))
         inside = None
         if mask is not None:
             array = to_array(mask, "the mask")
@@ -323,18 +323,6 @@ class Map:
             inside = np.ascontiguousarray(array != 0)
         judgement: dict[str, Any] = json.loads(self._core.judge(ranges, inside, tolerance))[target]
         return judgement
-
-    def _ranges(self, box: Sequence[float]) -> list[tuple[float, float]]:
-        rank = len(self.geometry.size)
-        try:
-            numbers = [float(n) for n in items_of("a box", box, _BOXES)]
-        except (TypeError, ValueError) as error:
-            if isinstance(error, ArgumentError):
-                raise
-            raise ArgumentError(f"the box {box!r} holds what is no number", f"expected {_BOXES}") from None
-        if len(numbers) != 2 * rank:
-            raise ArgumentError(f"the box {list(box)} has {len(numbers)} numbers, expected {2 * rank}", "[x0, y0, x1, y1] for pictures")
-        return list(zip(numbers[:rank], numbers[rank:], strict=True))[::-1]
 
     def save(self, *paths: str | os.PathLike[str]) -> None:
         """Writes files; the ending chooses the format: ``.npy``, ``.npz``, ``.json``, ``.png``, ``.html``. ``~`` is the home folder.
@@ -458,6 +446,29 @@ def _place(path: Any) -> str:
 
 def _from_bytes(map: bytes, picture: bytes) -> Map:
     return Map(_core.Map.from_bytes(map, picture))
+
+
+def ranges_of_boxes(boxes: Sequence[Sequence[float]], rank: int) -> list[list[tuple[float, float]]]:
+    """Boxes ``[x0, y0, x1, y1]`` as ranges per spatial axis, the first axis first.
+
+    Raises
+    ------
+    ArgumentError
+        What is no such box.
+    """
+    return [_ranges(box, rank) for box in items_of("boxes", boxes, _BOXES)]
+
+
+def _ranges(box: Sequence[float], rank: int) -> list[tuple[float, float]]:
+    try:
+        numbers = [float(n) for n in items_of("a box", box, _BOXES)]
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ArgumentError):
+            raise
+        raise ArgumentError(f"the box {box!r} holds what is no number", f"expected {_BOXES}") from None
+    if len(numbers) != 2 * rank:
+        raise ArgumentError(f"the box {list(box)} has {len(numbers)} numbers, expected {2 * rank}", "[x0, y0, x1, y1] for pictures")
+    return list(zip(numbers[:rank], numbers[rank:], strict=True))[::-1]
 
 
 @contextmanager

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from occlude import _core
-from occlude._arrays import library_of, noted_float32, shape_text
-from occlude._map import Map, carrying_partial_map
+from occlude._arrays import library_of, noted_float32, shape_text, to_array
+from occlude._judgement import Judgement
+from occlude._map import Map, carrying_partial_map, ranges_of_boxes
 from occlude._progress import bar
 from occlude._settings import OcclusionSettings, new_settings, run_settings
+from occlude._text import is_truth
 from occlude.exceptions import ArgumentError
 
 if TYPE_CHECKING:
@@ -203,13 +205,104 @@ class Model:
         NumberError
             NaN or infinity in the input or out of the model, or a self-check beyond its tolerance; has ``partial_map``.
         """
+        input, chosen = self._prepared(x, hide, dict(settings))
+        with carrying_partial_map(), bar(progress) as tell:
+            return Map(self._core.run(input, chosen, tell))
+
+    def judge(
+        self,
+        x: Any,
+        object_boxes: Sequence[Sequence[float]] | None = None,
+        object_mask: Any = None,
+        *,
+        hide: str | Iterable[str] | None = None,
+        elsewhere: int | None = None,
+        tolerance: float | None = None,
+        object_from: float | None = None,
+        surroundings_to: float | None = None,
+        least_gain: float | None = None,
+        least_probability: float | None = None,
+        beyond_chance: float | None = None,
+        progress: Progress = False,
+        **settings: Unpack[OcclusionSettings],
+    ) -> Judgement:
+        """Says whether the model reads the object or what is around it.
+
+        Beside the map it asks the model with the object hidden, with everything else hidden and with everything hidden, and with
+        regions of the object's form elsewhere. What the verdict hangs on is in ``docs/judgement.md``.
+
+        Parameters
+        ----------
+        x
+            As for `occlusion`.
+        object_boxes
+            The object: ``[[x0, y0, x1, y1], ...]`` in pixels of the upright picture (elements, for tensors), as for `Map.judge`.
+        object_mask
+            The object instead: an array as large as the picture or the input's spatial axes, other than 0 inside.
+        hide
+            As for `occlusion`.
+        elsewhere
+            Regions of the object's form elsewhere; 8 if not given, 0 for none.
+        tolerance
+            Of the pointing game, in elements; 15 if not given.
+        object_from
+            The verdict is ``"object"`` from this share of the object on; 0.75 if not given.
+        surroundings_to
+            The verdict is ``"surroundings"`` up to this share; 0.25 if not given.
+        least_gain
+            What the score must gain over the input with everything hidden; 0.05 if not given.
+        least_probability
+            What a class must have to be judged, unless it is the most probable one; 0.1 if not given.
+        beyond_chance
+            By how much the object's share must exceed that of regions elsewhere; 0.05 if not given.
+        progress
+            As for `occlusion`.
+        **settings
+            See `OcclusionSettings`.
+
+        Returns
+        -------
+        Judgement
+
+        Raises
+        ------
+        ArgumentError
+            No object, both kinds, one outside the input or all of it, and what `occlusion` says.
+        """
+        if (object_boxes is None) == (object_mask is None):
+            raise ArgumentError("the object is boxes or a mask, one of them", "object_boxes=[[x0, y0, x1, y1]] in pixels of the picture")
+        given = {
+            "elsewhere": elsewhere,
+            "tolerance": tolerance,
+            "object-from": object_from,
+            "surroundings-to": surroundings_to,
+            "least-gain": least_gain,
+            "least-probability": least_probability,
+            "beyond-chance": beyond_chance,
+        }
+        options = []
+        for name, value in given.items():
+            if value is None:
+                continue
+            if is_truth(value) or not isinstance(value, (int, float, np.number)):
+                raise ArgumentError(f"{name.replace('-', '_')} is {value!r}, expected a number")
+            options.append((name, float(value)))
+        input, chosen = self._prepared(x, hide, dict(settings))
+        ranges = None if object_boxes is None else ranges_of_boxes(object_boxes, input.spatial_rank)
+        inside = None
+        if object_mask is not None:
+            array = to_array(object_mask, "the mask")
+            inside = np.ascontiguousarray(array != 0, dtype=np.int64)
+        with carrying_partial_map(), bar(progress) as tell:
+            map, said = self._core.judge(input, chosen, ranges, inside, options, tell)
+            return Judgement(Map(map), said)
+
+    def _prepared(self, x: Any, hide: str | Iterable[str] | None, settings: dict[str, Any]) -> tuple[_core.Input, _core.Settings]:
         for name in ("layout", "preprocess"):
             if name in settings:
                 raise ArgumentError(f"{name} is a setting of the model, not of a run", f"occlude.Model(path, {name}=...)")
         input = self._input(x, hide)
-        chosen = run_settings(dict(settings), input.shape, self._settings)
-        with carrying_partial_map(), bar(progress) as tell:
-            return Map(self._core.run(input, chosen, tell))
+        return input, run_settings(settings, input.shape, self._settings)
 
     def outputs(self, x: Any) -> dict[str, NDArray[np.float32]]:
         """What the model makes of an input, by one full run: its outputs ``[1, ...]`` by name.

@@ -51,6 +51,11 @@ impl Input {
     fn shape(&self) -> Vec<usize> {
         self.inner.spec.shape.clone()
     }
+    /// How many axes a place has.
+    #[getter]
+    fn spatial_rank(&self) -> usize {
+        self.inner.spec.spatial().len()
+    }
     #[getter]
     fn notes(&self) -> Vec<String> {
         self.inner.notes.iter().map(|note| keywords(note)).collect()

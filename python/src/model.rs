@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use numpy::{PyArrayDyn, PyArrayMethods, PyReadonlyArray3, PyReadonlyArrayDyn, PyUntypedArrayMethods};
+use occlude::input::labels_of;
+use occlude::output::judgement::to_json;
+use occlude::{Error, GivenArray, JudgeOptions, Object};
 use pyo3::prelude::*;
 
 use crate::arrays::{array, owned};
@@ -93,6 +96,46 @@ impl Model {
         running::run(py, progress, &Raised::default(), &input.picture, |watch| {
             model.occlusion().with(settings).run_watched(input, watch)
         })
+    }
+    /// Makes a map and judges it given the object: the map, and what was found as JSON. `boxes`: `(start, end)` in source units per spatial axis; else `mask`, as large as the source or the input.
+    /// `options` by the crate's names.
+    #[allow(clippy::too_many_arguments, reason = "one object of two kinds, and what a run needs")]
+    fn judge(
+        &self,
+        py: Python<'_>,
+        input: &Input,
+        settings: &Settings,
+        boxes: Option<Vec<Vec<(f64, f64)>>>,
+        mask: Option<PyReadonlyArrayDyn<'_, i64>>,
+        options: Vec<(String, f64)>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<(Map, String)> {
+        let (model, input, settings) = (&self.inner, &input.inner, &settings.inner);
+        let mut chosen = JudgeOptions::default();
+        for (name, value) in options {
+            chosen.set(&name, value).map_err(|e| exception(&e))?;
+        }
+        let ranges = |one: Vec<(f64, f64)>| one.into_iter().map(|(start, end)| start..end).collect();
+        let object = match mask {
+            Some(mask) => {
+                let (shape, values) = owned(&mask)?;
+                let labels = GivenArray::labels(&shape, values).and_then(|array| labels_of(&array, input));
+                let labels = labels.map_err(|e| exception(&e))?;
+                Object::Mask(labels.into_iter().map(|label| label != 0).collect())
+            }
+            None => Object::SourceBoxes(boxes.unwrap_or_default().into_iter().map(ranges).collect()),
+        };
+        let mut said = None;
+        let map = running::run(py, progress, &Raised::default(), &input.picture, |watch| {
+            let judged = model.occlusion().with(settings).judge_watched(input, &object, &chosen, watch)?;
+            let judged =
+                judged.ok_or_else(|| Error::model("the run was stopped before anything was found"))?;
+            let mut json = to_json(&judged);
+            json["notes"] = judged.map.notes.iter().map(|note| keywords(note)).collect();
+            said = Some(json.to_string());
+            Ok(judged.map)
+        })?;
+        Ok((map, said.unwrap_or_default()))
     }
     /// Name and values `[1, ...]` of each output, by one full run.
     fn outputs<'py>(

@@ -296,3 +296,43 @@ def test_a_path_or_a_model_in_the_place_of_a_callable(demo, coffee, repository):
     np.testing.assert_array_equal(occlude.occlusion(demo, coffee, window=112).values, expected)
     path = str(repository / "examples/efficientnet-lite0")
     np.testing.assert_array_equal(occlude.occlusion(path, coffee, window=112).values, expected)
+
+
+def test_a_verdict_is_the_command_lines(demo, repository, coffee, program):
+    settings = {"window": 112, "stride": 56, "target": ["espresso", 504]}
+    found = demo.judge(coffee, [[170, 10, 420, 230]], elsewhere=2, **settings)
+    flags = ["--window", "112", "--stride", "56", "--target", "espresso,504", "--elsewhere", "2", "--object", "10:230,170:420"]
+    command = [program, "judge", repository / "examples/efficientnet-lite0", coffee, "-q", "--json", *flags]
+    said = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    assert said["schema"] == "occlude.judgement/1"
+    ours = found.to_dict()
+    assert (ours["targets"], ours["object"], ours["options"]) == (said["targets"], said["object"], said["options"])
+    espresso, mug = found.judgements
+    assert (espresso.target.label, espresso.verdict) == ("espresso", found.verdict)
+    assert mug.verdict == "unclear" and "does not predict it" in mug.reasons[0]
+    assert espresso.untouched == pytest.approx(found.map.baseline[0])
+    assert espresso.shares.share == pytest.approx((espresso.shares.lost_without + espresso.shares.kept_alone) / 2)
+    assert espresso.evidence == found.map.judge(boxes=[[170, 10, 420, 230]])
+    np.testing.assert_array_equal(found.map.values, demo.occlusion(coffee, **settings).values)
+
+
+def test_a_verdict_by_a_mask_of_the_picture_or_of_the_input(demo, coffee):
+    settings = {"window": 112, "stride": 112, "elsewhere": 0}
+    of_picture = np.zeros((400, 600), bool)
+    of_picture[10:230, 170:420] = True
+    by_mask = demo.judge(coffee, object_mask=of_picture, **settings)
+    by_box = demo.judge(coffee, [[170, 10, 420, 230]], **settings)
+    assert by_mask.to_dict()["targets"] == by_box.to_dict()["targets"]
+    assert by_mask.judgements[0].direct["control"] is None
+    for wrong, said in [
+        ({}, "boxes or a mask"),
+        ({"object_boxes": [[0, 0, 1]]}, "3 numbers"),
+        ({"object_mask": of_picture[1:]}, "399"),
+        ({"object_boxes": [[0, 0, 600, 400]]}, "the whole input"),
+        ({"object_boxes": [[0, 0, 300, 300]], "object_from": 0.1}, "object_from is 0.1"),
+        ({"object_boxes": [[0, 0, 300, 300]], "elsewhere": 1.5}, "elsewhere is 1.5"),
+        ({"object_boxes": [[0, 0, 300, 300]], "least_gain": "a"}, "least_gain is 'a'"),
+        ({"object_boxes": [[0, 0, 300, 300]], "preprocess": "unit"}, "setting of the model"),
+    ]:
+        with pytest.raises(occlude.ArgumentError, match=said):
+            demo.judge(coffee, **{**settings, **wrong})

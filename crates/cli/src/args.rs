@@ -2,6 +2,7 @@
 //!
 //! Values of settings stay text here and are read by the library, so that every front reads them alike.
 
+mod judge;
 mod serve;
 mod zeiler;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 use occlude::{Result, Settings};
 
+pub(crate) use judge::JudgeArguments;
 pub(crate) use serve::ServeArguments;
 pub(crate) use zeiler::{CorrespondenceArguments, ZeilerArguments};
 
@@ -21,6 +23,7 @@ Examples:
   occlude plan model.onnx photo.jpg --window 32 --stride 8
   occlude serve model.onnx photo.jpg --open
   occlude verify model.onnx photo.jpg
+  occlude judge model.onnx photo.jpg --object 20:180,40:200
   occlude zeiler model.onnx dog.jpg -o dog.html
 
 Exit status: 0 done; 1 some of several inputs failed, or verify found a difference;
@@ -98,6 +101,9 @@ pub(crate) enum Command {
     /// Check the incremental run: every window also by a full run, outputs and map compared
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArguments),
+    /// Say whether the model reads the object or its surroundings: the map, and the object hidden and alone
+    #[command(after_help = judge::JUDGE_EXAMPLES)]
+    Judge(JudgeArguments),
     /// Show the page live: choose picture, target and window, watch the map fill, move the window by hand
     #[command(after_help = serve::SERVE_EXAMPLES)]
     Serve(ServeArguments),

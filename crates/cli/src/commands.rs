@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod correspondence;
 pub(crate) mod inspect;
+pub(crate) mod judge;
 pub(crate) mod map;
 pub(crate) mod plan;
 pub(crate) mod serve;

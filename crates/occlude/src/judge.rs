@@ -1,10 +1,15 @@
 //! Judgement of a map given the object: does the evidence for the target lie in the object or around it?
 //!
 //! In: a [`Map`] (or evidence per place from elsewhere), the object as boxes or a mask ([`Object`]). Out: a [`Judgement`]: the localisation measures of the literature by their formulas, each beside the value that a map without
-//! any preference would give. The formulas are in `measures`, how an object becomes places in `object`. No model is run here, and no verdict is given.
+//! any preference would give. The formulas are in `measures`, how an object becomes places in `object`. Beside the map stands the direct test (`direct`: the object hidden, everything else hidden, regions `elsewhere`), and
+//! from both follows the verdict (`verdict`); `findings` puts an input through all of it.
 
+mod direct;
+mod elsewhere;
+mod findings;
 mod measures;
 mod object;
+mod verdict;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +18,10 @@ use crate::map::Map;
 use crate::occlusion::{AxisRole, Windows};
 use crate::tensor::shape_text;
 
+pub use direct::{Control, Direct, Shares, Shown, Spread};
+pub use findings::{Finding, Findings, JudgeOptions};
 pub use object::Object;
+pub use verdict::{Thresholds, Verdict, number, percent};
 
 /// The tolerance of the pointing game as Zhang et al. play it (a margin of 15 pixels), and TorchRay and MindSpore-XAI after them. They count pixels of the picture that the mask is drawn on; here elements of the input are counted.
 pub const POINTING_TOLERANCE: f64 = 15.0;

@@ -29,7 +29,9 @@ pub use input::{
     Beside, Geometry, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text,
 };
 pub use job::{ClassValue, Difference, Growing, Job, Meaning, Probe, Progress, Turns, Verification, Watch};
-pub use judge::{Judged, Judgement, Object, Pointing};
+pub use judge::{
+    Direct, Finding, Findings, JudgeOptions, Judged, Judgement, Object, Pointing, Thresholds, Verdict,
+};
 pub use map::{
     Aggregate, Approximation, Attribution, Cells, Check, Definition, Direction, FileFact, Map, MapTarget,
     MostProbable, Normalize, Provenance, Summary, Timings, TopWindow, Uncovered, Upsample, Value, View, Work,

@@ -6,6 +6,7 @@
 
 mod correspondence_run;
 mod facts;
+mod judge_run;
 mod occlusion_run;
 mod port;
 mod requests;

@@ -5,6 +5,7 @@
 
 pub mod html;
 pub mod json;
+pub mod judgement;
 mod npz;
 mod plan;
 pub mod png;

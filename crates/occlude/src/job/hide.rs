@@ -140,6 +140,22 @@ pub(crate) fn occluder(
     read_image: Option<&ReadImage<'_>>,
 ) -> Result<Occluder> {
     let windows = windows(settings, input)?;
+    occluder_of(windows.clone(), &windows, settings, specs, input, seed, read_image)
+}
+
+/// Like [`occluder`], of other windows than those of the settings; the fill is what it is in `run`, the settings' own windows.
+///
+/// # Errors
+/// Those of [`occluder`].
+pub(crate) fn occluder_of(
+    windows: Windows,
+    run: &Windows,
+    settings: &Settings,
+    specs: &[TensorSpec],
+    input: &Input,
+    seed: u64,
+    read_image: Option<&ReadImage<'_>>,
+) -> Result<Occluder> {
     let mut inputs = Vec::with_capacity(specs.len());
     let mut lead = None;
     for spec in specs {
@@ -170,7 +186,7 @@ pub(crate) fn occluder(
             ))
             .with_hint("inputs of different sizes are hidden one at a time"));
         }
-        let fill = is_hidden.then(|| fill(settings, input, spec, values, &windows, seed, read_image));
+        let fill = is_hidden.then(|| fill(settings, input, spec, values, run, seed, read_image));
         inputs.push(OccludedInput { spec: spec.clone(), values: values.clone(), fill: fill.transpose()? });
     }
     let lead = lead.filter(|&lead| specs[lead] == input.spec).ok_or_else(|| {

@@ -6,6 +6,8 @@
 use std::ops::{ControlFlow, Range};
 
 use super::{Job, check_baseline, infinite_score, not_finite};
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::map::MapTarget;
@@ -15,7 +17,7 @@ use crate::target::read_all;
 use crate::tensor::shape_text;
 
 /// A class with its probability.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassValue {
     /// Index of the class.
     pub class: usize,
@@ -89,7 +91,7 @@ impl Job<'_> {
     }
 
     /// How the vector of classes becomes probabilities, whatever is measured; `None` without one.
-    fn probability(&self, outputs: &[Vec<f32>]) -> Option<Readout> {
+    pub(super) fn probability(&self, outputs: &[Vec<f32>]) -> Option<Readout> {
         let count = outputs[self.meaning.class_output?].len();
         let readout = self.readout(count, &mut Vec::new());
         Some(Readout { kind: ScoreKind::Probability, ..readout })
@@ -133,7 +135,7 @@ fn bounds(windows: &Windows, start: &[usize]) -> Result<Vec<Range<usize>>> {
 }
 
 /// Of equals the class with the smaller index comes first.
-fn likeliest(readout: Readout, outputs: &[f32], count: usize) -> Vec<ClassValue> {
+pub(super) fn likeliest(readout: Readout, outputs: &[f32], count: usize) -> Vec<ClassValue> {
     let scores = readout.scores(outputs);
     let mut order: Vec<usize> = (0..outputs.len()).collect();
     order.sort_by(|&a, &b| outputs[b].total_cmp(&outputs[a]).then(a.cmp(&b)));

@@ -178,7 +178,7 @@ impl<'m> Occlusion<'m> {
     }
 
     /// Makes the job of these settings and hands it over, with the input as the model sees it and what is to be noted about the model.
-    fn job<T>(
+    pub(super) fn job<T>(
         &self,
         input: &Input,
         use_it: impl FnOnce(&Job<'_>, &Input, Vec<String>) -> Result<T>,

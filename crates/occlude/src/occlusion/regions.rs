@@ -111,6 +111,20 @@ impl Regions {
         }
         Ok(Regions { parts, spec: spec.clone() })
     }
+
+    /// Regions that may overlap, in this order: each says of every place of the input's spatial axes, row-major, whether it belongs to it. Their labels are 1, 2, ...
+    ///
+    /// # Errors
+    /// Argument: no region, one without a place, another number of places than the input has.
+    pub(crate) fn of_sets(sets: &[Vec<bool>], spec: &TensorSpec) -> Result<Regions> {
+        let mut all = Regions { parts: Vec::with_capacity(sets.len()), spec: spec.clone() };
+        for (label, set) in (1..).zip(sets) {
+            let labels: Vec<u32> =
+                set.iter().map(|&inside| if inside { label } else { BACKGROUND }).collect();
+            all.parts.extend(Regions::new(&labels, spec, &BTreeMap::new())?.parts);
+        }
+        if all.parts.is_empty() { Err(Error::argument("there is no region")) } else { Ok(all) }
+    }
 }
 
 #[cfg(test)]
@@ -147,6 +161,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn sets_may_overlap() {
+        let spec = TensorSpec::new("x", &[1, 2, 3], Layout::ChannelsFirst);
+        let (all, row) = (vec![true; 6], vec![false, false, false, false, true, true]);
+        let regions = Regions::of_sets(&[all, row.clone()], &spec).expect("two");
+        let found: Vec<(u32, usize, Vec<Range<usize>>)> =
+            regions.parts.into_iter().map(|part| (part.label, part.count, part.bounds)).collect();
+        assert_eq!(found, [(1, 6, vec![0..2, 0..3]), (2, 2, vec![1..2, 1..3])]);
+        assert!(Regions::of_sets(&[row, vec![false; 6]], &spec).is_err());
+        assert!(Regions::of_sets(&[], &spec).is_err());
     }
 
     #[test]
