@@ -34,6 +34,7 @@ fn help() -> Table {
         page("help_map", "map --help"),
         page("help_inspect", "inspect --help"),
         page("help_plan", "plan --help"),
+        page("help_judge", "judge --help"),
         page("help_serve", "serve --help"),
         page("help_verify", "verify --help"),
         page("help_zeiler", "zeiler --help"),
@@ -126,6 +127,19 @@ fn runs() -> Table {
             ),
             ("verify", format!("verify {DEMO} {COFFEE} {QUICK} --threads 2 -o [TMP]/new/both.npz")),
             ("verify_gather", format!("verify {DEMO} {COFFEE} {QUICK} --threads 2 --engine gather -q")),
+            ("judge", format!("judge {DEMO} {COFFEE} --object 10:230,170:420 --threads 2 -o [TMP]/judged.html")),
+            (
+                "judge_mask",
+                format!(
+                    "judge {DEMO} {COFFEE} {QUICK} --object-mask [TMP]/labels.npy --target top1,cup --elsewhere 2 --threads 2 -q"
+                ),
+            ),
+            (
+                "judge_elements",
+                format!(
+                    "judge {DEMO} {COFFEE} {QUICK} --object 0:224,0:20 --object 200:224,0:224 --elements --elsewhere 0 --score logit --fill inpaint --threads 2 -q"
+                ),
+            ),
             (
                 "plan_channels",
                 format!("plan {DEMO} {COFFEE} --window 1x112x112 --stride 1x56x56 --threads 2"),
@@ -265,6 +279,7 @@ fn inputs_that_are_refused() {
 
 fn bad_arguments() -> Table {
     let flags = |flags: &str| format!("map {DEMO} {COFFEE} {flags}");
+    let judge = |flags: &str| format!("judge {DEMO} {COFFEE} {flags}");
     named(
         "bad_argument_",
         &[
@@ -316,6 +331,18 @@ fn bad_arguments() -> Table {
             ("target_detect_logits", "map tests/targets/detect_rows.onnx [TMP]/seg.npy --target detect:0 --boxes cxcywh,objectness=yes".to_string()),
             ("target_detect_nowhere", "map tests/targets/detect_pair.onnx [TMP]/seg.npy --target detect:0@50/50/60/60 --boxes xyxy".to_string()),
             ("boxes", flags("--boxes xyzw")),
+            ("judge_nothing", judge("")),
+            ("judge_both", judge("--object 0:9,0:9 --object-mask [TMP]/labels.npy")),
+            ("judge_box_text", judge("--object 10-230,170-420")),
+            ("judge_box_axes", judge("--object 10:230")),
+            ("judge_box_empty", judge("--object 10:10,170:420")),
+            ("judge_box_outside", judge("--object 0:400,0:90")),
+            ("judge_box_elements", judge("--object 0:230,0:90 --elements")),
+            ("judge_box_whole", judge("--object 0:400,0:600")),
+            ("judge_mask_size", judge("--object-mask [TMP]/labels.npy")),
+            ("judge_mask_colours", judge("--object-mask examples/images/coffee.jpg")),
+            ("judge_thresholds", judge("--object 10:230,170:420 --object-from 0.2")),
+            ("judge_elsewhere", judge("--object 10:230,170:420 --elsewhere -1")),
             ("roi", flags("--roi 300:400,0:10")),
             ("roi_text", flags("--roi left")),
             ("seed", flags("--seed x")),
