@@ -278,6 +278,27 @@ fn probabilities_and_the_class_that_is_said_instead() {
 }
 
 #[test]
+fn outputs_as_they_are_need_not_be_predicted() {
+    let (_, object) = OBJECTS[0];
+    // As logits the second would have no probability at all.
+    let found = judged(&|p| vec![60.0 * p.corner, p.object], object, &[("target", "1")]);
+    assert_eq!((found.verdict, found.target.unit.as_str()), (Verdict::Object, "output"));
+    let independent = |p: &Parts| vec![-5.0 * p.corner, -4.0 + 2.0 * p.object, -9.0];
+    let given = Object::Mask(mask(object));
+    let settings = [("classes", "independent"), ("target", "top1")];
+    let options = JudgeOptions::default();
+    let found = try_judge(&independent, object, &given, &settings, &options, true).unwrap();
+    // The most probable one of classes that do not exclude each other may still be nothing.
+    near(f64::from(found.targets[0].target.baseline), 1.0 / (1.0 + 2f64.exp()));
+    assert_eq!(found.targets[0].verdict, Verdict::Object, "{:?}", found.targets[0].reasons);
+    let thresholds = Thresholds { least_probability: 0.2, ..Thresholds::default() };
+    let options = JudgeOptions { thresholds, ..options };
+    let found = try_judge(&independent, object, &given, &settings, &options, true).unwrap();
+    assert_eq!(found.targets[0].verdict, Verdict::Unclear);
+    assert!(found.targets[0].reasons[0].contains("does not predict it"), "{:?}", found.targets[0].reasons);
+}
+
+#[test]
 fn inpainting_cannot_hide_all() {
     // The corner is 1 as well as all around, and what is inpainted from it stays 1.
     let (_, object) = OBJECTS[0];

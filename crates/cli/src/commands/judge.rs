@@ -5,7 +5,9 @@
 
 use occlude::judge::{Judged, Shares, Spread, number, percent};
 use occlude::output::judgement::to_json;
-use occlude::{Direct, Error, Finding, Findings, Input, Model, OutputPlan, Result, Thresholds, Watch};
+use occlude::{
+    Direct, Error, Finding, Findings, Input, Model, Object, OutputPlan, Result, Thresholds, Watch,
+};
 
 use super::map::{quoted, talk};
 use crate::args::{self, JudgeArguments};
@@ -51,9 +53,21 @@ pub(crate) fn run(arguments: &JudgeArguments, printer: &Printer) -> Result<Outco
                 printer.data(data);
             }
             talk::written(&written, printer);
+            let page = written.path.filter(|path| path.extension().is_some_and(|ending| ending == "html"));
+            if let (Some(page), Some(place)) = (page, page_box(&object)) {
+                printer
+                    .say("page", &format!("{}#box={place} shows it with the object in it", page.display()));
+            }
         }
     }
     Ok(if found.map.is_complete() { Outcome::Done } else { Outcome::Interrupted })
+}
+
+/// The box as the page's address has it; it shows one, in units of the source.
+fn page_box(object: &Object) -> Option<String> {
+    let Object::SourceBoxes(boxes) = object else { return None };
+    let [one] = &boxes[..] else { return None };
+    Some(one.iter().map(|range| format!("{},{}", range.start, range.end)).collect::<Vec<_>>().join(","))
 }
 
 fn tell(found: &Findings, input: &Input, arguments: &JudgeArguments, printer: &Printer) {

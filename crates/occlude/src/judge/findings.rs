@@ -199,6 +199,10 @@ fn read(
 }
 
 fn predicted(examples: &Examples, target: usize, map: &Map, thresholds: &Thresholds) -> Predicted {
+    // Outputs that are read as they are need not be classes.
+    if map.score == ScoreKind::Raw {
+        return Predicted::Yes;
+    }
     let (Some(probability), Some(top)) = (examples.probabilities[target], &examples.most_probable) else {
         return Predicted::Yes;
     };

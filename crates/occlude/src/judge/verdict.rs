@@ -197,7 +197,12 @@ pub(super) fn decide(
 /// 0.123 as `12%`; small shares keep a digit.
 pub fn percent(share: f64) -> String {
     let value = share * 100.0;
-    if value != 0.0 && value.abs() < 9.95 { format!("{value:.1}%") } else { format!("{value:.0}%") }
+    match value.abs() {
+        // Never -0.0%.
+        small if small < 0.05 => format!("{:.0}%", 0.0),
+        small if small < 9.95 => format!("{value:.1}%"),
+        _ => format!("{value:.0}%"),
+    }
 }
 
 /// A score with four digits.
@@ -207,5 +212,17 @@ pub fn number(score: f64) -> String {
         a if a >= 100.0 => format!("{score:.1}"),
         a if a >= 10.0 => format!("{score:.2}"),
         _ => format!("{score:.4}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_said_with_few_digits() {
+        let said = [0.0, -0.0001, 0.0449, 0.0996, 0.5, 1.0, -3.0].map(percent);
+        assert_eq!(said, ["0%", "0%", "4.5%", "10%", "50%", "100%", "-300%"]);
+        assert_eq!([0.12345, -12.345, 123.45, 12345.6].map(number), ["0.1235", "-12.35", "123.5", "12346"]);
     }
 }
