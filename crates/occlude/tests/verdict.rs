@@ -278,6 +278,34 @@ fn probabilities_and_the_class_that_is_said_instead() {
 }
 
 #[test]
+fn a_map_contradicts_only_by_windows_that_matter() {
+    let (_, object) = OBJECTS[0];
+    // Most of the object may be hidden: no window of it is evidence, and all evidence lies in the corner.
+    let robust = |corner: f32| {
+        judged(&move |p: &Parts| vec![f32::from(u8::from(p.object > 0.2)) + corner * p.corner], object, &[])
+    };
+    let little = robust(0.01);
+    assert_eq!(little.verdict, Verdict::Object, "{:?}", little.reasons);
+    assert!(little.reasons.last().unwrap().contains("the map has no say"), "{:?}", little.reasons);
+    near(little.evidence.unwrap().share_inside.unwrap().value, 0.0);
+    let much = robust(0.25);
+    near(shares(&much).share, 0.8);
+    assert_eq!(much.verdict, Verdict::Unclear);
+    assert!(much.reasons.last().unwrap().contains("denser around the object"), "{:?}", much.reasons);
+    // The other way round: most of the surroundings may be hidden, and one window hides the object.
+    let small: fn(Place) -> bool = |(r, c)| (10..12).contains(&r) && (14..16).contains(&c);
+    let robust = |of_object: f32| {
+        let net = move |p: &Parts| vec![f32::from(u8::from(p.all > 0.3)) + of_object * p.object];
+        judged(&net, small, &[("window", "2"), ("stride", "2")])
+    };
+    assert_eq!(robust(0.01).verdict, Verdict::Surroundings);
+    let much = robust(0.25);
+    near(shares(&much).share, 0.2);
+    assert_eq!(much.verdict, Verdict::Unclear);
+    assert!(much.reasons.last().unwrap().contains("its evidence lies in the object"), "{:?}", much.reasons);
+}
+
+#[test]
 fn outputs_as_they_are_need_not_be_predicted() {
     let (_, object) = OBJECTS[0];
     // As logits the second would have no probability at all.

@@ -160,8 +160,15 @@ impl Job<'_> {
             let is_probability = target.unit == ScoreKind::Probability.to_string();
             let direct = read(&examples, number, &overlaps, hides_all, is_probability);
             let predicted = predicted(&examples, number, &map, &options.thresholds);
-            let (verdict, reasons) =
-                decide(&direct, evidence.as_ref(), &predicted, is_probability, &options.thresholds);
+            let strongest = strongest(&map, number);
+            let (verdict, reasons) = decide(
+                &direct,
+                evidence.as_ref(),
+                strongest,
+                &predicted,
+                is_probability,
+                &options.thresholds,
+            );
             let sentence = sentence(verdict, &target.label, &direct, share);
             Finding { target, verdict, sentence, reasons, direct, evidence }
         };
@@ -172,6 +179,17 @@ impl Job<'_> {
 
 fn share_of(inside: &[bool]) -> f64 {
     inside.iter().filter(|inside| **inside).count() as f64 / inside.len().max(1) as f64
+}
+
+/// The greatest sensitivity of a computed window; 0 where hiding lowers the score nowhere.
+fn strongest(map: &Map, target: usize) -> f64 {
+    let windows = map.windows.len();
+    let of_target = &map.sensitivity[target * windows..][..windows];
+    of_target
+        .iter()
+        .copied()
+        .filter(|value| !value.is_nan())
+        .fold(0.0, |most, value| most.max(f64::from(value)))
 }
 
 /// The direct test of one target.

@@ -100,10 +100,11 @@ pub(super) enum Predicted {
 /// Beyond this magnitude an interaction of object and surroundings is named.
 const STRONG: f64 = 0.5;
 
-/// The rule.
+/// The rule. `strongest` is the greatest sensitivity of a window of the map.
 pub(super) fn decide(
     direct: &Direct,
     evidence: Option<&Judgement>,
+    strongest: f64,
     predicted: &Predicted,
     is_probability: bool,
     thresholds: &Thresholds,
@@ -149,6 +150,14 @@ pub(super) fn decide(
         }
         None => {}
     }
+    // Where no window alone does much, what the map calls evidence is too little to contradict anything.
+    let contradicting = inside.filter(|_| strongest > thresholds.least_gain * gain);
+    if inside.is_some() && contradicting.is_none() {
+        reasons.push(format!(
+            "but no window alone takes more than {} of the score: the map has no say",
+            percent(thresholds.least_gain)
+        ));
+    }
     if shares.interaction >= STRONG {
         reasons.push("the two work together: each brings little without the other".into());
     } else if shares.interaction <= -STRONG {
@@ -160,7 +169,7 @@ pub(super) fn decide(
             Some(elsewhere) => elsewhere.mean + elsewhere.deviation,
             None => evidence.map_or(0.0, |evidence| evidence.object_share),
         };
-        match (elsewhere, inside) {
+        match (elsewhere, contradicting) {
             _ if share < chance + thresholds.beyond_chance => {
                 reasons.push(match elsewhere {
                     Some(elsewhere) => format!(
@@ -181,7 +190,7 @@ pub(super) fn decide(
             _ => Verdict::Object,
         }
     } else if share <= thresholds.surroundings_to {
-        match inside {
+        match contradicting {
             Some(inside) if inside.value >= thresholds.object_from => {
                 reasons.push("the map contradicts the direct test: its evidence lies in the object".into());
                 Verdict::Unclear
