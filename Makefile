@@ -46,7 +46,7 @@ $(VENV_TEST)/bin/python: tools/requirements-test.txt
 	touch $@
 
 test-ort: build $(VENV_TEST)/bin/python
-	VIRTUAL_ENV=$(abspath $(VENV_TEST)) $(CARGO) test --release -p occlude -p occlude-cli -- --ignored --nocapture onnxruntime
+	VIRTUAL_ENV=$(abspath $(VENV_TEST)) $(CARGO) test --release --workspace --test onnxruntime --test same_map -- --ignored --nocapture onnxruntime
 
 # A fresh environment each time: what is tested is the wheel, as a stranger installs it.
 wheel: build
