@@ -221,7 +221,7 @@ pub fn compare(a: &Evidence, b: &Evidence, options: &Options) -> Result<Comparis
         }
     }
     let ssim = similarity(a, b, &values_a, &values_b, &pair.shape, &mut notes);
-    let top = overlaps(&pairs_a, &pairs_b, [&a.name, &b.name], what, &mut notes);
+    let top = overlaps(&pairs_a, &pairs_b, what, &mut notes);
     Ok(Comparison {
         a: side_a,
         b: side_b,
@@ -270,24 +270,23 @@ fn similarity(
     }
 }
 
-fn overlaps(a: &[f64], b: &[f64], names: [&str; 2], what: &str, notes: &mut Vec<String>) -> Vec<Overlap> {
+fn overlaps(a: &[f64], b: &[f64], what: &str, notes: &mut Vec<String>) -> Vec<Overlap> {
     let n = a.len();
-    let mut ties = Vec::new();
+    let (mut tied, mut most) = (Vec::new(), 0);
     let overlap = |share: f64| {
         let k = ((n as f64 * share).round() as usize).clamp(1, n);
         let (of_a, of_b) = (statistics::Strongest::new(a, k), statistics::Strongest::new(b, k));
-        for (name, tied) in [(names[0], of_a.tied), (names[1], of_b.tied)] {
-            if tied > 0 {
-                ties.push(format!("{tied} of {name} for the top {:.0} %", share * 100.0));
-            }
+        if of_a.tied.max(of_b.tied) > 0 {
+            tied.push(format!("{:.0}", share * 100.0));
+            most = most.max(of_a.tied).max(of_b.tied);
         }
         Overlap { share, k, value: of_a.common(&of_b) / k as f64, chance: k as f64 / n as f64, n }
     };
     let all = SHARES.map(overlap).to_vec();
-    if !ties.is_empty() {
+    if !tied.is_empty() {
         notes.push(format!(
-            "{what} tie for the last ranks ({}): overlaps are means over all ways to choose",
-            ties.join(", ")
+            "up to {most} {what} of a side are equal at the border of the top {} %: the mean over all ways to choose among them is given",
+            tied.join(", ")
         ));
     }
     all

@@ -2,10 +2,12 @@
 //!
 //! In: a [`Map`] with one of its targets, or an array from elsewhere. Out: two lists of numbers over one shape, with what was done to them in words. Reading files is in `read`.
 
+use std::sync::Arc;
+
 use super::Options;
 use super::enlarge::enlarge;
 use crate::error::{Error, Result};
-use crate::map::Map;
+use crate::map::{Map, Provenance};
 use crate::occlusion::{AxisRole, Grid};
 use crate::tensor::shape_text;
 
@@ -61,7 +63,6 @@ impl Evidence {
             return Err(no_target(&name, &target.to_string(), map.targets.len()));
         };
         let shape = map.input.spatial();
-        let places: usize = shape.iter().product();
         let is_of_places = |grid: &&Grid| grid.axes.iter().all(|axis| axis.role != AxisRole::Channel);
         let cells = map.windows.grid().filter(is_of_places).map(|grid| Cells {
             values: map.sensitivity_of(target).to_vec(),
@@ -72,7 +73,7 @@ impl Evidence {
             target: Some(measured.label.clone()),
             unit: Some(measured.unit.clone()),
             notes: Vec::new(),
-            values: map.evidence_of_places()[target * places..(target + 1) * places].to_vec(),
+            values: alone(map, target).evidence_of_places(),
             shape,
             kind: Kind::Map { cells },
         })
@@ -157,6 +158,31 @@ impl Evidence {
             notes.push(format!("{}: summed over its {which} axis, {channels} channels", self.name));
         }
         Ok(made)
+    }
+}
+
+/// The map of one target, without what evidence is not made of: there may be a thousand targets.
+fn alone(map: &Map, target: usize) -> Map {
+    Map {
+        input: map.input.clone(),
+        windows: map.windows.clone(),
+        shape: map.shape,
+        definition: map.definition,
+        score: map.score,
+        targets: vec![map.targets[target].clone()],
+        is_list: false,
+        sensitivity: map.sensitivity_of(target).to_vec(),
+        scores: map.scores_of(target).to_vec(),
+        most_probable: None,
+        labels: Arc::clone(&map.labels),
+        noise_spread: None,
+        computed: map.computed,
+        geometry: map.geometry.clone(),
+        notes: Vec::new(),
+        check: None,
+        approximation: None,
+        work: None,
+        provenance: Provenance::default(),
     }
 }
 

@@ -165,7 +165,7 @@ fn of_npz(bytes: &[u8], path: &Path, name: String, target: Option<&str>) -> Resu
 /// Random masks are the windows that are no regions and all of the input's size.
 fn is_of_masks(arrays: &mut Arrays<'_>) -> Result<bool> {
     let Some(boxes) = arrays.named("boxes")? else { return Ok(false) };
-    let of_one = boxes.shape[1..].iter().product::<usize>().max(1);
+    let of_one = boxes.shape.iter().skip(1).product::<usize>().max(1);
     let mut each = boxes.values.chunks_exact(of_one);
     let first = each.next();
     Ok(each.len() > 0 && arrays.named("labels")?.is_none() && each.all(|one| Some(one) == first))

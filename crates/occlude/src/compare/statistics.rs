@@ -4,23 +4,29 @@
 
 /// Pearson's correlation, -1 to 1; `None` where one side is constant or there is no pair.
 pub(super) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
-    let (a, b) = (standardised(a)?, standardised(b)?);
-    Some(a.iter().zip(&b).map(|(a, b)| a * b).sum::<f64>().clamp(-1.0, 1.0))
+    let (a, b) = (centred(a)?, centred(b)?);
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    // One root of both squares: of a list with itself exactly 1.
+    Some((product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt()).clamp(-1.0, 1.0))
 }
 
 /// Less their mean and divided by their length as a vector; `None` where all are the same.
 pub(super) fn standardised(values: &[f64]) -> Option<Vec<f64>> {
+    let mut all = centred(values)?;
+    let norm = all.iter().map(|v| v * v).sum::<f64>().sqrt();
+    all.iter_mut().for_each(|v| *v /= norm);
+    Some(all)
+}
+
+/// Less their mean, the largest made 1 or -1, so that squares of very large or small numbers stay numbers; `None` where all are the same.
+fn centred(values: &[f64]) -> Option<Vec<f64>> {
     let first = *values.first()?;
     if values.iter().all(|&v| v == first) {
         return None;
     }
     let mean = values.iter().sum::<f64>() / values.len() as f64;
-    // Divided by the largest first, so that squares of very large or small numbers stay numbers.
     let largest = values.iter().fold(0.0f64, |most, v| most.max((v - mean).abs()));
-    let mut all: Vec<f64> = values.iter().map(|v| (v - mean) / largest).collect();
-    let norm = all.iter().map(|v| v * v).sum::<f64>().sqrt();
-    all.iter_mut().for_each(|v| *v /= norm);
-    Some(all)
+    Some(values.iter().map(|v| (v - mean) / largest).collect())
 }
 
 /// Ranks from 1; equal numbers get the mean of the ranks that they take up.
@@ -82,6 +88,8 @@ mod tests {
         assert_eq!(mean_ranks(&[3.0, 1.0, 3.0, -2.0, 3.0]), [4.0, 2.0, 4.0, 1.0, 4.0]);
         let opposite = pearson(&[1.0, 2.0], &[5.0, 3.0]).expect("some");
         assert!((opposite + 1.0).abs() < 1e-15);
+        let numbers: Vec<f64> = (0..40).map(|i| f64::from(i * 17 % 29) / 7.0).collect();
+        assert_eq!(pearson(&numbers, &numbers), Some(1.0));
         assert_eq!((pearson(&[2.0, 2.0], &[1.0, 3.0]), pearson(&[], &[])), (None, None));
         let uncorrelated = pearson(&[-1.0, 0.0, 1.0], &[1.0, 0.0, 1.0]).expect("some");
         assert!(uncorrelated.abs() < 1e-15);
