@@ -66,7 +66,7 @@ fn lines(found: &Comparison) -> Vec<String> {
     let ssim = found.ssim.map_or_else(none, |ssim| {
         let scaled = if ssim.scaled { ", each side divided by its largest magnitude" } else { "" };
         let windows = if ssim.n == 1 { "1 position".to_string() } else { format!("{} positions", ssim.n) };
-        format!("{:.4}   mean of {windows} of its window{scaled}", ssim.value)
+        format!("{:>7.4}  mean of {windows} of its window{scaled}", ssim.value)
     });
     all.push(row("ssim", ssim));
     for top in &found.top {
@@ -75,7 +75,7 @@ fn lines(found: &Comparison) -> Vec<String> {
         all.push(row(
             &word,
             format!(
-                "{:.4}    of {k} {what} in common; chance gives {:.4} ({k} of {n})",
+                "{:>7.4}  of {k} {what} in common; chance gives {:.4} ({k} of {n})",
                 top.value, top.chance
             ),
         ));
