@@ -7,10 +7,12 @@
 ((6, 6), 'probability')
 
 `Model` opens an ONNX file and computes again only what a window can reach; `occlusion` takes any function from a batch to outputs;
+`compare` tells how alike two maps are;
 `from_torch`, `from_keras` and `from_mindspore` export a model and check the export against it. `occlude.mindspore`,
 `occlude.captum` and `occlude.monai` are those libraries' interfaces, `occlude.ray` maps over a data set on many machines.
 """
 
+from occlude._compare import Comparison, Correlation, Overlap, Side, Similarity, compare
 from occlude._core import __version__
 from occlude._export import Exported
 from occlude._frameworks import from_keras, from_mindspore, from_torch
@@ -33,6 +35,8 @@ from occlude.exceptions import (
 
 __all__ = [
     "ArgumentError",
+    "Comparison",
+    "Correlation",
     "ExportWarning",
     "Exported",
     "FileError",
@@ -49,10 +53,14 @@ __all__ = [
     "OccludeError",
     "OcclusionSettings",
     "Shares",
+    "Overlap",
+    "Side",
+    "Similarity",
     "Target",
     "UnsupportedError",
     "Window",
     "__version__",
+    "compare",
     "from_keras",
     "from_mindspore",
     "from_torch",

@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Input", "Map", "MindSporeMetric", "Model", "Settings", "__version__", "keywords", "run_function"]
+__all__ = ["Input", "Map", "MindSporeMetric", "Model", "Settings", "__version__", "compare", "keywords", "run_function"]
 
 __version__: str
 
@@ -114,6 +114,16 @@ class MindSporeMetric:
     def update(self, inputs: Sequence[Any], progress: Callable[[int, int], object] | None = None) -> None: ...
     def eval(self) -> NDArray[np.float32]: ...
 
+def compare(
+    a: Map | NDArray[np.float32],
+    b: Map | NDArray[np.float32],
+    *,
+    target: int,
+    target_b: int,
+    positive: bool,
+    axes: int | None,
+    seed: int,
+) -> str: ...
 def keywords(text: str) -> str: ...
 def run_function(
     call: Callable[[list[NDArray[np.float32]]], list[tuple[str, NDArray[np.float32]]]],

@@ -2,6 +2,7 @@
 //!
 //! Values of settings stay text here and are read by the library, so that every front reads them alike.
 
+mod compare;
 mod judge;
 mod serve;
 mod zeiler;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 use occlude::{Result, Settings};
 
+pub(crate) use compare::CompareArguments;
 pub(crate) use judge::JudgeArguments;
 pub(crate) use serve::ServeArguments;
 pub(crate) use zeiler::{CorrespondenceArguments, ZeilerArguments};
@@ -113,6 +115,9 @@ pub(crate) enum Command {
     /// The paper's correspondence analysis: does hiding the same part change a layer alike in every image?
     #[command(after_help = zeiler::CORRESPONDENCE_EXAMPLES)]
     Correspondence(CorrespondenceArguments),
+    /// Compare two maps, or a map with a saliency map from elsewhere: correlations against chance, structural similarity, overlap of the strongest places
+    #[command(after_help = compare::COMPARE_EXAMPLES)]
+    Compare(CompareArguments),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {

@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => commands::serve::run(serve, &printer),
         Command::Zeiler(zeiler) => commands::zeiler::run(zeiler, &printer),
         Command::Correspondence(correspondence) => commands::correspondence::run(correspondence, &printer),
+        Command::Compare(compare) => commands::compare::run(compare, &printer),
         Command::Completions { shell } => commands::completions::run(*shell, &printer),
     };
     let outcome = outcome.unwrap_or_else(|error| {

@@ -37,6 +37,7 @@ fn all_files_of_a_run_agree() {
         "ends_1",
         "map",
         "most_probable",
+        "places",
         "scores",
         "starts_0",
         "starts_1",
@@ -56,6 +57,7 @@ fn all_files_of_a_run_agree() {
         assert_eq!(arrays[axis].i64(), [112, 168, 224]);
     }
     assert_eq!(arrays["window"].i64(), [112, 112]);
+    assert_eq!(arrays["places"].i64(), [224, 224]);
     assert_eq!((arrays["complete"].descr.as_str(), &arrays["complete"].bytes[..]), ("|b1", &[1u8][..]));
     let probable: Vec<f32> = arrays["most_probable"].i32().iter().map(|&class| class as f32).collect();
     assert_eq!(flat(&map["most_probable"]["windows"]), probable);

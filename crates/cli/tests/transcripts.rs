@@ -39,6 +39,7 @@ fn help() -> Table {
         page("help_verify", "verify --help"),
         page("help_zeiler", "zeiler --help"),
         page("help_correspondence", "correspondence --help"),
+        page("help_compare", "compare --help"),
         page("help_completions", "completions --help"),
     ]
 }
@@ -447,9 +448,66 @@ fn a_model_that_gives_nan() {
     assert!(kept[2].is_nan(), "{kept:?}");
 }
 
+fn comparisons() -> Table {
+    named(
+        "compare_",
+        &[
+            ("same_map", "compare [TMP]/fine.npz [TMP]/fine.json".to_string()),
+            (
+                "other_target",
+                "compare [TMP]/fine.json [TMP]/fine.json --target 1 --target-b 3 -o [TMP]/compared.json"
+                    .to_string(),
+            ),
+            ("other_grid", "compare [TMP]/fine.npz [TMP]/coarse.npz --target 1".to_string()),
+            ("saliency_map", "compare [TMP]/fine.json [TMP]/cam.npy --positive".to_string()),
+            ("channels", "compare [TMP]/channels.npy [TMP]/cam.npy -q".to_string()),
+            ("constant", "compare [TMP]/cam.npy [TMP]/flat.npy".to_string()),
+            ("bad_ending", "compare [TMP]/fine.html [TMP]/fine.npz".to_string()),
+            ("bad_missing", "compare nowhere.npz [TMP]/fine.npz".to_string()),
+            ("bad_npz", "compare [TMP]/text.npz [TMP]/fine.npz".to_string()),
+            ("bad_npz_of_another", "compare [TMP]/both.npz [TMP]/fine.npz".to_string()),
+            ("bad_json", "compare [TMP]/other.json [TMP]/fine.npz".to_string()),
+            ("bad_npy", "compare [TMP]/text.npy [TMP]/fine.npz".to_string()),
+            ("bad_regions", "compare [TMP]/regions.json [TMP]/fine.npz".to_string()),
+            ("bad_target", "compare [TMP]/fine.json [TMP]/coarse.json --target cat".to_string()),
+            ("bad_target_index", "compare [TMP]/fine.npz [TMP]/coarse.npz --target 7".to_string()),
+            ("bad_target_of_arrays", "compare [TMP]/cam.npy [TMP]/flat.npy --target 1".to_string()),
+            ("bad_axes", "compare [TMP]/fine.npz [TMP]/signal.npy".to_string()),
+            ("bad_output", "compare [TMP]/fine.npz [TMP]/coarse.npz -o [TMP]/compared.png".to_string()),
+        ],
+    )
+}
+
+#[test]
+fn maps_are_compared() {
+    let shell = Shell::new();
+    let values: Vec<f32> = (0..3 * 21 * 17).map(|i| ((i * 37 % 101) as f32 - 50.0) / 30.0).collect();
+    shell.write("x.npy", &npy("3, 21, 17", &values));
+    let labels: Vec<f32> = (0..21 * 17).map(|i| f32::from(u8::from(i % 17 > 8)) + 1.0).collect();
+    shell.write("labels.npy", &npy("21, 17", &labels));
+    let map =
+        |flags: &str| shell.done(&format!("map {SMALL} [TMP]/x.npy --fill 0.25 --threads 2 -q {flags}"));
+    map("--window 4 --stride 1 --target all -o [TMP]/fine.npz -o [TMP]/fine.json");
+    map("--window 5 --stride 3 --target all -o [TMP]/coarse.npz -o [TMP]/coarse.json");
+    map("--regions [TMP]/labels.npy -o [TMP]/regions.json");
+    shell.done(&format!("verify {SMALL} [TMP]/x.npy --window 7 --stride 7 -q -o [TMP]/both.npz"));
+    shell.write("cam.npy", &npy("1, 7, 6", &(0..42).map(|i| (i * 5 % 23) as f32 / 4.0).collect::<Vec<_>>()));
+    shell.write("channels.npy", &npy("3, 21, 17", &values));
+    shell.write("flat.npy", &npy("7, 6", &[0.5; 42]));
+    shell.write("signal.npy", &npy("9,", &values[..9]));
+    shell.write("text.npz", b"this is no archive");
+    shell.write("text.npy", b"this is no array");
+    shell.write("other.json", b"{\"schema\": \"occlude.verify/1\"}");
+    check(&shell, comparisons());
+    let compared = json(&shell.read("compared.json"));
+    assert_eq!((&compared["schema"], &compared["a"]["kind"]), (&"occlude.compare/1".into(), &"map".into()));
+    assert_eq!((&compared["shape"], &compared["n"]), (&serde_json::json!([18, 14]), &252.into()));
+    assert_eq!(compared["top"][1]["k"], 25);
+}
+
 #[test]
 fn every_golden_belongs_to_a_row() {
-    let tables = [help(), runs(), bad_models(), bad_inputs(), bad_arguments(), not_finite()];
+    let tables = [help(), runs(), bad_models(), bad_inputs(), bad_arguments(), not_finite(), comparisons()];
     let mut rows: Vec<String> = tables.concat().into_iter().map(|(name, _)| format!("{name}.txt")).collect();
     rows.sort();
     let mut files: Vec<String> = std::fs::read_dir(support::goldens())

@@ -191,21 +191,29 @@ impl Map {
         };
         let mut all = Vec::with_capacity(self.targets.len() * places);
         for of_target in values.chunks_exact((channels * places).max(1)) {
-            let mean = |place: usize| {
-                let known = of_target[place..].iter().step_by(places).filter(|v| !v.is_nan());
-                let (sum, count) = known.fold((0.0, 0), |(sum, n), &v| (sum + f64::from(v), n + 1));
-                (sum / f64::from(count)) as f32
-            };
-            all.extend((0..places).map(mean));
+            all.extend(over_channels(of_target, places));
         }
         if let Windows::Masks(..) = self.windows {
-            for of_target in all.chunks_exact_mut(places.max(1)) {
-                let mean = of_target.iter().copied().map(f64::from).sum::<f64>() / places as f64;
-                of_target.iter_mut().for_each(|v| *v -= mean as f32);
-            }
+            all.chunks_exact_mut(places.max(1)).for_each(less_mean);
         }
         all
     }
+}
+
+/// `[channels, places]` as the mean over the channels that are known at a place.
+pub(crate) fn over_channels(values: &[f32], places: usize) -> Vec<f32> {
+    let mean = |place: usize| {
+        let known = values[place..].iter().step_by(places).filter(|v| !v.is_nan());
+        let (sum, count) = known.fold((0.0, 0), |(sum, n), &v| (sum + f64::from(v), n + 1));
+        (sum / f64::from(count)) as f32
+    };
+    (0..places).map(mean).collect()
+}
+
+/// Numbers less their mean.
+pub(crate) fn less_mean(values: &mut [f32]) {
+    let mean = values.iter().copied().map(f64::from).sum::<f64>() / values.len() as f64;
+    values.iter_mut().for_each(|v| *v -= mean as f32);
 }
 
 fn check(evidence: &[f32], inside: &[bool], shape: &[usize], tolerance: f64) -> Result<()> {

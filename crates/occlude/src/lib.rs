@@ -1,10 +1,11 @@
 //! Occlusion sensitivity: hide a part of the input, ask the model again, see how the answer changes (Zeiler and Fergus, ECCV 2014).
 //!
 //! Rooms: `input` reads pictures and tensors; `occlusion` lays windows and fills; `scorer` runs models; `target` and `score` say what is measured; `job` runs it all
-//! to a `map`; `output` writes it; `judge` says whether its evidence lies in the object; `settings` holds every name and default that fronts share. Nothing here prints, exits or reads the environment.
+//! to a `map`; `output` writes it; `judge` says whether its evidence lies in the object, `compare` how alike two maps are; `settings` holds every name and default that fronts share. Nothing here prints, exits or reads the environment.
 
 mod archive;
 pub mod colour;
+pub mod compare;
 mod error;
 mod hash;
 pub mod input;
@@ -24,6 +25,7 @@ mod target;
 mod tensor;
 pub mod zeiler;
 
+pub use compare::{Comparison, Correlation, Evidence, Overlap, Side, Similarity};
 pub use error::{Error, ErrorKind, Result};
 pub use input::{
     Beside, Geometry, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text,

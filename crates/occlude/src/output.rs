@@ -3,6 +3,7 @@
 //! In: what the user gave as outputs, the inputs' names, later each [`Map`]. Out: files, each written beside its place and renamed, or bytes for standard
 //! output. One file per format: `npy`, `npz`, `json`, `png`, `html`.
 
+pub mod comparison;
 pub mod html;
 pub mod json;
 pub mod judgement;

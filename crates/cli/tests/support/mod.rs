@@ -125,7 +125,9 @@ fn masked_line(line: &str) -> String {
         "map" | "outputs" => after("largest difference"),
         "at" => Some(format!("{} [...]", &line[..line.find("at").unwrap_or(0) + 2])),
         "sha256" => Some("sha256      [...]".to_string()),
-        "target" | "for" | "against" | "class" => Some(with_two_decimals(line)),
+        "target" | "for" | "against" | "class" | "spearman" | "pearson" | "ssim" | "top" => {
+            Some(with_two_decimals(line))
+        }
         // Activations are of any size; so are the signs of rounding errors in `correspondence`.
         "strongest" | "activity" | "projected" => Some(without_decimals(line)),
         _ if line.contains(" ± ") => Some(without_numbers(line)),

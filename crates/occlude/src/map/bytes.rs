@@ -39,7 +39,9 @@ impl Map {
         Ok(map)
     }
 
-    fn check_sound(&self) -> Result<(), String> {
+    /// # Errors
+    /// What does not hold together, in words.
+    pub(crate) fn check_sound(&self) -> Result<(), String> {
         let spec = &self.input;
         let elements = spec.shape.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
         if !elements.is_some_and(|n| (1..=MOST_ELEMENTS).contains(&n)) {

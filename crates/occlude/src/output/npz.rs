@@ -2,7 +2,7 @@
 //!
 //! Keys (`T` targets, whose axis is left out for one target that was not asked for as a list; `windows...` is the shape of the grid, or the number of windows where they are none): `map` f32, as its definition says: `[T, windows...]`,
 //! or `[T, elements...]` where windows are joined; `sensitivity` f32 `[T, windows...]` where that is something else; `attribution` f32 `[T, spatial axes of the input...]`; `most_probable` i32
-//! `[windows...]`, -1 = not computed (absent without classes); `map_most_probable` i32 `[elements...]`, the class with the greatest number of a map of scores, where all classes are targets; `scores` f32
+//! `[windows...]`, -1 = not computed (absent without classes); `places` i64, lengths of the spatial axes of the input; `map_most_probable` i32 `[elements...]`, the class with the greatest number of a map of scores, where all classes are targets; `scores` f32
 //! `[T, windows...]`; `spread` f32 `[T, windows...]`, their standard deviation over several noise fills; `baseline` f32 `[T]`; `starts_0` .. `starts_n` and `ends_0` .. `ends_n` i64, first element and end
 //! (exclusive) of the windows per axis of the grid, cut off at the border as they were run; `window` i64, one size per axis of the grid; `boxes` i64 `[windows, axes of the input, 2]` instead of these where
 //! windows are no grid, and `labels` i64 `[windows]` of regions; `complete` bool.
@@ -36,6 +36,8 @@ pub(super) fn encode(map: &Map) -> Result<Vec<u8>> {
     if let (Cells::Elements, Some(classes)) = (view.cells, &view.most_probable) {
         archive.add("map_most_probable", &view.grid.shape(), classes)?;
     }
+    let places: Vec<i64> = map.input.spatial().iter().map(|&n| n as i64).collect();
+    archive.add("places", &[places.len()], &places)?;
     archive.add("scores", &shape, &map.scores)?;
     if let Some(spread) = &map.noise_spread {
         archive.add("spread", &shape, spread)?;
