@@ -19,7 +19,8 @@ struct Parts {
 }
 
 /// Objects of several sizes and forms, some at the border; none of them has the watermark.
-const OBJECTS: [(&str, fn(Place) -> bool); 5] = [
+type Named = (&'static str, fn(Place) -> bool);
+const OBJECTS: [Named; 5] = [
     ("square", |(r, c)| (8..15).contains(&r) && (9..17).contains(&c)),
     ("small", |(r, c)| (11..13).contains(&r) && (14..16).contains(&c)),
     ("at the border", |(r, c)| r >= 16 && c >= 14),

@@ -131,7 +131,8 @@ fn lines(finding: &Finding, found: &Findings) -> Vec<String> {
     lines.push(format!("  {:<24} {:>11} {:>13}", "the map", "the object", "by chance"));
     if let Some(evidence) = &finding.evidence {
         let pointing = evidence.pointing.as_ref().map(|pointing| pointing.hit);
-        let rows: [(&str, Option<Judged>, fn(f64) -> String); 4] = [
+        type Row = (&'static str, Option<Judged>, fn(f64) -> String);
+        let rows: [Row; 4] = [
             ("evidence inside", evidence.share_inside, percent),
             ("pointing game", pointing, percent),
             ("rank accuracy", evidence.rank_accuracy, percent),
@@ -150,7 +151,8 @@ fn lines(finding: &Finding, found: &Findings) -> Vec<String> {
 /// How the score is shared, beside what regions of the same form elsewhere have.
 fn shares(direct: &Direct) -> Vec<String> {
     let control = direct.control.as_ref();
-    let rows: [(&str, fn(&Shares) -> f64, Option<Spread>); 3] = [
+    type Row = (&'static str, fn(&Shares) -> f64, Option<Spread>);
+    let rows: [Row; 3] = [
         ("lost without it", |s| s.lost_without, control.and_then(|c| c.lost_without)),
         ("kept by it alone", |s| s.kept_alone, control.and_then(|c| c.kept_alone)),
         ("its share", |s| s.share, control.and_then(|c| c.share)),
