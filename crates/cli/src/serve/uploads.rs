@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, StatusCode};
+use futures_util::StreamExt;
 use occlude::{Error, Result, input};
 use tokio::sync::Semaphore;
 
@@ -19,6 +20,8 @@ use super::{Limits, Server};
 const AT_ONCE: usize = 8;
 /// A body that takes longer is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Bytes of a refused body that are waited for.
+const DISCARDED: usize = 1 << 30;
 /// Letters of a name that are kept.
 const NAME: usize = 120;
 
@@ -32,6 +35,18 @@ impl Default for Door {
     }
 }
 
+/// Takes a refused body off the wire without keeping it: who still sends does not read the answer.
+async fn discard(body: Body) {
+    let mut parts = body.into_data_stream();
+    let mut seen = 0;
+    while let Some(Ok(part)) = parts.next().await {
+        seen += part.len();
+        if seen > DISCARDED {
+            return;
+        }
+    }
+}
+
 /// Reads a body of so many bytes at most.
 async fn read(server: &Server, body: Body, most: usize, headers: &HeaderMap) -> Result<Vec<u8>, Refusal> {
     let too_large = |found: String| {
@@ -40,9 +55,13 @@ async fn read(server: &Server, body: Body, most: usize, headers: &HeaderMap) -> 
     };
     let said = headers.get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if let Some(said) = said.filter(|said| *said > most as u64) {
+        let _ = tokio::time::timeout(PATIENCE, discard(body)).await;
         return Err(too_large(crate::printer::bytes(said)));
     }
-    let _permit = server.door.0.try_acquire().map_err(|_| Refusal::busy("uploads"))?;
+    let Ok(_permit) = server.door.0.try_acquire() else {
+        let _ = tokio::time::timeout(PATIENCE, discard(body)).await;
+        return Err(Refusal::busy("uploads"));
+    };
     let bytes = tokio::time::timeout(PATIENCE, to_bytes(body, most))
         .await
         .map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the file did not arrive in two minutes"))?
