@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use occlude::{Result, Settings};
+use occlude::{Error, Result, Settings};
 
 pub(crate) use compare::CompareArguments;
 pub(crate) use judge::JudgeArguments;
@@ -302,6 +302,18 @@ pub(crate) struct HowFlags {
     /// Accept an approximate map: the error (RMSE) it may have, as a share of its range
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true)]
     approximate: Option<String>,
+}
+
+/// Refuses two things on standard output at once.
+///
+/// # Errors
+/// Argument: `--json` beside an output `-`.
+pub(crate) fn check_stdout(json: bool, output: &[String]) -> Result<()> {
+    if !json || output.iter().all(|o| o != "-") {
+        return Ok(());
+    }
+    Err(Error::argument("--json and -o - both write to standard output")
+        .with_hint("leave one of them out; -o FILE.json writes the map to a file"))
 }
 
 /// The settings that these flags say, read by the library.

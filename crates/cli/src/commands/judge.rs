@@ -17,10 +17,7 @@ use crate::{Outcome, Printer, inputs, interrupt};
 pub(crate) fn run(arguments: &JudgeArguments, printer: &Printer) -> Result<Outcome> {
     let settings = args::settings(Some(&arguments.what), &arguments.how)?;
     let (options, boxes) = (arguments.options()?, arguments.boxes()?);
-    if arguments.json && arguments.output.iter().any(|o| o == "-") {
-        return Err(Error::argument("--json and -o - both write to standard output")
-            .with_hint("leave one of them out; -o FILE.json writes the map to a file"));
-    }
+    args::check_stdout(arguments.json, &arguments.output)?;
     let outputs = OutputPlan::prepare(&arguments.output, std::slice::from_ref(&arguments.input))?;
     let reading = Wait::new(printer, &format!("reading {}", arguments.model.display()));
     let model = Model::open_with(&arguments.model, &settings)?;

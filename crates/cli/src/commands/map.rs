@@ -16,10 +16,7 @@ use crate::{Outcome, Printer, inputs, interrupt};
 
 pub(crate) fn run(arguments: &MapArguments, printer: &Printer) -> Result<Outcome> {
     let settings = args::settings(Some(&arguments.what), &arguments.how)?;
-    if arguments.json && arguments.output.iter().any(|o| o == "-") {
-        return Err(Error::argument("--json and -o - both write to standard output")
-            .with_hint("leave one of them out; -o FILE.json writes the map to a file"));
-    }
+    args::check_stdout(arguments.json, &arguments.output)?;
     let outputs = OutputPlan::prepare(&arguments.output, &arguments.inputs)?;
     let reading = Wait::new(printer, &format!("reading {}", arguments.model.display()));
     let model = Model::open_with(&arguments.model, &settings)?;

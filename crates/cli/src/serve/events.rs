@@ -80,7 +80,7 @@ impl Listener {
                 Stage::Waiting { .. } if run.is_over() => return Some(self.end().await),
                 Stage::Waiting { .. } if run.has_begun() => {
                     self.stage = Stage::Following;
-                    return Some(self.feed("feed").await);
+                    return Some(self.feed().await);
                 }
                 Stage::Waiting { ahead: before } => {
                     let ahead = self.runs.turnstile.waiting().saturating_sub(1);
@@ -95,18 +95,18 @@ impl Listener {
                     if run.is_over() {
                         return Some(self.end().await);
                     }
-                    let news = run.since(self.told);
-                    if news.windows.is_empty() {
+                    if !run.has_more_than(self.told) {
                         let _ = changes.changed().await;
                         continue;
                     }
                     if run.tells_windows() {
+                        let news = run.since(self.told);
                         self.told = news.told;
                         let told = json!({ "windows": news.windows, "classes": news.classes, "done": news.told, "total": news.total, "left_secs": news.left_secs });
                         return Some(event("windows", &told));
                     }
                     if self.last_feed.elapsed() >= FEED_PACE {
-                        return Some(self.feed("feed").await);
+                        return Some(self.feed().await);
                     }
                     tokio::time::sleep(FEED_PACE.saturating_sub(self.last_feed.elapsed())).await;
                 }
@@ -115,12 +115,12 @@ impl Listener {
     }
 
     /// The map as far as it is.
-    async fn feed(&mut self, name: &'static str) -> Event {
+    async fn feed(&mut self) -> Event {
         self.last_feed = Instant::now();
         match feed_of(&self.run).await {
             Some((feed, told)) => {
                 self.told = told;
-                event(name, &feed)
+                event("feed", &feed)
             }
             None => event("queued", &json!({ "ahead": 0 })),
         }

@@ -190,6 +190,11 @@ impl Run {
         self.state().tells_windows
     }
 
+    /// Whether windows were scored that a listener who has seen so many has not.
+    pub(super) fn has_more_than(&self, told: usize) -> bool {
+        self.state().scored.len() > told
+    }
+
     /// What was scored since a listener had seen so many windows.
     pub(super) fn since(&self, told: usize) -> News {
         let state = self.state();
