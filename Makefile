@@ -4,6 +4,7 @@
 # make peers    the Python package against torch, Captum, MONAI, MindSpore, TensorFlow, jax (gigabytes of packages)
 # make docs     the reference of the Python package, from its docstrings, into target/docs-python
 # make bench    kernels against the machine's peak; dense runs against ONNX Runtime (needs `make models` for the large ones)
+# make bench-audit    images a second of an audit as the data set grows
 # make bench-python   what a callable pays for being called
 # make bench-dropins  the drop-ins' time beside that of the libraries they replace (half an hour)
 # make models   exports the model zoo with random weights (torch, timm, MONAI, Keras: gigabytes, minutes)
@@ -21,7 +22,7 @@ PDOC = $(VENV_PYTHON)/bin/pdoc --docformat numpy --output-directory $(TARGET)/do
 	occlude occlude.exceptions occlude.captum occlude.mindspore occlude.monai occlude.ray
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: all build demo test test-rust test-ort test-python test-browser wheel peers docs bench bench-python bench-dropins models zoo lint corpus
+.PHONY: all build demo test test-rust test-ort test-python test-browser wheel peers docs bench bench-audit bench-python bench-dropins models zoo lint corpus
 
 all: build
 
@@ -86,6 +87,9 @@ test-browser: build
 
 bench: build $(VENV_TEST)/bin/python
 	VIRTUAL_ENV=$(abspath $(VENV_TEST)) benches/run.sh
+
+bench-audit: build $(VENV_TEST)/bin/python
+	$(VENV_TEST)/bin/python benches/audit.py $(OCCLUDE)
 
 bench-python: wheel
 	$(VENV_PYTHON)/bin/pip install --quiet --force-reinstall --no-deps $(TARGET)/wheels/occlude-*.whl

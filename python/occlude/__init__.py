@@ -12,6 +12,7 @@
 `occlude.captum` and `occlude.monai` are those libraries' interfaces, `occlude.ray` maps over a data set on many machines.
 """
 
+from occlude._audit import Audit, summarize_audit
 from occlude._compare import Comparison, Correlation, Overlap, Side, Similarity, compare
 from occlude._core import __version__
 from occlude._export import Exported
@@ -35,6 +36,7 @@ from occlude.exceptions import (
 
 __all__ = [
     "ArgumentError",
+    "Audit",
     "Comparison",
     "Correlation",
     "ExportWarning",
@@ -65,4 +67,5 @@ __all__ = [
     "from_mindspore",
     "from_torch",
     "occlusion",
+    "summarize_audit",
 ]

@@ -7,7 +7,21 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Input", "Map", "MindSporeMetric", "Model", "Settings", "__version__", "compare", "keywords", "run_function"]
+__all__ = [
+    "Input",
+    "Map",
+    "MindSporeMetric",
+    "Model",
+    "Settings",
+    "__version__",
+    "audit",
+    "audit_columns",
+    "audit_rows",
+    "audit_summary",
+    "compare",
+    "keywords",
+    "run_function",
+]
 
 __version__: str
 
@@ -124,6 +138,36 @@ def compare(
     axes: int | None,
     seed: int,
 ) -> str: ...
+def audit(
+    model: Model,
+    dataset: str | PathLike[str],
+    folder: str | PathLike[str],
+    settings: Settings,
+    options: list[tuple[str, float]],
+    *,
+    images: str | PathLike[str] | None,
+    object_masks: str | PathLike[str] | None,
+    everywhere: list[float] | None,
+    truth: bool,
+    workers: int | None,
+    retry_errors: bool,
+    pages: int,
+    progress: Callable[[int, int], object] | None,
+) -> str: ...
+def audit_columns() -> list[tuple[str, str, str]]: ...
+def audit_rows(
+    model: Model,
+    data: bytes,
+    name: str,
+    classes: list[str],
+    objects: list[tuple[str | None, list[float] | None, str | PathLike[str] | None]],
+    settings: Settings,
+    options: list[tuple[str, float]],
+    *,
+    everywhere: list[float] | None,
+    truth: bool,
+) -> str: ...
+def audit_summary(folder: str | PathLike[str], shown: int) -> str: ...
 def keywords(text: str) -> str: ...
 def run_function(
     call: Callable[[list[NDArray[np.float32]]], list[tuple[str, NDArray[np.float32]]]],

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from occlude._map import Map, Target
+from occlude._text import is_truth
+from occlude.exceptions import ArgumentError
 
 Verdict = Literal["object", "both", "surroundings", "unclear"]
 
@@ -127,3 +132,26 @@ def _finding(target: Target, said: dict[str, Any]) -> Finding:
         direct=direct,
         evidence=said["evidence"],
     )
+
+
+def judge_options(given: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Options of a judgement, by the crate's names; None is the default.
+
+    Raises
+    ------
+    ArgumentError
+        A value that is no number.
+    """
+    options = []
+    for name, value in given.items():
+        if value is None:
+            continue
+        if is_truth(value) or not isinstance(value, (int, float, np.number)):
+            raise ArgumentError(f"{name.replace('-', '_')} is {value!r}, expected a number")
+        options.append((name, float(value)))
+    return options
+
+
+def named_judge_options(given: Mapping[str, Any] | None) -> list[tuple[str, float]]:
+    """The same from a mapping by the keywords of `occlude.Model.judge`."""
+    return judge_options({name.replace("_", "-"): value for name, value in (given or {}).items()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 
 from occlude import _core
 from occlude._arrays import library_of, noted_float32, shape_text, to_array
-from occlude._judgement import Judgement
+from occlude._audit import Audit, read_rows
+from occlude._judgement import Judgement, judge_options, named_judge_options
 from occlude._map import Map, carrying_partial_map, ranges_of_boxes
 from occlude._progress import bar
 from occlude._settings import OcclusionSettings, new_settings, run_settings
-from occlude._text import is_truth
 from occlude.exceptions import ArgumentError
 
 if TYPE_CHECKING:
@@ -271,22 +272,17 @@ class Model:
         """
         if (object_boxes is None) == (object_mask is None):
             raise ArgumentError("the object is boxes or a mask, one of them", "object_boxes=[[x0, y0, x1, y1]] in pixels of the picture")
-        given = {
-            "elsewhere": elsewhere,
-            "tolerance": tolerance,
-            "object-from": object_from,
-            "surroundings-to": surroundings_to,
-            "least-gain": least_gain,
-            "least-probability": least_probability,
-            "beyond-chance": beyond_chance,
-        }
-        options = []
-        for name, value in given.items():
-            if value is None:
-                continue
-            if is_truth(value) or not isinstance(value, (int, float, np.number)):
-                raise ArgumentError(f"{name.replace('-', '_')} is {value!r}, expected a number")
-            options.append((name, float(value)))
+        options = judge_options(
+            {
+                "elsewhere": elsewhere,
+                "tolerance": tolerance,
+                "object-from": object_from,
+                "surroundings-to": surroundings_to,
+                "least-gain": least_gain,
+                "least-probability": least_probability,
+                "beyond-chance": beyond_chance,
+            }
+        )
         input, chosen = self._prepared(x, hide, dict(settings))
         ranges = None if object_boxes is None else ranges_of_boxes(object_boxes, input.spatial_rank)
         inside = None
@@ -296,6 +292,150 @@ class Model:
         with carrying_partial_map(), bar(progress) as tell:
             map, said = self._core.judge(input, chosen, ranges, inside, options, tell)
             return Judgement(Map(map), said)
+
+    def audit(
+        self,
+        dataset: str | os.PathLike[str],
+        output: str | os.PathLike[str],
+        *,
+        images: str | os.PathLike[str] | None = None,
+        object_masks: str | os.PathLike[str] | None = None,
+        object: Sequence[float] | None = None,
+        truth: bool = False,
+        workers: int | None = None,
+        retry_errors: bool = False,
+        pages: int = 24,
+        judge: Mapping[str, float] | None = None,
+        progress: Progress = False,
+        **settings: Unpack[OcclusionSettings],
+    ) -> Audit:
+        """Says over a data set whether the model reads objects or what is around them.
+
+        Every image is judged as by `judge`, and has a row. Called again with the same settings it goes on where it was stopped. What
+        it reads, keeps and counts is in ``docs/audit.md``.
+
+        Parameters
+        ----------
+        dataset
+            A folder of images, a folder with one folder per class, a ``.csv`` file (columns ``path``, and of ``class``, ``x0``, ``y0``,
+            ``x1``, ``y1``, ``mask`` what is known), COCO's ``.json``, or Pascal VOC's folder.
+        output
+            The folder of the audit, made or gone on with.
+        images
+            The folder of the images that a table or a COCO file names; looked for beside it if not given.
+        object_masks
+            A folder of masks of the objects: for ``a/b.jpg`` the file ``a/b.png`` or ``a/b.npy`` in it.
+        object
+            The object of images that have none of their own, ``[x0, y0, x1, y1]`` as shares of width and height, 0 to 1.
+        truth
+            Measures the classes that the data set says an image shows, instead of `target`.
+        workers
+            Images at once; one per thread if not given, as far as memory allows.
+        retry_errors
+            Tries images again whose rows are errors.
+        pages
+            Images most driven by surroundings that are listed, each with a page of its map.
+        judge
+            What verdicts hang on, by the keywords of `judge`: ``{"elsewhere": 4, "object_from": 0.8}``.
+        progress
+            As for `occlusion`; counts images.
+        **settings
+            See `OcclusionSettings`; arrays in memory (fill, regions, masks) are for single maps.
+
+        Returns
+        -------
+        Audit
+
+        Raises
+        ------
+        ArgumentError
+            Settings that fit none of the first images, a folder of another audit.
+        FileError
+            No such data set, or what the system says about the folder. What is wrong with one image is the ``error`` of its row.
+        """
+        if truth and settings.get("target") is not None:
+            raise ArgumentError("truth and target are both given", "truth=True measures the classes of the data set")
+        chosen = self._audit_settings(dict(settings))
+        everywhere = None if object is None else [float(share) for share in object]
+        if everywhere is not None and len(everywhere) != 4:
+            raise ArgumentError(f"object has {len(everywhere)} numbers, expected x0, y0, x1, y1", "as shares of width and height, 0 to 1")
+        folder = Path(output)
+        with bar(progress, "image") as tell:
+            said = _core.audit(
+                self._core,
+                dataset,
+                folder,
+                chosen,
+                named_judge_options(judge),
+                images=images,
+                object_masks=object_masks,
+                everywhere=everywhere,
+                truth=truth,
+                workers=workers,
+                retry_errors=retry_errors,
+                pages=pages,
+                progress=tell,
+            )
+        return Audit(folder, said)
+
+    def _audit_settings(self, settings: dict[str, Any]) -> _core.Settings:
+        """Settings that are the same for every image."""
+        for name in ("layout", "preprocess"):
+            if name in settings:
+                raise ArgumentError(f"{name} is a setting of the model, not of a run", f"occlude.Model(path, {name}=...)")
+        for name in ("regions", "masks"):
+            if settings.get(name) is not None and not isinstance(settings[name], (str, os.PathLike)):
+                raise ArgumentError(f"{name} is an array, and an audit's settings are text", "save it, and give the file")
+        fill = settings.get("fill")
+        if fill is not None and np.ndim(fill) > 1:
+            raise ArgumentError(f"fill has {np.ndim(fill)} axes, and an audit's fill is a name, a number or one per channel")
+        return run_settings(settings, [], self._settings)
+
+    def audit_rows(
+        self,
+        data: bytes,
+        name: str,
+        *,
+        classes: Sequence[str] = (),
+        objects: Sequence[tuple[str | None, Sequence[float] | None, str | os.PathLike[str] | None]] = (),
+        object: Sequence[float] | None = None,
+        truth: bool = False,
+        judge: Mapping[str, float] | None = None,
+        **settings: Unpack[OcclusionSettings],
+    ) -> list[dict[str, Any]]:
+        """The rows that an audit keeps of one image; a failure is a row with its ``error``. For data sets of other kinds.
+
+        Parameters
+        ----------
+        data
+            The bytes of a picture file or of an ``.npy`` file.
+        name
+            Its name in the data set, the column ``path``.
+        classes
+            The classes that it shows.
+        objects
+            Its objects: class or None, box ``[x0, y0, x1, y1]`` in pixels or None, file of a mask or None.
+        object, truth, judge, **settings
+            As for `audit`.
+
+        Returns
+        -------
+        list of dict
+            By the columns of ``docs/audit.md``, one per target.
+        """
+        boxed = [(kind, None if box is None else [float(edge) for edge in box], mask) for kind, box, mask in objects]
+        said = _core.audit_rows(
+            self._core,
+            data,
+            name,
+            list(classes),
+            boxed,
+            self._audit_settings(dict(settings)),
+            named_judge_options(judge),
+            everywhere=None if object is None else [float(share) for share in object],
+            truth=truth,
+        )
+        return list(read_rows(said))
 
     def _prepared(self, x: Any, hide: str | Iterable[str] | None, settings: dict[str, Any]) -> tuple[_core.Input, _core.Settings]:
         for name in ("layout", "preprocess"):

@@ -12,7 +12,7 @@ Told = Callable[[int, int], object]
 
 
 @contextmanager
-def bar(progress: bool | Callable[..., Any] | None) -> Iterator[Told | None]:
+def bar(progress: bool | Callable[..., Any] | None, unit: str = "window") -> Iterator[Told | None]:
     """A function that is told how far a run is, behind it a bar.
 
     Parameters
@@ -20,6 +20,8 @@ def bar(progress: bool | Callable[..., Any] | None) -> Iterator[Told | None]:
     progress
         False or None: nothing. True: ``tqdm.auto.tqdm``. Else a class or function like it: called once with ``total=``, ``desc=``,
         ``unit=``, its result with ``.update(n)`` and ``.close()``.
+    unit
+        What is counted.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def bar(progress: bool | Callable[..., Any] | None) -> Iterator[Told | None]:
     def tell(done: int, total: int) -> None:
         nonlocal shown, last
         if shown is None:
-            shown = make(total=total, desc="occlude", unit="window")
+            shown = make(total=total, desc="occlude", unit=unit)
         shown.update(done - last)
         last = done
 

@@ -94,14 +94,14 @@ class Worker:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.model = _open(job.model)
+        self.model = open_model(job.model)
         # Number of axes of the arrays so far: tensors of a column may differ in shape, but not in that.
         self.axes: dict[str, int] = {}
 
     def __call__(self, table: Table) -> Table:
         job = self.job
         check_columns(job, table.column_names)
-        given = {name: _column(table, name) for name in job.columns}
+        given = {name: column_of(table, name) for name in job.columns}
         rows = [self._row({name: values[i] for name, values in given.items()}) for i in range(table.num_rows)]
         if not job.keep_input:
             boxes = job.judged[1] if job.judged is not None and job.judged[0] == "boxes" else None
@@ -184,7 +184,7 @@ def _said(error: Exception) -> str:
     return str(error) if isinstance(error, OccludeError) else f"{type(error).__name__}: {error}"
 
 
-def _open(model: Opened) -> Any:
+def open_model(model: Opened) -> Any:
     if isinstance(model, (str, os.PathLike)):
         try:
             return Model(model)
@@ -222,7 +222,7 @@ def _is_heavy(table: Table, name: str) -> bool:
     return not (pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _column(table: Table, name: str) -> list[Any]:
+def column_of(table: Table, name: str) -> list[Any]:
     """The values of a column: str, bytes, lists, or arrays for a column of tensors."""
     import pyarrow as pa
 

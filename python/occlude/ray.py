@@ -1,19 +1,20 @@
-"""Maps and judgements over a Ray Data data set, on one machine or on a cluster.
+"""Maps, judgements and audits over a Ray Data data set, on one machine or on a cluster.
 
 In: a ``ray.data.Dataset`` with a column of paths, encoded pictures or tensors, and a model. Out: a lazy ``Dataset`` with a row per
 row. Ray Data does all that is distributed: workers that each open the model once, moving rows, starting again after a crash. What a
-worker does with a batch is in `occlude._ray_worker`.
+worker does with a batch is in `occlude._ray_worker` and, for audits, `occlude._ray_audit`.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from occlude._arrays import to_numpy
+from occlude._ray_audit import AuditJob, AuditWorker, check_audit_columns
 from occlude._ray_worker import ARRAYS, FACTS, JUDGED, Job, Opened, Worker, check_columns
 from occlude._settings import OcclusionSettings, new_settings
 from occlude.exceptions import ArgumentError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ray.data import Dataset
     from typing_extensions import Unpack
 
-__all__ = ["judgements", "maps"]
+__all__ = ["audit", "judgements", "maps"]
 
 _MAP_OUTPUTS = ("map", *FACTS[:4], "most_probable", "complete")
 
@@ -174,6 +175,87 @@ def judgements(
     return _run(dataset, job, concurrency, num_cpus, batch_size, options)
 
 
+def audit(
+    dataset: Dataset,
+    model: str | os.PathLike[str],
+    *,
+    input: str = "path",
+    name: str | None = None,
+    classes: str | None = None,
+    object_boxes: str | None = None,
+    object_classes: str | None = None,
+    object_masks: str | None = None,
+    object: Sequence[float] | None = None,
+    truth: bool = False,
+    judge: Mapping[str, float] | None = None,
+    concurrency: int | tuple[int, int] | None = None,
+    num_cpus: float = 1,
+    batch_size: int = 8,
+    options: Mapping[str, Any] | None = None,
+    **settings: Unpack[OcclusionSettings],
+) -> Dataset:
+    """Audits every row of a data set: the rows that `occlude.Model.audit` keeps, made by many workers.
+
+    Written as Parquet, they are summed up by `occlude.summarize_audit`. Nothing runs before the result is used.
+
+    Parameters
+    ----------
+    dataset, concurrency, num_cpus, batch_size, options
+        See `maps`.
+    model
+        The path of a model file or folder, which every worker must be able to open.
+    input
+        The column of images: paths, readable from every worker, or bytes of picture or ``.npy`` files.
+    name
+        The column of their names, the column ``path`` of the result; for paths the input column if not given.
+    classes
+        The column of the classes that they show: texts, or lists of texts.
+    object_boxes, object_classes
+        The columns of the objects' boxes, ``[[x0, y0, x1, y1], ...]`` in pixels, and of their classes, as many texts. An image of one
+        class has objects of that class.
+    object_masks
+        The column of files with the objects' masks, paths or lists of paths.
+    object, truth, judge, **settings
+        See `occlude.Model.audit`.
+
+    Returns
+    -------
+    ray.data.Dataset
+        The columns of ``docs/audit.md`` and no others, a row per image and target. An image that cannot be judged has an ``error``.
+
+    Raises
+    ------
+    ArgumentError
+        At once: Ray is not installed, an unknown setting, a column that is missing, bytes without a column of names. While running, as
+        the cause of Ray's own error: a model that a worker cannot open.
+
+    Examples
+    --------
+    >>> found = occlude.ray.audit(ray.data.read_csv("birds.csv"), "/shared/model.onnx", classes="class")  # doctest: +SKIP
+    >>> found.write_parquet("/shared/rows")  # doctest: +SKIP
+    >>> occlude.summarize_audit("/shared/rows")["verdicts"]  # doctest: +SKIP
+    """
+    if callable(model) or not isinstance(model, (str, os.PathLike)):
+        raise ArgumentError(f"model is a {type(model).__name__}, expected the path of a model that every worker can open")
+    given = {key: value for key, value in settings.items() if value is not None}
+    new_settings(given)  # here, and not as the error of every row
+    given.setdefault("threads", max(1, int(num_cpus)))
+    job = AuditJob(
+        model=model,
+        input=input,
+        name=name,
+        classes=classes,
+        object_boxes=object_boxes,
+        object_classes=object_classes,
+        object_masks=object_masks,
+        everywhere=None if object is None else tuple(float(share) for share in object),
+        truth=truth,
+        judge=dict(judge or {}),
+        settings=given,
+    )
+    return _run(dataset, job, concurrency, num_cpus, batch_size, options)
+
+
 def _job(
     model: Opened,
     input: str | Mapping[str, str],
@@ -217,7 +299,7 @@ def _asks_for_several(target: Any) -> bool:
 
 def _run(
     dataset: Dataset,
-    job: Job,
+    job: Job | AuditJob,
     concurrency: int | tuple[int, int] | None,
     num_cpus: float,
     batch_size: int,
@@ -231,7 +313,9 @@ def _run(
     if not isinstance(dataset, ray.data.Dataset):
         raise ArgumentError(f"dataset is a {type(dataset).__name__}, expected a ray.data.Dataset", "as of ray.data.read_binary_files(...)")
     schema = dataset.schema(fetch_if_missing=False)
-    if schema is not None:
+    if schema is not None and isinstance(job, AuditJob):
+        check_audit_columns(job, list(schema.names))
+    elif schema is not None and isinstance(job, Job):
         check_columns(job, list(schema.names))
     fewest, most = concurrency if isinstance(concurrency, tuple) else (1, concurrency)
     if ray.is_initialized() and not isinstance(dataset, ray.data.dataset.MaterializedDataset):
@@ -245,7 +329,7 @@ def _run(
             )
     # Ray Data starts workers of a pool again, and repeats their tasks, as often as needed: its defaults for actors.
     return dataset.map_batches(
-        Worker,
+        AuditWorker if isinstance(job, AuditJob) else Worker,
         fn_constructor_kwargs={"job": job},
         batch_size=batch_size,
         batch_format="pyarrow",

@@ -15,7 +15,7 @@ use crate::map::Map;
 use crate::words::keywords;
 
 /// Progress is told, and signals are looked at, so often.
-const EVERY: Duration = Duration::from_millis(50);
+pub(crate) const EVERY: Duration = Duration::from_millis(50);
 
 /// The first exception that Python code raised during a run; it is raised again when the run has come to an end.
 #[derive(Default)]
@@ -30,7 +30,7 @@ impl Raised {
             Error::model(format!("the function raised {said}"))
         })
     }
-    fn put(&self, error: PyErr) {
+    pub(crate) fn put(&self, error: PyErr) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     }
     pub(crate) fn take(&self) -> Option<PyErr> {

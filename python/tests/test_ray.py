@@ -261,3 +261,30 @@ def test_whether_several_are_asked_for(target: Any, several: bool) -> None:
     from occlude.ray import _asks_for_several
 
     assert _asks_for_several(target) is several
+
+
+def test_an_audit_has_the_rows_of_a_local_one(tmp_path: Path) -> None:
+    table = ROOT / "examples" / "images" / "objects.csv"
+    settings: dict[str, Any] = {"window": 112, "stride": 112, "judge": {"elsewhere": 2}}
+    local = occlude.Model(MODEL).audit(table, tmp_path / "local", pages=0, **settings)
+    lines = [line.split(",") for line in table.read_text().splitlines()[1:]]
+    images = [
+        {"file": str(table.parent / name), "name": name, "class": kind, "boxes": [[float(edge) for edge in box]]} for name, kind, *box in lines
+    ]
+    images.append({"file": "/nowhere.jpg", "name": "nowhere.jpg", "class": "espresso", "boxes": [[0.0, 0.0, 9.0, 9.0]]})
+    found = occlude.ray.audit(
+        ray.data.from_items(images), MODEL, input="file", name="name", classes="class", object_boxes="boxes", batch_size=2, **settings
+    )
+    found.write_parquet(str(tmp_path / "rows"))
+    parquet = pytest.importorskip("pyarrow.parquet")
+
+    def rows(folder: Path) -> dict[str, dict[str, Any]]:
+        return {row["path"]: row for part in folder.glob("*.parquet") for row in parquet.read_table(part).to_pylist()}
+
+    far = rows(tmp_path / "rows")
+    assert "No such file" in far.pop("nowhere.jpg")["error"]
+    assert far == rows(local.rows)
+    summed = occlude.summarize_audit(tmp_path / "rows")
+    assert summed["errors"] == 1 and summed["verdicts"] == local.summary["verdicts"]
+    with pytest.raises(ArgumentError, match="has no column klass"):
+        occlude.ray.audit(ray.data.from_items(images), MODEL, input="file", classes="klass")

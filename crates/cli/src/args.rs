@@ -2,9 +2,11 @@
 //!
 //! Values of settings stay text here and are read by the library, so that every front reads them alike.
 
+mod audit;
 mod compare;
 mod judge;
 mod serve;
+mod verdict;
 mod zeiler;
 
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 use occlude::{Error, Result, Settings};
 
+pub(crate) use audit::AuditArguments;
 pub(crate) use compare::CompareArguments;
 pub(crate) use judge::JudgeArguments;
 pub(crate) use serve::ServeArguments;
@@ -26,9 +29,10 @@ Examples:
   occlude serve model.onnx photo.jpg --open
   occlude verify model.onnx photo.jpg
   occlude judge model.onnx photo.jpg --object 20:180,40:200
+  occlude audit model.onnx birds.csv -o birds-audit
   occlude zeiler model.onnx dog.jpg -o dog.html
 
-Exit status: 0 done; 1 some of several inputs failed, or verify found a difference;
+Exit status: 0 done; 1 some of several inputs failed, or a check that was asked for did;
 2 bad arguments, file or model; 130 interrupted.";
 
 const MAP_EXAMPLES: &str = "\
@@ -106,6 +110,9 @@ pub(crate) enum Command {
     /// Say whether the model reads the object or its surroundings: the map, and the object hidden and alone
     #[command(after_help = judge::JUDGE_EXAMPLES)]
     Judge(JudgeArguments),
+    /// Judge a model over a data set: does it read objects or their surroundings? Goes on where it was stopped
+    #[command(after_help = audit::AUDIT_EXAMPLES)]
+    Audit(AuditArguments),
     /// Show the page live: choose picture, target and window, watch the map fill, move the window by hand
     #[command(after_help = serve::SERVE_EXAMPLES)]
     Serve(ServeArguments),

@@ -1,5 +1,6 @@
 //! One module per command: from arguments to calls of the library and lines of text.
 
+pub(crate) mod audit;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod correspondence;

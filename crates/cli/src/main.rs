@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Command::Plan(plan) => commands::plan::run(plan, &printer),
         Command::Verify(verify) => commands::verify::run(verify, &printer),
         Command::Judge(judge) => commands::judge::run(judge, &printer),
+        Command::Audit(audit) => commands::audit::run(audit, &printer),
         Command::Serve(serve) => commands::serve::run(serve, &printer),
         Command::Zeiler(zeiler) => commands::zeiler::run(zeiler, &printer),
         Command::Correspondence(correspondence) => commands::correspondence::run(correspondence, &printer),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use occlude::Progress;
+use occlude::audit::AuditProgress;
 
 use crate::printer::{Printer, seconds};
 
@@ -50,6 +51,27 @@ impl Bar {
             let left = seconds(progress.left_secs.ceil());
             bar.set_message(format!(" · {:.0}/s · {left} left", progress.windows_per_sec));
         }
+    }
+}
+
+impl Bar {
+    /// A bar of images.
+    pub(crate) fn show_images(&self, progress: &AuditProgress) {
+        let bar = &self.0.0;
+        if bar.length().is_none() {
+            bar.set_style(style("          {bar:32} {pos}/{len} images{msg}").progress_chars("█▉▊▋▌▍▎▏ "));
+            bar.set_length(progress.total as u64);
+        }
+        bar.set_position(progress.done as u64);
+        let mut message = String::new();
+        if progress.left_secs.is_finite() {
+            let left = seconds(progress.left_secs.ceil());
+            message = format!(" · {:.1}/s · {left} left", progress.images_per_sec);
+        }
+        if progress.failed > 0 {
+            message.push_str(&format!(" · {} failed", progress.failed));
+        }
+        bar.set_message(message);
     }
 }
 

@@ -39,6 +39,7 @@ fn help() -> Table {
         page("help_verify", "verify --help"),
         page("help_zeiler", "zeiler --help"),
         page("help_correspondence", "correspondence --help"),
+        page("help_audit", "audit --help"),
         page("help_compare", "compare --help"),
         page("help_completions", "completions --help"),
     ]
@@ -129,6 +130,17 @@ fn runs() -> Table {
             ("verify", format!("verify {DEMO} {COFFEE} {QUICK} --threads 2 -o [TMP]/new/both.npz")),
             ("verify_gather", format!("verify {DEMO} {COFFEE} {QUICK} --threads 2 --engine gather -q")),
             ("judge", format!("judge {DEMO} {COFFEE} --object 10:230,170:420 --threads 2 -o [TMP]/judged.html")),
+            ("audit", format!("audit {DEMO} examples/images/objects.csv {QUICK} --elsewhere 2 --threads 2 -o [TMP]/audit")),
+            (
+                "audit_truth",
+                format!(
+                    "audit {DEMO} [TMP]/bad.csv --images examples/images {QUICK} --elsewhere 0 --truth --max-surroundings 0 --threads 2 -o [TMP]/truth"
+                ),
+            ),
+            (
+                "audit_folder",
+                format!("audit {DEMO} examples/images {QUICK} --threads 2 --pages 0 -o [TMP]/folder"),
+            ),
             (
                 "judge_mask",
                 format!(
@@ -164,6 +176,8 @@ fn runs_of_every_command() {
     shell.write("x.npy", &npy("3, 21, 17", &values));
     shell.write("seg.npy", &npy("3, 16, 20", &values[..3 * 16 * 20]));
     shell.write("heads.npy", &npy("1, 12, 12", &values[..144]));
+    let bad = "path,class,x0,y0,x1,y1\ncoffee.jpg,cup,0,0,60,400\nparts.csv,espresso,0,0,9,9\n        chelsea.jpg,mug,0,0,9,9\n";
+    shell.write("bad.csv", bad.as_bytes());
     check(&shell, runs());
 }
 
@@ -344,6 +358,14 @@ fn bad_arguments() -> Table {
             ("judge_mask_colours", judge("--object-mask examples/images/coffee.jpg")),
             ("judge_thresholds", judge("--object 10:230,170:420 --object-from 0.2")),
             ("judge_elsewhere", judge("--object 10:230,170:420 --elsewhere -1")),
+            ("audit_data", format!("audit {DEMO} nowhere -o [TMP]/a")),
+            ("audit_form", format!("audit {DEMO} {COFFEE} -o [TMP]/a")),
+            ("audit_images", format!("audit {DEMO} [TMP]/missing.csv -o [TMP]/a")),
+            ("audit_folder", format!("audit {DEMO} examples/images/objects.csv -o [TMP]")),
+            ("audit_object", format!("audit {DEMO} examples/images --object 10:20,30:40 -o [TMP]/a")),
+            ("audit_bound", format!("audit {DEMO} examples/images --max-surroundings 0.2 -o [TMP]/a")),
+            ("audit_window", format!("audit {DEMO} examples/images/objects.csv --window 300 -o [TMP]/a")),
+            ("audit_target", format!("audit {DEMO} examples/images/objects.csv --truth --target 3 -o [TMP]/a")),
             ("roi", flags("--roi 300:400,0:10")),
             ("roi_text", flags("--roi left")),
             ("seed", flags("--seed x")),

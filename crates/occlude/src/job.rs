@@ -28,7 +28,7 @@ use crate::settings::Settings;
 use crate::target::{Known, Measure, is_vector, read_all, resolve};
 use crate::tensor::shape_text;
 
-pub(crate) use examples::Examples;
+pub(crate) use examples::{Examples, Outlook};
 pub use probe::{ClassValue, Probe};
 pub use verify::{Difference, Verification};
 pub use watch::{Growing, Progress, Turns, Watch};

@@ -1,9 +1,10 @@
 //! Occlusion sensitivity: hide a part of the input, ask the model again, see how the answer changes (Zeiler and Fergus, ECCV 2014).
 //!
 //! Rooms: `input` reads pictures and tensors; `occlusion` lays windows and fills; `scorer` runs models; `target` and `score` say what is measured; `job` runs it all
-//! to a `map`; `output` writes it; `judge` says whether its evidence lies in the object, `compare` how alike two maps are; `settings` holds every name and default that fronts share. Nothing here prints, exits or reads the environment.
+//! to a `map`; `output` writes it; `judge` says whether its evidence lies in the object, `audit` that for a data set, `compare` how alike two maps are; `settings` holds every name and default that fronts share. Nothing here prints, exits or reads the environment.
 
 mod archive;
+pub mod audit;
 pub mod colour;
 pub mod compare;
 mod error;

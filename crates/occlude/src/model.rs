@@ -122,6 +122,33 @@ impl Model {
         })
     }
 
+    /// The same model for another thread: what is compiled of it is shared, what is kept of an input is not. A model that is compiled only later, for inputs of another size, is compiled by each on its own.
+    pub(crate) fn twin(&self) -> Model {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let twin_of = |(key, scorer): &(ScorerKey, Arc<dyn Scorer + Send + Sync>)| {
+            (key.clone(), scorer.twin().unwrap_or_else(|| Arc::clone(scorer)))
+        };
+        let resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        Model {
+            folder: self.folder.clone(),
+            about: self.about.clone(),
+            read: Mutex::new(None),
+            fact: self.fact.clone(),
+            ports: self.ports.clone(),
+            preprocess: self.preprocess.clone(),
+            notes: self.notes.clone(),
+            settings: self.settings.clone(),
+            load_secs: self.load_secs,
+            last: Mutex::new(last.as_ref().map(twin_of)),
+            resolved: Mutex::new(resolved.clone()),
+        }
+    }
+
+    /// The file, by name and SHA-256.
+    pub fn file(&self) -> &FileFact {
+        &self.fact
+    }
+
     /// The same model by another name in provenance and reports: that of the file that it was copied from.
     #[must_use]
     pub fn called(mut self, name: impl Into<String>) -> Model {

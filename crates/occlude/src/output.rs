@@ -3,6 +3,7 @@
 //! In: what the user gave as outputs, the inputs' names, later each [`Map`]. Out: files, each written beside its place and renamed, or bytes for standard
 //! output. One file per format: `npy`, `npz`, `json`, `png`, `html`.
 
+pub(crate) mod audit;
 pub mod comparison;
 pub mod html;
 pub mod json;
@@ -14,6 +15,7 @@ pub mod verification;
 mod words;
 pub mod zeiler;
 
+pub(crate) use plan::write_renamed;
 pub use plan::{Format, OutputPlan, Written};
 
 use crate::error::Result;

@@ -9,6 +9,7 @@ mod engine;
 mod ort;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 pub use batch::{BatchScorer, RunBatch};
 pub(crate) use engine::tensor_of;
@@ -91,6 +92,11 @@ pub trait Scorer: Sync {
     /// Whether [`Scorer::score_approximately`] can drop anything.
     fn can_approximate(&self) -> bool {
         false
+    }
+    /// Another scorer of the same model, its weights shared, that keeps what it keeps of an input for itself: for another thread that runs other inputs. `None` where this one keeps nothing of an input and may be shared as
+    /// it is.
+    fn twin(&self) -> Option<Arc<dyn Scorer + Send + Sync>> {
+        None
     }
     /// Multiply-adds of the windows scored until now; `None` where they are not counted.
     fn multiply_adds(&self) -> Option<MultiplyAdds> {

@@ -137,6 +137,14 @@ impl Target {
         names
     }
 
+    /// Whether nothing but classes are asked for.
+    pub(crate) fn is_of_classes(&self) -> bool {
+        match self {
+            Target::List(list) => list.iter().all(Target::is_of_classes),
+            other => other.wants_classes(),
+        }
+    }
+
     /// Whether a class is asked for, so that the model's output must be a vector of classes.
     pub fn wants_classes(&self) -> bool {
         match self {

@@ -1,14 +1,15 @@
 //! The arguments of `occlude judge`: the object, what the verdict hangs on, and all that `map` knows.
 //!
-//! In: text. Out: an [`Object`] and [`JudgeOptions`]; settings stay text and are read by the library.
+//! In: text. Out: an [`Object`]; settings stay text and are read by the library.
 
 use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use occlude::input::read_labels;
-use occlude::{Error, Input, JudgeOptions, Object, Result};
+use occlude::{Error, Input, Object, Result};
 
+use super::verdict::VerdictFlags;
 use super::{HowFlags, WhatFlags};
 
 pub(super) const JUDGE_EXAMPLES: &str = "\
@@ -37,27 +38,6 @@ pub(crate) struct JudgeArguments {
     /// Boxes count elements of the model's input instead of pixels of the picture
     #[arg(long, conflicts_with = "object_mask", help_heading = "The object")]
     pub(crate) elements: bool,
-    /// Regions of the object's form elsewhere that are hidden too, to know what size alone does [default: 8]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "The verdict")]
-    elsewhere: Option<f64>,
-    /// Tolerance of the pointing game in elements of the input [default: 15]
-    #[arg(long, value_name = "ELEMENTS", allow_hyphen_values = true, help_heading = "The verdict")]
-    tolerance: Option<f64>,
-    /// The verdict is object from this share of the object on [default: 0.75]
-    #[arg(long, value_name = "SHARE", allow_hyphen_values = true, help_heading = "The verdict")]
-    object_from: Option<f64>,
-    /// The verdict is surroundings up to this share of the object [default: 0.25]
-    #[arg(long, value_name = "SHARE", allow_hyphen_values = true, help_heading = "The verdict")]
-    surroundings_to: Option<f64>,
-    /// What the score must gain over the input with everything hidden [default: 0.05]
-    #[arg(long, value_name = "GAIN", allow_hyphen_values = true, help_heading = "The verdict")]
-    least_gain: Option<f64>,
-    /// The probability that a class must have to be judged, unless it is the most probable one [default: 0.1]
-    #[arg(long, value_name = "P", allow_hyphen_values = true, help_heading = "The verdict")]
-    least_probability: Option<f64>,
-    /// By how much the object's share must exceed that of regions elsewhere [default: 0.05]
-    #[arg(long, value_name = "SHARE", allow_hyphen_values = true, help_heading = "The verdict")]
-    beyond_chance: Option<f64>,
     /// Where the map goes, as in map; may be given several times
     #[arg(short, long = "output", value_name = "OUT", help_heading = "Output")]
     pub(crate) output: Vec<String>,
@@ -65,30 +45,14 @@ pub(crate) struct JudgeArguments {
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
     #[command(flatten)]
+    pub(crate) verdict: VerdictFlags,
+    #[command(flatten)]
     pub(crate) what: WhatFlags,
     #[command(flatten)]
     pub(crate) how: HowFlags,
 }
 
 impl JudgeArguments {
-    pub(crate) fn options(&self) -> Result<JudgeOptions> {
-        let mut options = JudgeOptions::default();
-        let given = [
-            ("elsewhere", self.elsewhere),
-            ("tolerance", self.tolerance),
-            ("object-from", self.object_from),
-            ("surroundings-to", self.surroundings_to),
-            ("least-gain", self.least_gain),
-            ("least-probability", self.least_probability),
-            ("beyond-chance", self.beyond_chance),
-        ];
-        for (name, value) in given {
-            value.map_or(Ok(()), |value| options.set(name, value))?;
-        }
-        options.thresholds.check()?;
-        Ok(options)
-    }
-
     /// The boxes, read before anything is opened.
     pub(crate) fn boxes(&self) -> Result<Option<Object>> {
         if self.object.is_empty() {

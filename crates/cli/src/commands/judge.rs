@@ -16,7 +16,7 @@ use crate::{Outcome, Printer, inputs, interrupt};
 
 pub(crate) fn run(arguments: &JudgeArguments, printer: &Printer) -> Result<Outcome> {
     let settings = args::settings(Some(&arguments.what), &arguments.how)?;
-    let (options, boxes) = (arguments.options()?, arguments.boxes()?);
+    let (options, boxes) = (arguments.verdict.options()?, arguments.boxes()?);
     args::check_stdout(arguments.json, &arguments.output)?;
     let outputs = OutputPlan::prepare(&arguments.output, std::slice::from_ref(&arguments.input))?;
     let reading = Wait::new(printer, &format!("reading {}", arguments.model.display()));

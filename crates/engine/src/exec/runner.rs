@@ -60,7 +60,7 @@ type Chosen = (Vec<Vec<Option<Region>>>, Vec<Option<WinogradTile>>);
 /// Keeps a program's buffers between runs.
 #[derive(Debug)]
 pub struct Runner {
-    program: Program,
+    program: Arc<Program>,
     full: Mutex<Vec<FullRun>>,
     changes: Mutex<Vec<WindowBatch>>,
     /// Transformed weights by step and tile, made when first needed.
@@ -72,6 +72,16 @@ pub struct Runner {
 impl Runner {
     /// A runner of this program.
     pub fn new(program: Program) -> Self {
+        Runner::of(Arc::new(program))
+    }
+
+    /// Another runner of the same program, its weights shared, with buffers of its own: for another thread that runs other inputs.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Runner::of(Arc::clone(&self.program))
+    }
+
+    fn of(program: Arc<Program>) -> Self {
         Runner {
             program,
             full: Mutex::default(),

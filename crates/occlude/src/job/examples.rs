@@ -11,19 +11,27 @@ use crate::input::Input;
 use crate::map::MapTarget;
 use crate::occlusion::{Regions, Windows};
 use crate::score::Readout;
-use crate::target::read_all;
+use crate::scorer::Outputs;
+use crate::target::{Measure, read_all};
+
+/// What a model says to the untouched input.
+#[derive(Clone, Debug)]
+pub(crate) struct Outlook {
+    /// What is measured, with the scores.
+    pub(crate) targets: Vec<MapTarget>,
+    /// Per target that is a class, its probability.
+    pub(crate) probabilities: Vec<Option<f32>>,
+    /// Classes exclude each other.
+    pub(crate) is_exclusive: bool,
+    /// The most probable class; `None` for models without one vector of classes.
+    pub(crate) most_probable: Option<ClassValue>,
+}
 
 /// What a model says to an input, and to copies of it of which a part is hidden.
 #[derive(Clone, Debug)]
 pub(crate) struct Examples {
-    /// What is measured, with the scores of the untouched input.
-    pub(crate) targets: Vec<MapTarget>,
-    /// Per target that is a class, its probability on the untouched input.
-    pub(crate) probabilities: Vec<Option<f32>>,
-    /// Classes exclude each other.
-    pub(crate) is_exclusive: bool,
-    /// The most probable class of the untouched input; `None` for models without one vector of classes.
-    pub(crate) most_probable: Option<ClassValue>,
+    /// The untouched input.
+    pub(crate) outlook: Outlook,
     /// Per set of places, what the model says with it hidden.
     pub(crate) hidden: Vec<Hidden>,
 }
@@ -38,6 +46,44 @@ pub(crate) struct Hidden {
 }
 
 impl Job<'_> {
+    /// What the model says to the untouched input, and how its outputs are read.
+    ///
+    /// # Errors
+    /// What [`Job::run`] says before its first window.
+    fn look(&self, input: &Input) -> Result<(Outlook, Vec<Measure>, Outputs)> {
+        self.check_samples()?;
+        let occluder = self.occluder(input, 0)?;
+        let baseline = self.scorer.untouched(&occluder.untouched())?;
+        check_baseline(&baseline)?;
+        let mut map = self.empty_map(input, &occluder, &baseline)?;
+        let measures = self.measures(&baseline, &mut map)?;
+        self.describe_targets(&measures, &baseline, &mut map)?;
+        let readout = self.probability(&baseline.values);
+        let probability = |target: &MapTarget| {
+            let (output, readout) = (self.meaning.class_output?, readout?);
+            Some(readout.score(&baseline.values[output], target.class?))
+        };
+        let outlook = Outlook {
+            probabilities: map.targets.iter().map(probability).collect(),
+            is_exclusive: readout.is_some_and(|readout| is_exclusive(&readout)),
+            most_probable: self.likeliest(readout, &baseline.slices()),
+            targets: map.targets,
+        };
+        Ok((outlook, measures, baseline))
+    }
+
+    /// What the model says to the untouched input.
+    ///
+    /// # Errors
+    /// What [`Job::run`] says before its first window.
+    pub(crate) fn outlook(&self, input: &Input) -> Result<Outlook> {
+        Ok(self.look(input)?.0)
+    }
+
+    fn likeliest(&self, readout: Option<Readout>, outputs: &[&[f32]]) -> Option<ClassValue> {
+        likeliest(readout?, outputs[self.meaning.class_output?], 1).pop()
+    }
+
     /// Hides each of the sets (of places of the input's spatial axes, row-major) and asks the model; `None` if the run was stopped.
     ///
     /// # Errors
@@ -48,29 +94,10 @@ impl Job<'_> {
         sets: &[Vec<bool>],
         watch: &Watch<'_>,
     ) -> Result<Option<Examples>> {
-        self.check_samples()?;
-        let occluder = self.occluder(input, 0)?;
-        let baseline = self.scorer.untouched(&occluder.untouched())?;
-        check_baseline(&baseline)?;
-        let mut map = self.empty_map(input, &occluder, &baseline)?;
-        let measures = self.measures(&baseline, &mut map)?;
-        self.describe_targets(&measures, &baseline, &mut map)?;
+        let (outlook, measures, baseline) = self.look(input)?;
         let readout = self.probability(&baseline.values);
-        let likely = |outputs: &[&[f32]]| match (self.meaning.class_output, readout) {
-            (Some(output), Some(readout)) => likeliest(readout, outputs[output], 1).pop(),
-            _ => None,
-        };
-        let probability = |target: &MapTarget| {
-            let (output, readout) = (self.meaning.class_output?, readout?);
-            Some(readout.score(&baseline.values[output], target.class?))
-        };
-        let mut found = Examples {
-            probabilities: map.targets.iter().map(probability).collect(),
-            is_exclusive: readout.is_some_and(|readout| is_exclusive(&readout)),
-            most_probable: likely(&baseline.slices()),
-            targets: map.targets,
-            hidden: vec![Hidden { scores: vec![0.0; measures.len()], ..Hidden::default() }; sets.len()],
-        };
+        let nothing = Hidden { scores: vec![0.0; measures.len()], ..Hidden::default() };
+        let mut found = Examples { outlook, hidden: vec![nothing; sets.len()] };
         let run = Job::windows(self.settings, input)?;
         let windows = Windows::Regions(Regions::of_sets(sets, &input.spec)?);
         let all: Vec<usize> = (0..sets.len()).collect();
@@ -107,7 +134,7 @@ impl Job<'_> {
                     *sum += f64::from(score) / samples as f64;
                 }
                 if sample == 0 {
-                    hidden.most_probable = likely(outputs);
+                    hidden.most_probable = self.likeliest(readout, outputs);
                 }
                 done += 1;
                 Ok(())

@@ -204,7 +204,7 @@ fn read(
     let score = |example: usize| hidden[example].scores[target];
     let last = hides_all.then(|| hidden.len() - 1);
     let scores = Scores {
-        untouched: f64::from(examples.targets[target].baseline),
+        untouched: f64::from(examples.outlook.targets[target].baseline),
         object_hidden: score(0),
         object_alone: score(1),
         all_hidden: last.map(score),
@@ -213,7 +213,7 @@ fn read(
         is_probability,
     };
     let class = |example: usize| hidden[example].most_probable.clone();
-    scores.read([examples.most_probable.clone(), class(0), class(1), last.and_then(class)])
+    scores.read([examples.outlook.most_probable.clone(), class(0), class(1), last.and_then(class)])
 }
 
 fn predicted(examples: &Examples, target: usize, map: &Map, thresholds: &Thresholds) -> Predicted {
@@ -221,10 +221,12 @@ fn predicted(examples: &Examples, target: usize, map: &Map, thresholds: &Thresho
     if map.score == ScoreKind::Raw {
         return Predicted::Yes;
     }
-    let (Some(probability), Some(top)) = (examples.probabilities[target], &examples.most_probable) else {
+    let (Some(probability), Some(top)) =
+        (examples.outlook.probabilities[target], &examples.outlook.most_probable)
+    else {
         return Predicted::Yes;
     };
-    let is_top = examples.is_exclusive && examples.targets[target].class == Some(top.class);
+    let is_top = examples.outlook.is_exclusive && examples.outlook.targets[target].class == Some(top.class);
     let probability = f64::from(probability);
     if is_top || probability >= thresholds.least_probability {
         return Predicted::Yes;

@@ -5,10 +5,18 @@
 use super::Occlusion;
 use crate::error::{Error, Result};
 use crate::input::Input;
-use crate::job::Watch;
+use crate::job::{Outlook, Watch};
 use crate::judge::{Findings, JudgeOptions, Object};
 
 impl Occlusion<'_> {
+    /// What the model says to the untouched input.
+    ///
+    /// # Errors
+    /// What a run says before its first window.
+    pub(crate) fn outlook(&self, input: &Input) -> Result<Outlook> {
+        self.job(input, |job, input, _| job.outlook(input))
+    }
+
     /// Judges the model on this input: makes the map, asks the model with the object hidden, with everything else hidden and with everything hidden (and the same for regions of the object's form
     /// elsewhere), and says for every target whether its score comes from the object, from the surroundings, or from both. Which thresholds that hangs on is in [`Thresholds`](crate::Thresholds).
     ///

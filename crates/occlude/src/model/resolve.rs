@@ -47,7 +47,8 @@ impl Occlusion<'_> {
         let settings = self.settings();
         let wanted = ResolvedFor {
             specs: specs.to_vec(),
-            target: settings.target.clone(),
+            // Which classes makes no difference to what the model must return.
+            target: if settings.target.is_of_classes() { Target::All } else { settings.target.clone() },
             score: settings.score,
             classes: settings.classes,
             boxes: settings.boxes.clone(),

@@ -7,6 +7,7 @@
 //! as JSON strings only, where `<` is always escaped.
 
 mod assets;
+pub(super) mod audit;
 mod places;
 pub(super) mod zeiler;
 

@@ -222,7 +222,11 @@ fn make_folder(path: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(folder.to_path_buf()))
 }
 
-fn write_renamed(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file beside its place and renames it.
+///
+/// # Errors
+/// File: what the system says.
+pub(crate) fn write_renamed(path: &Path, bytes: &[u8]) -> Result<()> {
     let beside = beside(path);
     let result = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
     result.map_err(|e| {

@@ -281,6 +281,18 @@ impl Changes for Hidden<'_> {
 }
 
 impl Scorer for EngineScorer {
+    fn twin(&self) -> Option<Arc<dyn Scorer + Send + Sync>> {
+        Some(Arc::new(EngineScorer {
+            specs: self.specs.clone(),
+            names: self.names.clone(),
+            shapes: self.shapes.clone(),
+            runner: self.runner.twin(),
+            options: self.options,
+            schedule: self.schedule,
+            kept: Mutex::new(None),
+            done: AtomicU64::new(0),
+        }))
+    }
     fn inputs(&self) -> &[TensorSpec] {
         &self.specs
     }

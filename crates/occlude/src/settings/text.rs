@@ -129,13 +129,25 @@ impl Settings {
             self.window.clone().unwrap_or_default()
         };
         let strides = self.strides_for(&windows, spec).unwrap_or_default();
-        let several = |all: &[Vec<usize>]| all.iter().map(|s| sizes_text(s)).collect::<Vec<_>>().join(",");
+        self.texts(sizes_list(&windows), sizes_list(&strides), score.to_string())
+    }
+
+    /// The same with the settings as they were asked for, whatever the input: defaults that depend on it are `default`.
+    pub fn asked(&self) -> Vec<(String, String)> {
+        let sizes = |sizes: &Option<Vec<Vec<usize>>>| {
+            sizes.as_deref().map_or_else(|| "default".to_string(), sizes_list)
+        };
+        let score = self.score.map_or_else(|| "default".to_string(), |score| score.to_string());
+        self.texts(sizes(&self.window), sizes(&self.stride), score)
+    }
+
+    fn texts(&self, windows: String, strides: String, score: String) -> Vec<(String, String)> {
         let choose = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_string());
         let how = &self.definition;
         let values = [
             self.preset.map_or("none", Preset::name).to_string(),
-            several(&windows),
-            several(&strides),
+            windows,
+            strides,
             choose(self.regions.as_ref().map(RegionLabels::to_string), "none"),
             choose(self.region_names.as_ref().map(RegionNames::to_string), "none"),
             choose(self.masks.as_ref().map(Masks::to_string), "none"),
@@ -145,7 +157,7 @@ impl Settings {
             if self.padded { "yes" } else { "no" }.to_string(),
             self.fill.to_string(),
             self.target.to_string(),
-            score.to_string(),
+            score,
             self.classes.map_or("default", |classes| name_of(&Classes::ALL, classes)).to_string(),
             self.boxes.to_string(),
             choose(self.layout.map(|l| l.to_string()), "default"),
@@ -177,4 +189,8 @@ impl Settings {
         ];
         Settings::TABLE.iter().map(|s| s.name.to_string()).zip(values).collect()
     }
+}
+
+fn sizes_list(all: &[Vec<usize>]) -> String {
+    all.iter().map(|sizes| sizes_text(sizes)).collect::<Vec<_>>().join(",")
 }
