@@ -396,7 +396,7 @@ class Model:
         data: bytes,
         name: str,
         *,
-        classes: Sequence[str] = (),
+        labels: Sequence[str] = (),
         objects: Sequence[tuple[str | None, Sequence[float] | None, str | os.PathLike[str] | None]] = (),
         object: Sequence[float] | None = None,
         truth: bool = False,
@@ -411,7 +411,7 @@ class Model:
             The bytes of a picture file or of an ``.npy`` file.
         name
             Its name in the data set, the column ``path``.
-        classes
+        labels
             The classes that it shows.
         objects
             Its objects: class or None, box ``[x0, y0, x1, y1]`` in pixels or None, file of a mask or None.
@@ -428,7 +428,7 @@ class Model:
             self._core,
             data,
             name,
-            list(classes),
+            list(labels),
             boxed,
             self._audit_settings(dict(settings)),
             named_judge_options(judge),

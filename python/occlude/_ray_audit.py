@@ -27,7 +27,7 @@ class AuditJob:
     model: str | os.PathLike[str]
     input: str
     name: str | None
-    classes: str | None
+    labels: str | None
     object_boxes: str | None
     object_classes: str | None
     object_masks: str | None
@@ -39,7 +39,7 @@ class AuditJob:
     @property
     def columns(self) -> list[str]:
         """The columns that a row is read from."""
-        named = (self.input, self.name, self.classes, self.object_boxes, self.object_classes, self.object_masks)
+        named = (self.input, self.name, self.labels, self.object_boxes, self.object_classes, self.object_masks)
         return [column for column in dict.fromkeys(named) if column is not None]
 
 
@@ -71,7 +71,7 @@ class AuditWorker:
         name = given[job.name] if job.name is not None else image
         if isinstance(name, bytes):
             raise ArgumentError(f'the column "{job.input}" holds bytes, which have no name', "name= is the column of their names")
-        classes = _listed(given.get(job.classes or ""))
+        classes = _listed(given.get(job.labels or ""))
         try:
             data = image if isinstance(image, bytes) else Path(image).read_bytes()
             objects = self._objects(given, classes)
@@ -80,7 +80,7 @@ class AuditWorker:
         found: list[dict[str, Any]] = self.model.audit_rows(
             data,
             str(name),
-            classes=classes,
+            labels=classes,
             objects=objects,
             object=job.everywhere,
             truth=job.truth,

@@ -181,7 +181,7 @@ def audit(
     *,
     input: str = "path",
     name: str | None = None,
-    classes: str | None = None,
+    labels: str | None = None,
     object_boxes: str | None = None,
     object_classes: str | None = None,
     object_masks: str | None = None,
@@ -208,7 +208,7 @@ def audit(
         The column of images: paths, readable from every worker, or bytes of picture or ``.npy`` files.
     name
         The column of their names, the column ``path`` of the result; for paths the input column if not given.
-    classes
+    labels
         The column of the classes that they show: texts, or lists of texts.
     object_boxes, object_classes
         The columns of the objects' boxes, ``[[x0, y0, x1, y1], ...]`` in pixels, and of their classes, as many texts. An image of one
@@ -231,7 +231,7 @@ def audit(
 
     Examples
     --------
-    >>> found = occlude.ray.audit(ray.data.read_csv("birds.csv"), "/shared/model.onnx", classes="class")  # doctest: +SKIP
+    >>> found = occlude.ray.audit(ray.data.read_csv("birds.csv"), "/shared/model.onnx", labels="class")  # doctest: +SKIP
     >>> found.write_parquet("/shared/rows")  # doctest: +SKIP
     >>> occlude.summarize_audit("/shared/rows")["verdicts"]  # doctest: +SKIP
     """
@@ -244,7 +244,7 @@ def audit(
         model=model,
         input=input,
         name=name,
-        classes=classes,
+        labels=labels,
         object_boxes=object_boxes,
         object_classes=object_classes,
         object_masks=object_masks,

@@ -100,7 +100,7 @@ def test_rows_of_one_image_are_those_of_the_audit(audit: occlude.Audit) -> None:
     model = occlude.Model(MODEL)
     found = rows(audit.rows)
     data = (TABLE.parent / "chelsea.jpg").read_bytes()
-    [row] = model.audit_rows(data, "chelsea.jpg", classes=["Egyptian cat"], objects=[("Egyptian cat", [0, 0, 375, 300], None)], **QUICK)
+    [row] = model.audit_rows(data, "chelsea.jpg", labels=["Egyptian cat"], objects=[("Egyptian cat", [0, 0, 375, 300], None)], **QUICK)
     assert row == found["chelsea.jpg"]
     [broken] = model.audit_rows(data[:2000], "cut.jpg", **QUICK)
     assert "truncated" in broken["error"] and broken["verdict"] is None

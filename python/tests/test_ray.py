@@ -269,11 +269,12 @@ def test_an_audit_has_the_rows_of_a_local_one(tmp_path: Path) -> None:
     local = occlude.Model(MODEL).audit(table, tmp_path / "local", pages=0, **settings)
     lines = [line.split(",") for line in table.read_text().splitlines()[1:]]
     images = [
-        {"file": str(table.parent / name), "name": name, "class": kind, "boxes": [[float(edge) for edge in box]]} for name, kind, *box in lines
+        {"file": str(table.parent / name), "name": name, "class": kind, "boxes": [[float(edge) for edge in box]]}
+        for name, kind, *box in lines
     ]
     images.append({"file": "/nowhere.jpg", "name": "nowhere.jpg", "class": "espresso", "boxes": [[0.0, 0.0, 9.0, 9.0]]})
     found = occlude.ray.audit(
-        ray.data.from_items(images), MODEL, input="file", name="name", classes="class", object_boxes="boxes", batch_size=2, **settings
+        ray.data.from_items(images), MODEL, input="file", name="name", labels="class", object_boxes="boxes", batch_size=2, **settings
     )
     found.write_parquet(str(tmp_path / "rows"))
     parquet = pytest.importorskip("pyarrow.parquet")
@@ -287,4 +288,4 @@ def test_an_audit_has_the_rows_of_a_local_one(tmp_path: Path) -> None:
     summed = occlude.summarize_audit(tmp_path / "rows")
     assert summed["errors"] == 1 and summed["verdicts"] == local.summary["verdicts"]
     with pytest.raises(ArgumentError, match="has no column klass"):
-        occlude.ray.audit(ray.data.from_items(images), MODEL, input="file", classes="klass")
+        occlude.ray.audit(ray.data.from_items(images), MODEL, input="file", labels="klass")

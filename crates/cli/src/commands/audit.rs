@@ -104,7 +104,13 @@ fn tell(
         }
     }
     if summary.unknown_classes > 0 {
-        printer.say("note", &format!("{} rows have a class that is none of the model's: whether the model is right there is not known", summary.unknown_classes));
+        printer.say(
+            "note",
+            &format!(
+                "rows whose class is none of the model's: {}; whether the model is right there is not known",
+                summary.unknown_classes
+            ),
+        );
     }
     for note in &audited.notes {
         printer.say("note", note);
@@ -130,7 +136,6 @@ fn tell(
         return Ok(Outcome::Interrupted);
     }
     if summary.rows > 0 && summary.errors == summary.rows {
-        printer.warn("no image could be judged");
         return Ok(Outcome::Failed);
     }
     let Some(bound) = bound else { return Ok(Outcome::Done) };
@@ -205,6 +210,7 @@ fn headline(summary: &Summary) -> String {
     match clear.share {
         Some(_) => format!("SURROUNDINGS: {}{right}", interval(clear, "clear verdicts")),
         None if summary.verdicts.judged > 0 => format!("UNCLEAR: no image has a clear verdict{right}"),
+        None if summary.errors == summary.rows => "no image could be judged".into(),
         None => format!("{} images without objects to judge by{right}", summary.rows),
     }
 }

@@ -115,7 +115,7 @@ pub struct Summary {
     pub rows: u64,
     /// Rows with an error.
     pub errors: u64,
-    /// The first errors, `[path, error]`.
+    /// The first errors by path, `[path, error]`.
     pub first_errors: Vec<[String; 2]>,
     /// Share of the rows with a known answer in which the model's most probable class is right.
     pub correct: Share,
@@ -180,8 +180,11 @@ impl Gathering {
         let classes = if row.classes.is_empty() { of_target() } else { row.classes.clone() };
         if let Some(error) = &row.error {
             self.errors += 1;
-            if self.first_errors.len() < ERRORS {
-                self.first_errors.push([row.path.clone(), error.clone()]);
+            // By name, so that the list does not hang on the order of rows.
+            let at = self.first_errors.partition_point(|[path, _]| *path < row.path);
+            if at < ERRORS {
+                self.first_errors.insert(at, [row.path.clone(), error.clone()]);
+                self.first_errors.truncate(ERRORS);
             }
         } else if !row.classes.is_empty() && row.correct.is_none() && row.most_probable_class.is_some() {
             self.unknown += 1;
