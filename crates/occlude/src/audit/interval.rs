@@ -68,29 +68,46 @@ pub struct Mean {
     pub interval: Option<[f64; 2]>,
 }
 
-/// Gathers a mean in one pass (Welford 1962).
+/// A sum that does not hang on the order of what is added: rows come in the order in which workers end. In units of 2^-60; beyond 1e20 it stays there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum(i128);
+
+impl Sum {
+    const UNIT: f64 = (1u64 << 60) as f64;
+
+    pub(super) fn add(&mut self, value: f64) {
+        self.0 = self.0.saturating_add((value * Self::UNIT).round() as i128);
+    }
+
+    pub(super) fn value(self) -> f64 {
+        self.0 as f64 / Self::UNIT
+    }
+}
+
+/// Gathers a mean in one pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Gathered {
     count: u64,
-    mean: f64,
-    squares: f64,
+    sum: Sum,
+    squares: Sum,
 }
 
 impl Gathered {
     pub(super) fn add(&mut self, value: f64) {
         self.count += 1;
-        let before = value - self.mean;
-        self.mean += before / self.count as f64;
-        self.squares += before * (value - self.mean);
+        self.sum.add(value);
+        self.squares.add(value * value);
     }
 
     pub(super) fn mean(&self) -> Mean {
         let n = self.count as f64;
-        let half = Z * (self.squares / (n - 1.0) / n).sqrt();
+        let mean = self.sum.value() / n;
+        let variance = (self.squares.value() - n * mean * mean).max(0.0) / (n - 1.0);
+        let half = Z * (variance / n).sqrt();
         Mean {
             count: self.count,
-            mean: (self.count > 0).then_some(self.mean),
-            interval: (self.count >= ENOUGH).then(|| [self.mean - half, self.mean + half]),
+            mean: (self.count > 0).then_some(mean),
+            interval: (self.count >= ENOUGH).then(|| [mean - half, mean + half]),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::interval::{Difference, Gathered, Mean, Share};
+use super::interval::{Difference, Gathered, Mean, Share, Sum};
 use super::row::Row;
 
 /// Shares of verdicts among the rows that have one.
@@ -24,7 +24,7 @@ pub struct Verdicts {
     pub unclear: Share,
     /// `surroundings` of those that are clear (`object`, `both` and `surroundings`): what a bound is held against.
     pub surroundings_of_clear: Share,
-    /// The object's share of the score, over rows that have it.
+    /// The object's share of the score, over rows with a clear verdict.
     pub share: Mean,
     /// The share of the map's evidence inside the object.
     pub share_inside: Mean,
@@ -297,8 +297,9 @@ impl Tally {
             Some(_) => self.unclear += 1,
             None => {}
         }
+        let is_clear = row.verdict.as_deref().is_some_and(|verdict| verdict != "unclear");
         let numbers = [
-            (&mut self.share, row.share),
+            (&mut self.share, row.share.filter(|_| is_clear)),
             (&mut self.share_inside, row.share_inside),
             (&mut self.share_inside_uniform, row.share_inside_uniform),
         ];
@@ -330,11 +331,11 @@ impl Tally {
 #[derive(Clone, Debug)]
 struct Frame {
     rows: u64,
-    sum: Vec<f64>,
-    squares: Vec<f64>,
+    sum: Vec<Sum>,
+    squares: Vec<Sum>,
     above: Vec<u64>,
     objects: u64,
-    object: Vec<f64>,
+    object: Vec<Sum>,
 }
 
 /// What draws evidence has at least so many times the density of an even spread, and of the objects there ...
@@ -346,11 +347,11 @@ impl Frame {
     fn new(cells: usize) -> Self {
         Frame {
             rows: 0,
-            sum: vec![0.0; cells],
-            squares: vec![0.0; cells],
+            sum: vec![Sum::default(); cells],
+            squares: vec![Sum::default(); cells],
             above: vec![0; cells],
             objects: 0,
-            object: vec![0.0; cells],
+            object: vec![Sum::default(); cells],
         }
     }
 
@@ -360,25 +361,25 @@ impl Frame {
         let sums = self.sum.iter_mut().zip(&mut self.squares).zip(&mut self.above);
         for (((sum, squares), above), share) in sums.zip(&row.frame) {
             let density = share * cells;
-            *sum += density;
-            *squares += density * density;
+            sum.add(density);
+            squares.add(density * density);
             *above += u64::from(density > 1.0);
         }
         self.objects += u64::from(!row.frame_object.is_empty());
         for (sum, share) in self.object.iter_mut().zip(&row.frame_object) {
-            *sum += share * cells;
+            sum.add(share * cells);
         }
     }
 
     fn average(&self, shape: Vec<i64>) -> AverageMap {
         let n = self.rows as f64;
-        let density: Vec<f64> = self.sum.iter().map(|sum| sum / n).collect();
-        let error = |(squares, mean): (&f64, &f64)| {
-            ((squares / n - mean * mean).max(0.0) / (n - 1.0).max(1.0)).sqrt()
+        let density: Vec<f64> = self.sum.iter().map(|sum| sum.value() / n).collect();
+        let error = |(squares, mean): (&Sum, &f64)| {
+            ((squares.value() / n - mean * mean).max(0.0) / (n - 1.0).max(1.0)).sqrt()
         };
         let standard_error: Vec<f64> = self.squares.iter().zip(&density).map(error).collect();
         let above_uniform: Vec<f64> = self.above.iter().map(|&above| above as f64 / n).collect();
-        let of_objects = |sum: &f64| sum / self.objects as f64;
+        let of_objects = |sum: &Sum| sum.value() / self.objects as f64;
         let object_density: Option<Vec<f64>> =
             (self.objects > 0).then(|| self.object.iter().map(of_objects).collect());
         let draws = |&cell: &usize| {
