@@ -35,6 +35,8 @@ CLASSES = ("no lesion", "lesion")
 PLACE = np.stack(np.meshgrid(*[(np.arange(n, dtype=np.float32) - (n - 1) / 2) * s for n, s in zip(SHAPE, SPACING)], indexing="ij"))
 # How much of a lesion a hidden box may cover for the label to be certain.
 SEEN, GONE = 0.1, 0.9
+# Voxels of tissue around a lesion that its box holds: a blob is one by its edge.
+MARGIN = 2
 
 
 def smooth_noise(rng, mm):
@@ -197,8 +199,9 @@ EXAMPLES = {
 
 
 def box_of(lesion):
-    """The smallest box around a lesion, [start, end) per axis."""
-    return [[int(places.min()), int(places.max()) + 1] for places in np.nonzero(lesion)]
+    """The box around a lesion, [start, end) per axis."""
+    ends = [(int(places.min()) - MARGIN, int(places.max()) + 1 + MARGIN) for places in np.nonzero(lesion)]
+    return [[max(0, start), min(length, end)] for (start, end), length in zip(ends, SHAPE)]
 
 
 def main():
