@@ -1,4 +1,4 @@
-# make demo     the main job on the shipped model and picture
+# make demo     the main job on the shipped models, on a picture and on a volume
 # make test     every test: Rust, ONNX Runtime, Python, browser
 # make wheel    the Python package, into target/wheels
 # make peers    the Python package against torch, Captum, MONAI, MindSpore, TensorFlow, jax (gigabytes of packages)
@@ -33,7 +33,9 @@ demo: build
 	mkdir -p out
 	$(OCCLUDE) map examples/efficientnet-lite0 examples/images/coffee.jpg --window 32 --stride 8 -o out/coffee.html -o out/coffee.png
 	@echo
-	@echo "look at out/coffee.png, or open out/coffee.html in a browser"
+	$(OCCLUDE) map examples/lesions examples/lesions/volumes/left.npy --window 8 --stride 4 -o out/lesion.html
+	@echo
+	@echo "look at out/coffee.png, or open out/coffee.html and out/lesion.html in a browser"
 
 test: lint test-rust test-ort test-python test-browser
 

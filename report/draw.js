@@ -4,18 +4,23 @@
 
 "use strict";
 
-// Which two axes of the grid are seen, and where on the other ones: the last two, or for signals the only one.
+// Which two axes of the grid are seen, which way they run, and where on the other ones: the last two, or for signals the only one; or
+// those of a plane of a volume, {col, row, isColBack, isRowBack, spacing}, where an axis may run from right to left or from bottom to top.
 class View {
-  constructor(feed) {
+  constructor(feed, plane = null) {
     this.feed = feed;
     const spatial = feed.axes.map((axis, i) => i).filter((i) => feed.axes[i].role !== "channel");
-    this.col = spatial.at(-1);
-    this.row = spatial.length > 1 ? spatial.at(-2) : null;
+    this.col = plane?.col ?? spatial.at(-1);
+    this.row = plane?.row ?? (spatial.length > 1 ? spatial.at(-2) : null);
+    this.back = new Set([...(plane?.isColBack ? [this.col] : []), ...(plane?.isRowBack ? [this.row] : [])]);
     this.others = feed.axes.map((axis, i) => i).filter((i) => i !== this.col && i !== this.row);
     this.fixed = feed.axes.map(() => 0);
     this.edges = feed.axes.map(cellEdges);
     this.rows = this.row === null ? 1 : feed.axes[this.row].starts.length;
     this.cols = feed.axes[this.col].starts.length;
+    // Width over height, by the elements' true sizes; none for signals.
+    const extent = (axis) => feed.axes[axis].length * (plane?.spacing[axis] ?? 1);
+    this.aspect = this.row === null ? null : extent(this.col) / extent(this.row);
   }
 
   cell(row, col) {
@@ -25,6 +30,16 @@ class View {
     return this.feed.cellAt(index);
   }
 
+  // The fractions of the stage, [least, greatest], that a stretch of an axis takes; both in fractions of their whole.
+  span(axis, from, to) {
+    return this.back.has(axis) ? [1 - to, 1 - from] : [from, to];
+  }
+
+  // Where along an axis a fraction of the stage is, as a fraction of the axis.
+  along(axis, fraction) {
+    return this.back.has(axis) ? 1 - fraction : fraction;
+  }
+
   // The fractions [left, top, right, bottom] that a cell, or the whole window, takes of the stage.
   rect(cell, whole) {
     const index = this.feed.indexOf(cell);
@@ -32,7 +47,7 @@ class View {
       if (axis === null) return [0, 1];
       const { starts, ends, length } = this.feed.axes[axis];
       const [from, to] = whole ? [starts[index[axis]], ends[index[axis]]] : this.edges[axis][index[axis]];
-      return [from / length, to / length];
+      return this.span(axis, from / length, to / length);
     };
     const [left, right] = along(this.col);
     const [top, bottom] = along(this.row);
@@ -41,7 +56,7 @@ class View {
 
   // The cell at a place of the stage, in fractions.
   hit(x, y) {
-    const at = (axis, fraction) => nearestCell(this.feed.axes[axis], fraction * this.feed.axes[axis].length);
+    const at = (axis, fraction) => nearestCell(this.feed.axes[axis], this.along(axis, fraction) * this.feed.axes[axis].length);
     return this.cell(this.row === null ? 0 : at(this.row, y), at(this.col, x));
   }
 
@@ -79,12 +94,12 @@ class Scale {
   }
 }
 
-// A scale from the least to the greatest, for what has no middle.
+// A scale from the least to the greatest of some values and another one, for what has no middle.
 class RangeScale {
-  constructor(ramp, values) {
+  constructor(ramp, values, another) {
     this.ramp = ramp; // "rrggbb" from dark to light
-    this.least = Infinity;
-    this.most = -Infinity;
+    this.least = another;
+    this.most = another;
     for (const value of values) {
       if (value < this.least) this.least = value;
       if (value > this.most) this.most = value;
@@ -115,16 +130,20 @@ function sharp(canvas) {
 function paintCells(canvas, view, look, opacity) {
   const context = sharp(canvas);
   const { width, height } = canvas;
+  const pixels = (axis, extent) => {
+    if (axis === null) return [[0, extent]];
+    const { length } = view.feed.axes[axis];
+    return view.edges[axis].map(([from, to]) => view.span(axis, from / length, to / length).map((edge) => Math.round(edge * extent)));
+  };
+  const across = pixels(view.col, width);
+  const down = pixels(view.row, height);
   for (let row = 0; row < view.rows; row++) {
+    const [y, bottom] = down[row];
     for (let col = 0; col < view.cols; col++) {
-      const cell = view.cell(row, col);
-      const seen = look(cell);
+      const seen = look(view.cell(row, col));
       if (seen === undefined) continue;
-      const [left, top, right, bottom] = view.rect(cell, false);
-      const x = Math.round(left * width);
-      const y = Math.round(top * height);
-      const w = Math.round(right * width) - x;
-      const h = Math.round(bottom * height) - y;
+      const [x, right] = across[col];
+      const [w, h] = [right - x, bottom - y];
       context.globalAlpha = opacity * (seen === null ? 1 : (seen.alpha ?? 1));
       if (seen === null) {
         paintMissing(context, x, y, w, h);

@@ -22,9 +22,9 @@ class Feed {
       const sensitivity = target.sensitivity
         ? numbers(target.sensitivity, Float32Array, this.cells)
         : occluded.map((score) => Math.fround(target.baseline - score));
-      return { ...target, occluded, sensitivity, order: null };
+      return { ...target, occluded, sensitivity, order: null, limit: null };
     });
-    this.mostProbable = info.most_probable ? numbers(info.most_probable, Int32Array, this.cells) : null;
+    this.mostProbable = info.most_probable ? classNumbers(info.most_probable, this.cells) : null;
     this.listeners = [];
     this.version = 0; // how often scores have come: what is computed from them is kept as long as it stays
   }
@@ -42,7 +42,7 @@ class Feed {
         if (Number.isNaN(target.occluded[cell])) this.info.computed += t === 0 ? 1 : 0;
         target.occluded[cell] = occluded[t];
         target.sensitivity[cell] = Math.fround(target.baseline - occluded[t]);
-        target.order = null;
+        target.order = target.limit = null;
       });
       if (this.mostProbable && most_probable !== undefined) this.mostProbable[cell] = most_probable;
     }
@@ -51,20 +51,21 @@ class Feed {
     for (const listener of this.listeners) listener();
   }
 
-  // Cells of a target from the strongest evidence for it to the strongest against it; cells not computed are left out.
+  // Cells of a target from the strongest evidence for it to the strongest against it, as a Uint32Array; cells not computed are left out.
   order(t) {
     const target = this.targets[t];
     if (!target.order) {
-      target.order = [...target.sensitivity.keys()].filter((cell) => !Number.isNaN(target.sensitivity[cell]));
-      target.order.sort((a, b) => target.sensitivity[b] - target.sensitivity[a] || a - b);
-      target.rank = new Map(target.order.map((cell, place) => [cell, place + 1]));
+      target.order = orderOf(target.sensitivity);
+      target.rank = new Uint32Array(this.cells);
+      target.order.forEach((cell, place) => (target.rank[cell] = place + 1));
     }
     return target.order;
   }
 
+  // From 1; undefined for cells that are not computed.
   rank(t, cell) {
     this.order(t);
-    return this.targets[t].rank.get(cell);
+    return this.targets[t].rank[cell] || undefined;
   }
 
   // The classes that are the most probable ones, with their number of windows: [{index, count}], the untouched input's first, then by number.
@@ -77,6 +78,16 @@ class Feed {
     return [...counts].map(([index, count]) => ({ index, count })).sort((a, b) => rank(b) - rank(a) || a.index - b.index);
   }
 
+  // With how many cells hidden the most probable class is another one. Counted again when scores come.
+  get flips() {
+    if (this.flipsOf !== this.version) {
+      this.flipsOf = this.version;
+      const untouched = this.info.predicted?.index;
+      this.flipCount = this.mostProbable.reduce((count, index) => (index >= 0 && index !== untouched ? count + 1 : count), 0);
+    }
+    return this.flipCount;
+  }
+
   // Whether all targets are measured in one unit, so that they could share a scale.
   get oneUnit() {
     return this.targets.every((target) => target.unit === this.targets[0].unit);
@@ -85,9 +96,8 @@ class Feed {
   // The largest magnitude of one target, or of all: the end of the colour scale.
   limit(t, shared) {
     const chosen = shared ? this.targets : [this.targets[t]];
-    let limit = 0;
-    for (const target of chosen) for (const v of target.sensitivity) if (Math.abs(v) > limit) limit = Math.abs(v);
-    return limit;
+    for (const target of chosen) target.limit ??= target.sensitivity.reduce((limit, v) => (Math.abs(v) > limit ? Math.abs(v) : limit), 0);
+    return Math.max(...chosen.map(({ limit }) => limit));
   }
 
   // Whether the cells of another feed lie where these do.
@@ -119,11 +129,44 @@ class Feed {
 // A typed array from base64, or one of the same length that says "not computed" where nothing was sent.
 function numbers(base64, Kind, length) {
   if (!base64) return new Kind(length).fill(Kind === Float32Array ? NaN : -1);
-  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const bytes = bytesOf(base64);
   const view = new DataView(bytes.buffer);
   const get = Kind === Float32Array ? (i) => view.getFloat32(4 * i, true) : (i) => view.getInt32(4 * i, true);
   if (bytes.length !== 4 * length) throw new Error(`${bytes.length / 4} numbers where ${length} windows are`);
-  return Kind.from({ length }, (_, i) => get(i));
+  const made = new Kind(length);
+  for (let i = 0; i < length; i++) made[i] = get(i);
+  return made;
+}
+
+function bytesOf(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+// The most probable class of every cell: int32 as base64, or, where few classes occur, one byte a cell that says which of them.
+function classNumbers(sent, length) {
+  if (typeof sent === "string") return numbers(sent, Int32Array, length);
+  const bytes = bytesOf(sent.which);
+  if (bytes.length !== length) throw new Error(`${bytes.length} classes where ${length} windows are`);
+  return Int32Array.from(bytes, (which) => sent.classes[which]);
+}
+
+// Places of numbers from the greatest to the least, of equal ones the first first; NaN is left out.
+function orderOf(values) {
+  // A float's bits, read as a whole number, are in the order of the floats once the negative ones are turned round. With the place behind
+  // it, that is one double, and doubles are sorted without a call for each comparison: maps of volumes have millions of cells.
+  if (values.length > 2 ** 21) return Uint32Array.from(values.keys()).filter((i) => !Number.isNaN(values[i])).sort((a, b) => values[b] - values[a] || a - b);
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  const keys = new Float64Array(values.length);
+  let count = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isNaN(values[i])) continue;
+    const least = values[i] === 0 ? 0 : values[i] > 0 ? -bits[i] : bits[i] & 0x7fffffff; // both zeros are one number
+    keys[count++] = (least + 2 ** 31) * values.length + i;
+  }
+  return Uint32Array.from(keys.subarray(0, count).sort(), (key) => key % values.length);
 }
 
 // Where each window's cell lies along an axis, in tensor elements: the places that are nearer to this window's centre

@@ -18,11 +18,15 @@ class Figures {
     const { page } = this;
     const { feed, view } = page;
     const { picture, map_caption: mapCaption } = feed.info;
-    const { aspect, isLine } = this.map.build(feed, view);
+    const { aspect, isLine } = this.map.build(view);
     const isWide = isLine || aspect > 2.5;
+    // The map of a volume is on its planes; here are its bar and thresholds.
+    const isPlanes = isVolume(feed);
+    for (const part of [document.querySelector("#map-figure .around"), byId("map-help")]) part.hidden = isPlanes;
+    if (isPlanes) byId("map-figure").style.maxWidth = "";
     byId("picture-figure").hidden = !picture;
     byId("figures").classList.toggle("alone", !picture);
-    byId("figures").classList.toggle("line", isWide);
+    byId("figures").classList.toggle("line", isWide && !isPlanes);
     byId("map-caption").textContent = mapCaption;
     if (picture) {
       byId("picture-stage").style.aspectRatio = aspect ?? "20 / 1";
@@ -37,10 +41,16 @@ class Figures {
     this.buildSlices();
   }
 
+  // The axes of the grid that a slider goes along: those that no figure shows.
+  get sliced() {
+    const { feed, view } = this.page;
+    return view.others.filter((axis) => !isVolume(feed) || feed.axes[axis].role === "channel");
+  }
+
   buildSlices() {
     const { page } = this;
     byId("slices").replaceChildren(
-      ...page.view.others.map((axis) => {
+      ...this.sliced.map((axis) => {
         const { name, starts } = page.feed.axes[axis];
         const slider = element("input", { type: "range", min: "0", max: String(starts.length - 1), step: "1", id: `slice-${axis}` });
         slider.addEventListener("input", () => {
@@ -65,7 +75,7 @@ class Figures {
     byId("divider-value").textContent = chosen.divider === 0 ? "off" : `${chosen.divider} %`;
     byId("shared-scale").checked = chosen.shared;
     byId("scale-choice").hidden = !this.page.couldShare || chosen.view !== "evidence";
-    for (const axis of view.others) {
+    for (const axis of this.sliced) {
       const at = view.fixed[axis];
       byId(`slice-${axis}`).value = String(at);
       byId(`slice-value-${axis}`).textContent = range(feed.axes[axis], at);
@@ -101,7 +111,8 @@ class Figures {
     const { page } = this;
     const { feed, view, state: chosen } = page;
     const look = lookOf(chosen.view, feed, chosen.target, chosen, page.limit);
-    this.map.paint(feed, view, chosen.target, look, chosen);
+    if (isVolume(feed)) this.map.paintBar(feed, view, chosen.target, look, chosen);
+    else this.map.paint(feed, view, chosen.target, look, chosen);
     this.weak(look);
     if (!feed.info.picture) return;
     paintCells(byId("overlay"), view, look.over, chosen.opacity / 100);

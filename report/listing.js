@@ -29,7 +29,7 @@ class Listing {
     if (listed === null) return;
     const order = this.order(listed);
     if (this.from >= order.length) this.from = 0;
-    const rows = order.slice(this.from, this.from + ROWS);
+    const rows = [...order.slice(this.from, this.from + ROWS)];
     this.fill(rows, listed);
     const said = `${this.from + 1} to ${this.from + rows.length} of ${order.length} ${this.page.feed.cell}s`;
     byId("listing-said").textContent = said;
@@ -60,7 +60,7 @@ class Listing {
     const { feed, target } = page;
     const isInSource = Boolean(feed.info.source_unit);
     const heads = [
-      { text: isInSource ? "in the source picture" : `place of the ${feed.cell}`, next: "place", sorted: listed === "place" ? "ascending" : "none" },
+      { text: isInSource ? `in the source ${isVolume(feed) ? "volume" : "picture"}` : `place of the ${feed.cell}`, next: "place", sorted: listed === "place" ? "ascending" : "none" },
       ...(isInSource ? [{ text: "in the input tensor" }] : []),
       ...(feed.hasScores ? [{ text: `${target.unit} then`, number: true }] : []),
       {

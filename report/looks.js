@@ -24,7 +24,7 @@ function lookOf(name, feed, t, chosen, limit) {
   const target = feed.targets[t];
   const missing = feed.isUncovered ? undefined : null;
   if (name === "score") {
-    const scale = new RangeScale(feed.info.sequential, [...target.occluded, target.baseline]);
+    const scale = new RangeScale(feed.info.sequential, target.occluded, target.baseline);
     const look = (cell) => (Number.isNaN(target.occluded[cell]) ? missing : { colour: scale.colour(target.occluded[cell]) });
     return { name, scale, look, over: look, values: target.occluded };
   }

@@ -20,10 +20,9 @@ class MapFigure {
     bar.replaceChildren(this.ends, this.strip, this.ticks, this.legend);
   }
 
-  build(feed, view) {
-    const length = (axis) => feed.axes[axis].length;
+  build(view) {
     const isLine = view.row === null;
-    const aspect = isLine ? null : length(view.col) / length(view.row);
+    const { aspect } = view;
     this.stage.style.aspectRatio = aspect ?? "4 / 1";
     // A tall figure stays within the screen, with its bar in sight.
     this.stage.closest("figure").style.maxWidth = aspect ? `max(240px, calc(max(46vh, 100vh - 440px) * ${aspect}))` : "";
@@ -32,11 +31,18 @@ class MapFigure {
   }
 
   paint(feed, view, t, look, chosen) {
-    Object.assign(this, { feed, view, look });
+    this.view = view;
     const target = feed.targets[t];
     const ink = getComputedStyle(document.body).color;
     if (view.row === null && look.name === "evidence") paintBars(this.canvas, view, look.look, target.sensitivity, look.scale, ink);
     else paintCells(this.canvas, view, look.look, 1);
+    this.paintBar(feed, view, t, look, chosen);
+  }
+
+  // The bar or the legend alone, of a map whose cells are drawn elsewhere.
+  paintBar(feed, view, t, look, chosen) {
+    Object.assign(this, { feed, view, look });
+    const target = feed.targets[t];
     const isScaled = Boolean(look.scale);
     for (const part of [this.ends, this.strip, this.ticks]) part.hidden = !isScaled;
     this.legend.hidden = isScaled;

@@ -1,12 +1,13 @@
-// A box that the reader draws around the object: by dragging over picture or map, or by numbers; and how much of the evidence is in it.
-// In: a Page, drags, numbers. Out: the box on both figures, its shares in words. The arithmetic is in evidence.js.
+// A box that the reader draws around the object: by dragging over picture, map or a volume's planes, or by numbers; and how much of the
+// evidence is in it.
+// In: a Page, drags, numbers. Out: the box on all figures, its shares in words. The arithmetic is in evidence.js.
 
 "use strict";
 
 class ObjectBox {
   constructor(page) {
     this.page = page;
-    this.isDrawing = false;
+    this.known = new WeakSet(); // the stages that are listened to
     this.listen();
   }
 
@@ -35,6 +36,21 @@ class ObjectBox {
     byId("object-why").hidden = why === undefined;
     byId("object-why").textContent = why ?? "";
     if (this.page.state.box) byId("object").open = true;
+    byId("object-hint").textContent = this.page.planes.isOn
+      ? "Press the button, then drag over a plane; a drag over another plane sets the box's ends along the third axis. Or give its edges as numbers."
+      : "Drag over the picture or the map to draw the box; on a touch screen press the button first. Or give its edges as numbers.";
+    for (const { stage } of this.page.planes.planes) if (!this.known.has(stage)) this.listenTo(stage);
+  }
+
+  // The figures that show the box: {stage, layer, view, and for a plane its normal axis}.
+  get figures() {
+    const { page } = this;
+    const flat = ["picture", "map"].map((name) => ({ stage: byId(`${name}-stage`), layer: byId(`${name}-object`), view: page.view }));
+    return [...flat, ...page.planes.planes.map(({ stage, object, view, normal }) => ({ stage, layer: object, view, normal }))];
+  }
+
+  viewOf(stage) {
+    return this.figures.find((figure) => figure.stage === stage)?.view;
   }
 
   // Where an axis of the input begins and ends, in the unit of the numbers.
@@ -60,24 +76,33 @@ class ObjectBox {
       }
     });
     byId("box-remove").hidden = !box;
-    byId("draw").setAttribute("aria-pressed", String(this.isDrawing));
-    for (const stage of [byId("picture-stage"), byId("map-stage")]) stage.classList.toggle("drawing", this.isDrawing);
+    byId("draw").setAttribute("aria-pressed", String(this.page.isDrawing));
+    for (const { stage } of this.figures) stage.classList.toggle("drawing", this.page.isDrawing);
     this.mark(this.drawn ?? box);
     this.judge(box);
   }
 
-  // The frame on both figures; of the axes that are not seen, on every slice.
+  // The crosshair of a volume has moved: its planes cut the box elsewhere.
+  point() {
+    if (this.page.planes.isOn) this.mark(this.drawn ?? this.box());
+  }
+
+  // The frame on every figure; of the axes that are not seen, on every slice, but for planes only where they cut the box.
   mark(box) {
-    const { view, feed } = this.page;
-    for (const layer of document.querySelectorAll(".object-layer")) {
+    const { planes, feed } = this.page;
+    for (const { layer, view, normal } of this.figures) {
       layer.replaceChildren();
       if (!box) continue;
-      const along = (gridAxis) => {
-        if (gridAxis === null) return [0, 1];
+      const ends = (gridAxis) => {
         const axis = feed.axes[gridAxis];
-        const part = (value) => Math.max(0, Math.min(1, (value - (axis.offset ?? 0)) / (axis.scale ?? 1) / axis.length));
-        return box[this.axes.indexOf(axis)].map(part);
+        return box[this.axes.indexOf(axis)].map((value) => Math.max(0, Math.min(1, (value - (axis.offset ?? 0)) / (axis.scale ?? 1) / axis.length)));
       };
+      if (normal !== undefined) {
+        const middle = (planes.voxel[this.axes.indexOf(feed.axes[normal])] + 0.5) / feed.axes[normal].length;
+        const [from, to] = ends(normal).sort((a, b) => a - b);
+        if (!(from <= middle && middle < to)) continue;
+      }
+      const along = (gridAxis) => (gridAxis === null ? [0, 1] : view.span(gridAxis, ...ends(gridAxis).sort((a, b) => a - b)));
       const [left, right] = along(view.col);
       const [top, bottom] = along(view.row);
       layer.append(putAt(element("div", { className: "object-box" }), [left, top, right, bottom]));
@@ -132,7 +157,7 @@ class ObjectBox {
   listen() {
     const { page } = this;
     byId("draw").addEventListener("click", () => {
-      this.isDrawing = !this.isDrawing;
+      page.isDrawing = !page.isDrawing;
       this.refresh();
     });
     byId("box-remove").addEventListener("click", () => {
@@ -140,20 +165,22 @@ class ObjectBox {
       byId("draw").focus();
     });
     byId("object").addEventListener("keydown", (event) => {
-      if (event.key !== "Escape" || !this.isDrawing) return;
+      if (event.key !== "Escape" || !page.isDrawing) return;
       event.preventDefault();
-      this.isDrawing = false;
+      page.isDrawing = false;
       this.refresh();
     });
     for (const stage of [byId("picture-stage"), byId("map-stage")]) this.listenTo(stage);
   }
 
-  // A drag draws: with a mouse at any time, by touch once it was asked for, as otherwise touch scrolls.
+  // A drag draws: with a mouse at any time, by touch once it was asked for, as otherwise touch scrolls. On planes drags move the crosshair
+  // unless it was asked for.
   listenTo(stage) {
     const { page } = this;
+    this.known.add(stage);
     let from = null;
     stage.addEventListener("pointerdown", (event) => {
-      const isMeant = this.isDrawing || event.pointerType === "mouse";
+      const isMeant = page.isDrawing || (event.pointerType === "mouse" && !stage.closest("#planes"));
       if (event.button !== 0 || !isMeant || (page.hand && stage.id === "picture-stage") || byId("object-can").hidden) return;
       from = { x: event.clientX, y: event.clientY, at: fractionOf(stage, event) };
     });
@@ -165,7 +192,7 @@ class ObjectBox {
         page.isDragging = true;
         page.hover(null);
       }
-      this.drawn = this.between(from.at, fractionOf(stage, event));
+      this.drawn = this.between(this.viewOf(stage), from.at, fractionOf(stage, event));
       this.mark(this.drawn);
     });
     const end = () => {
@@ -175,7 +202,7 @@ class ObjectBox {
       page.endDrag();
       const box = this.drawn;
       this.drawn = null;
-      this.isDrawing = false;
+      page.isDrawing = false;
       byId("object").open = true;
       if (box && box.every(([start, end]) => end > start)) page.set({ box: box.flat() });
       else this.refresh();
@@ -189,14 +216,15 @@ class ObjectBox {
     });
   }
 
-  // The box between two places of a stage; all of every axis that is not seen.
-  between([x0, y0], [x1, y1]) {
-    const { view, feed } = this.page;
-    return this.axes.map((axis) => {
+  // The box between two places of a stage; of axes that are not seen all, or on a volume's planes what the box before had.
+  between(view, [x0, y0], [x1, y1]) {
+    const { feed, planes } = this.page;
+    const before = planes.isOn ? this.box() : null;
+    return this.axes.map((axis, i) => {
       const ends = this.ends(axis);
       const gridAxis = feed.axes.indexOf(axis);
-      if (gridAxis !== view.col && gridAxis !== view.row) return ends;
-      const place = (fraction) => this.round(ends[0] + (ends[1] - ends[0]) * Math.max(0, Math.min(1, fraction)));
+      if (gridAxis !== view.col && gridAxis !== view.row) return before?.[i] ?? ends;
+      const place = (fraction) => this.round(ends[0] + (ends[1] - ends[0]) * view.along(gridAxis, Math.max(0, Math.min(1, fraction))));
       return (gridAxis === view.col ? [x0, x1] : [y0, y1]).map(place).sort((a, b) => a - b);
     });
   }

@@ -14,12 +14,14 @@ class Page {
     this.shown = []; // what is read out: [{cell, kind, title}]
     this.hand = false; // whether a live page moves a window by hand over the picture
     this.isDragging = false; // whether a drag is under way, so that nothing below it answers
+    this.isDrawing = false; // whether the next drag is to draw the box around the object
     this.listeners = { state: [], feed: [] };
     this.figures = new Figures(this);
+    this.planes = new Planes(this);
     this.readout = new Readout(this);
     this.tables = new Tables(this);
     this.second = new SecondMap(this);
-    this.parts = [this.figures, this.second, new ObjectBox(this), this.readout, this.tables, new Listing(this)];
+    this.parts = [this.figures, this.planes, this.second, new ObjectBox(this), this.readout, this.tables, new Listing(this)];
     this.refreshSoon = oncePerFrame(() => this.refresh());
     this.listen();
     this.show(feed);
@@ -86,6 +88,9 @@ class Page {
     if (values.target >= this.feed.targets.length) values.target = 0;
     if (values.pinned !== null && values.pinned >= this.feed.cells) values.pinned = null;
     if (values.beside !== null && values.beside >= this.feed.targets.length) values.beside = null;
+    const lengths = spatialAxes(this.feed).map(({ length }) => length);
+    const isThere = (place, i) => Number.isInteger(place) && place >= 0 && place < lengths[i];
+    if (values.voxel && !(isVolume(this.feed) && values.voxel.length === 3 && values.voxel.every(isThere))) values.voxel = null;
     if (values.box && values.box.length !== 2 * spatialAxes(this.feed).length) values.box = null;
     if (!LOOKS.find(({ name }) => name === values.view).has(this.feed)) values.view = "evidence";
   }
@@ -198,6 +203,8 @@ class Page {
     const shown = [];
     if (pinned !== null) shown.push({ cell: pinned, kind: "pinned", title: `Pinned ${this.feed.cell}` });
     if (this.hovered !== null && this.hovered !== pinned) shown.push({ cell: this.hovered, kind: "hovered", title: `This ${this.feed.cell}` });
+    const here = this.planes.cell;
+    if (here !== null && here !== pinned) shown.push({ cell: here, kind: "crosshair", title: `${this.feed.hasScores ? "Window" : "Element"} at the crosshair` });
     if (shown.length === 0) {
       const cell = this.strongest();
       if (cell !== undefined) shown.push({ cell, kind: "strongest", title: `Strongest ${this.feed.cell}` });
@@ -216,7 +223,8 @@ class Page {
       event.preventDefault(); // the address is the state's
       byId("top").focus();
     });
-    new ResizeObserver(this.refreshSoon).observe(byId("map-stage"));
+    const sizes = new ResizeObserver(this.refreshSoon);
+    for (const id of ["map-stage", "planes-three"]) sizes.observe(byId(id));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", this.refreshSoon);
     state.onChange(() => {
       this.fit();
@@ -244,6 +252,7 @@ class Page {
 
   pin(cell) {
     if (cell !== null) this.view.goTo(cell);
+    if (cell !== null && this.planes.isOn && cell !== this.planes.cell) this.state.voxel = this.planes.middleOf(cell);
     this.set({ pinned: cell });
   }
 

@@ -10,7 +10,14 @@ class Readout {
   }
 
   point() {
-    byId("readout").replaceChildren(...this.page.shown.map((entry) => this.card(entry)));
+    const cards = this.page.shown.map((entry) => this.card(entry));
+    if (this.page.planes.isOn) cards.unshift(this.place(this.page.planes.facts()));
+    byId("readout").replaceChildren(...cards);
+  }
+
+  place(facts) {
+    const rows = facts.map(([name, text]) => element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: text })));
+    return element("dl", { className: "card place" }, ...rows);
   }
 
   card({ cell, kind, title }) {
@@ -22,7 +29,7 @@ class Readout {
       dd.append(exact === null ? text : element("data", { value: String(exact), textContent: text }));
       return element("div", {}, element("dt", { textContent: name }), dd);
     };
-    const places = feed.info.source_unit ? [row("in the source picture", placeText(feed, cell, true), null)] : [];
+    const places = feed.info.source_unit ? [row(`in the source ${isVolume(feed) ? "volume" : "picture"}`, placeText(feed, cell, true), null)] : [];
     places.push(row("in the input tensor", placeText(feed, cell, false), null));
     const card = element("dl", { className: `card ${kind}${places.length < 2 || !feed.mostProbable ? " short" : ""}` });
     card.dataset.cell = String(cell);
@@ -41,12 +48,13 @@ class Readout {
     return card;
   }
 
-  say(cell) {
+  // What is known of a cell, as a sentence; `before` stands in front of it.
+  say(cell, before = "") {
     const { feed, target, state: chosen } = this.page;
     const value = target.sensitivity[cell];
     const then = feed.mostProbable ? feed.mostProbable[cell] : -1;
     byId("spoken").textContent =
-      `${placeText(feed, cell, Boolean(feed.info.source_unit))}: ` +
+      `${before}${placeText(feed, cell, Boolean(feed.info.source_unit))}: ` +
       (Number.isNaN(value)
         ? "not computed"
         : `${target.unit} ${show(target.baseline)}${feed.hasScores ? ` to ${show(target.occluded[cell])}, difference` : ", value of the map"} ${showSigned(value)}, ` +

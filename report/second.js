@@ -60,11 +60,15 @@ class SecondMap {
     const { feed, t } = shown;
     if (this.seen !== feed) {
       this.seen = feed;
-      this.view = new View(feed);
-      this.figure.build(feed, this.view);
       this.besides = null;
+      this.laid = null;
     }
-    if (page.feed.hasCellsOf(feed)) this.view.fixed = [...page.view.fixed];
+    if (this.laid !== page.state.convention) {
+      this.laid = page.state.convention;
+      this.plane = isVolume(feed) ? planesOf(feed, this.laid)[0] : null; // of volumes one plane, the first
+      this.view = new View(feed, this.plane);
+      this.figure.build(this.view);
+    }
     const target = feed.targets[t];
     const isSame = feed === page.feed;
     // The class of a window does not depend on the target, so a second map of it would be the first one again.
@@ -75,10 +79,21 @@ class SecondMap {
     const look = lookOf(name, feed, t, chosen, page.isShared && target.unit === page.target.unit ? page.limit : feed.limit(t, false));
     const what = LOOKS.find((one) => one.name === name).label(target);
     const where = isSame ? "" : `${this.given.title}: `;
-    byId("second-caption").textContent = `${where}${target.label}, ${what}`;
+    byId("second-caption").textContent = `${where}${target.label}, ${what}${this.plane ? `; ${this.plane.title.toLowerCase()}, at the crosshair` : ""}`;
     byId("second-stage").setAttribute("aria-label", `Second map: ${where}${target.label}, ${what}`);
-    this.figure.paint(feed, this.view, t, look, chosen);
+    this.look = { look, chosen };
+    this.follow();
     this.compare(feed, t);
+  }
+
+  // Painted at the same place as the first map, of axes that are not seen.
+  follow() {
+    const { page, shown } = this;
+    if (!shown || this.seen !== shown.feed) return;
+    const { cells } = this.beside(shown.feed);
+    const cell = cells?.[page.planes.cell ?? page.view.cell(0, 0)];
+    if (cell >= 0) this.view.goTo(cell);
+    this.figure.paint(shown.feed, this.view, shown.t, this.look.look, this.look.chosen);
   }
 
   // The select of the second map's target, made anew only when there is something else to choose from.
@@ -128,7 +143,7 @@ class SecondMap {
     const marked = cells ? page.shown.map(({ cell, kind }) => ({ cell: cells[cell], kind })).filter(({ cell }) => cell >= 0) : [];
     this.figure.point(marked);
     const target = shown.feed.targets[shown.t];
-    const names = { pinned: "At the pinned place", hovered: "At this place", strongest: "At the place of the first map's strongest" };
+    const names = { pinned: "At the pinned place", crosshair: "At the crosshair", hovered: "At this place", strongest: "At the place of the first map's strongest" };
     byId("second-marks-said").textContent = marked
       .map(({ cell, kind }) => {
         const value = target.sensitivity[cell];

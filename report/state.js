@@ -26,6 +26,8 @@ const PROPS = [
   { name: "weakFor", key: "for-from", first: 0, ...amount },
   { name: "weakAgainst", key: "against-from", first: 0, ...amount },
   { name: "divider", key: "divider", first: 0, ...whole(100) },
+  { name: "voxel", key: "voxel", first: null, ...list },
+  { name: "convention", key: "convention", first: "radiological", ...choice("radiological", "neurological") },
   { name: "box", key: "box", first: null, ...list },
   { name: "beside", key: "beside", first: null, ...whole() },
   { name: "listed", key: "list", first: null, ...choice("place", "for", "against") },

@@ -3,6 +3,8 @@
 
 "use strict";
 
+const TOP = 8;
+
 class Tables {
   constructor(page) {
     this.page = page;
@@ -13,8 +15,8 @@ class Tables {
     const order = feed.order(chosen.target);
     const [above, below] = [`Evidence for ${target.label}`, `Evidence against ${target.label}`];
     if (feed.hasScores) {
-      this.fill(byId("top-for"), above, order.filter((cell) => target.sensitivity[cell] > 0).slice(0, 8).map((cell) => this.ofCell(cell)));
-      this.fill(byId("top-against"), below, order.filter((cell) => target.sensitivity[cell] < 0).slice(-8).reverse().map((cell) => this.ofCell(cell)));
+      this.fill(byId("top-for"), above, [...order.subarray(0, TOP)].filter((cell) => target.sensitivity[cell] > 0).map((cell) => this.ofCell(cell)));
+      this.fill(byId("top-against"), below, [...order.subarray(-TOP)].filter((cell) => target.sensitivity[cell] < 0).reverse().map((cell) => this.ofCell(cell)));
     } else {
       // The strongest windows of a map whose cells are elements have no cell of their own to go to.
       this.fill(byId("top-for"), above, target.top_for);
@@ -49,8 +51,7 @@ class Tables {
         ? `Hiding ${placeText(feed, best, Boolean(feed.info.source_unit))} lowers the ${score} of ${target.label} the most, from ${show(target.baseline)} to ${show(target.occluded[best])}.`
         : `No window lowers the ${score} of ${target.label} when hidden.`;
     if (feed.mostProbable && feed.info.predicted) {
-      const flips = order.filter((cell) => feed.mostProbable[cell] >= 0 && feed.mostProbable[cell] !== feed.info.predicted.index).length;
-      text += ` With ${flips} of ${order.length} windows hidden, the model says something else than ${feed.info.predicted.label}.`;
+      text += ` With ${feed.flips} of ${order.length} windows hidden, the model says something else than ${feed.info.predicted.label}.`;
     }
     return text;
   }

@@ -43,7 +43,16 @@ function placeText(feed, cell, inSource) {
     const edge = (place) => showPlace(Math.round(axis.offset + axis.scale * place));
     return `${axis.name} ${edge(axis.starts[index[i]])}–${edge(axis.ends[index[i]])}`;
   });
-  return parts.reverse().join(", ") + (inSource ? ` ${feed.info.source_unit}` : "");
+  // x before y, as pictures are read; indices i, j, k in their own order.
+  if (!feed.info.volume?.affine) parts.reverse();
+  return parts.join(", ") + (inSource ? ` ${feed.info.source_unit}` : "");
+}
+
+// "x 14, y 12, z 10"
+function voxelText(feed, voxel) {
+  const parts = spatialAxes(feed).map(({ name }, i) => `${name} ${voxel[i]}`);
+  if (!feed.info.volume?.affine) parts.reverse();
+  return parts.join(", ");
 }
 
 function showPlace(place) {

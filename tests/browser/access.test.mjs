@@ -34,7 +34,7 @@ for (const [what, options] of [
   });
 }
 
-for (const name of ["incomplete", "joined", "signal", "volume", "channels"]) {
+for (const name of ["incomplete", "joined", "signal", "volume", "channels", "planes", "planes_incomplete", "planes_channels"]) {
   test(`axe finds nothing serious: ${name}`, async () => {
     const { page, wrong, close } = await open(`${name}.html`, { hash: "#list=place" });
     assert.deepEqual(await findings(page), []);

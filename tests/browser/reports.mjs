@@ -41,8 +41,8 @@ export function feedOf(name) {
     target.sensitivity = target.sensitivity ? floats(target.sensitivity) : target.occluded.map((score) => target.baseline - score);
   }
   if (feed.most_probable) {
-    const said = Buffer.from(feed.most_probable, "base64");
-    feed.most_probable = Array.from({ length: said.length / 4 }, (_, i) => said.readInt32LE(4 * i));
+    const { classes, which } = feed.most_probable;
+    feed.most_probable = Array.from(Buffer.from(which, "base64"), (i) => classes[i]);
   }
   feed.columns = feed.axes.at(-1).starts.length;
   return feed;

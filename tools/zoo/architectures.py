@@ -52,6 +52,20 @@ def monai_resnet18():
     return resnet18(spatial_dims=3, n_input_channels=1, num_classes=4, shortcut_type="B")
 
 
+def monai_unet_encoder(norm):
+    """The way down of MONAI's BasicUNet with a classifier behind it."""
+
+    def build():
+        from monai.networks.nets import BasicUNet
+        from torch import nn
+
+        unet = BasicUNet(spatial_dims=3, in_channels=1, features=(32, 32, 64, 128, 256, 32), norm=norm)
+        levels = (unet.conv_0, unet.down_1, unet.down_2, unet.down_3, unet.down_4)
+        return nn.Sequential(*levels, nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(256, 4))
+
+    return build
+
+
 def resnet1d():
     """A ResNet for signals: 12 leads, four stages of two basic blocks."""
     from torch import nn
@@ -101,6 +115,9 @@ ARCHITECTURES = {
     "efficientnet_b0": Architecture(torchvision("efficientnet_b0")),
     "monai_resnet18_3d": Architecture(monai_resnet18, **VOLUME),
     "monai_densenet121_3d": Architecture(monai_densenet121, **VOLUME),
+    "monai_unet_encoder_3d": Architecture(monai_unet_encoder("batch"), **VOLUME),
+    # MONAI's default: every place of a tensor depends on all of it.
+    "monai_unet_encoder_3d_instance": Architecture(monai_unet_encoder(("instance", {"affine": True})), **VOLUME),
     "inception_v3": Architecture(
         torchvision("inception_v3", init_weights=False), x=lambda: inputs.chelsea(299), statistics=lambda: inputs.crops(299)),
     "swin_t": Architecture(torchvision("swin_t")),

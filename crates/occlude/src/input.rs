@@ -4,6 +4,7 @@
 
 mod claimed_size;
 mod geometry;
+mod grey_volume;
 mod image_file;
 mod labels;
 pub mod npy;
@@ -15,6 +16,7 @@ mod resize;
 use std::path::Path;
 
 pub use geometry::{AxisMap, Geometry};
+pub use grey_volume::GreyVolume;
 pub use image_file::{MAX_PIXELS, MAX_SIDE, claimed_pixels};
 pub use labels::{labels_of, read_labels, read_region_names};
 pub use picture::Picture;
@@ -261,6 +263,7 @@ fn prepare(
         height: spatial[0],
         rgb: steps.shape_pixels(rgb, 3),
         photographic: true,
+        volume: None,
     });
     let values = if spec.channels() == 1 {
         notes.push("colours reduced to grey (ITU-R 601)".to_string());
@@ -336,7 +339,7 @@ fn source_picture(rgb: &[u8], size: [usize; 2], geometry: &Geometry) -> Option<P
         cut = resize(&cut, 3, [height, width], to, Filter::Bilinear);
         [height, width] = to;
     }
-    Some(Picture { width, height, rgb: cut, photographic: true })
+    Some(Picture { width, height, rgb: cut, photographic: true, volume: None })
 }
 
 fn check_finite(spec: &TensorSpec, values: &[f32]) -> Result<()> {
@@ -355,7 +358,7 @@ fn check_finite(spec: &TensorSpec, values: &[f32]) -> Result<()> {
     }
 }
 
-/// A rendering of a tensor: of a volume the middle slice, of a signal one row.
+/// A rendering of a tensor: of a volume the middle slice and all of it in grey, of a signal one row.
 fn picture_of(spec: &TensorSpec, values: &[f32]) -> Picture {
     let spatial = spec.spatial();
     let (height, width) = match spatial.as_slice() {
@@ -385,7 +388,8 @@ fn picture_of(spec: &TensorSpec, values: &[f32]) -> Picture {
             }
         }
     }
-    Picture::of_tensor(&shown, spec.channels(), height, width)
+    let volume = GreyVolume::of_tensor(spec, values);
+    Picture { volume, ..Picture::of_tensor(&shown, spec.channels(), height, width) }
 }
 
 #[cfg(test)]

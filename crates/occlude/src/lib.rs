@@ -29,7 +29,7 @@ pub mod zeiler;
 pub use compare::{Comparison, Correlation, Evidence, Overlap, Side, Similarity};
 pub use error::{Error, ErrorKind, Result};
 pub use input::{
-    Beside, Geometry, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text,
+    Beside, Geometry, GreyVolume, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text,
 };
 pub use job::{ClassValue, Difference, Growing, Job, Meaning, Probe, Progress, Turns, Verification, Watch};
 pub use judge::{

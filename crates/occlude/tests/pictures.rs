@@ -14,8 +14,8 @@ use occlude::colour::Scale;
 use occlude::judge::POINTING_TOLERANCE;
 use occlude::output::{html, png};
 use occlude::{
-    Aggregate, Border, Definition, FileFact, Geometry, Grid, Labels, Layout, Map, MapTarget, MostProbable,
-    Object, Picture, Provenance, ScoreKind, Shape, TensorSpec, Windows,
+    Aggregate, Border, Definition, FileFact, Geometry, GreyVolume, Grid, Labels, Layout, Map, MapTarget,
+    MostProbable, Object, Picture, Provenance, ScoreKind, Shape, TensorSpec, Windows,
 };
 
 const NAMES: [&str; 5] = [
@@ -99,7 +99,7 @@ fn photograph() -> Picture {
             rgb.extend([220 - away.min(180), 190 - away.min(170), 90 + (x + y) / 8].map(|v| v as u8));
         }
     }
-    Picture { width: side, height: side, rgb, photographic: true }
+    Picture { width: side, height: side, rgb, photographic: true, volume: None }
 }
 
 fn keep(name: &str, bytes: &[u8]) {
@@ -213,7 +213,7 @@ fn what_is_judged_is_kept_for_the_page_to_agree_with() {
     let other = Windows::Grid(grid(&input, &[40, 40], &[24, 24], Border::Clip));
     keep_judged("other", &on(other, Shape::Box), &picture, &boxes);
 
-    let none = Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false };
+    let none = Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false, volume: None };
     let signal = TensorSpec::new("x", &[2, 400], Layout::ChannelsFirst);
     let windows = Windows::Grid(grid(&signal, &[32], &[16], Border::Shift));
     let map = made_on(windows, Shape::Box, signal, Geometry::identity(&[400]));
@@ -222,6 +222,65 @@ fn what_is_judged_is_kept_for_the_page_to_agree_with() {
     let windows = Windows::Grid(grid(&volume, &[6, 6, 6], &[4, 4, 4], Border::Shift));
     let map = made_on(windows, Shape::Box, volume, Geometry::identity(&[20, 24, 28]));
     keep_judged("volume", &map, &none, &[&[5.0, 15.0, 6.0, 20.0, 8.0, 26.0]]);
+}
+
+/// A picture of a volume whose greys are these.
+fn in_grey(size: [usize; 3], grey: impl Fn([usize; 3]) -> u8) -> Picture {
+    let places = size.iter().product();
+    let at = |place: usize| [place / (size[1] * size[2]), place / size[2] % size[1], place % size[2]];
+    let grey = (0..places).map(|place| grey(at(place))).collect();
+    let volume = GreyVolume { size, every: [1; 3], grey, black: -1.0, white: 4.0 };
+    let rgb = vec![0; 3 * size[1] * size[2]];
+    Picture { width: size[2], height: size[1], rgb, photographic: false, volume: Some(volume) }
+}
+
+/// Every octant has a grey of its own, so that a plane that is turned or mirrored shows; `tests/browser/planes.test.mjs` has the same formula.
+fn octants([i, j, k]: [usize; 3]) -> u8 {
+    [(i >= 10, 20), (j >= 12, 70), (k >= 14, 130)]
+        .iter()
+        .map(|(is, value)| if *is { *value } else { 0 })
+        .sum()
+}
+
+#[test]
+fn reports_of_volumes_are_kept_too() {
+    let volume = TensorSpec::new("x", &[1, 20, 24, 28], Layout::ChannelsFirst);
+    let windows = Windows::Grid(grid(&volume, &[6, 7, 8], &[4, 3, 5], Border::Shift));
+    let map = made_on(windows.clone(), Shape::Box, volume.clone(), Geometry::identity(&[20, 24, 28]));
+    let picture = in_grey([20, 24, 28], octants);
+    keep("planes.html", &html::render(&map, &picture).unwrap());
+    let mut half = map.clone();
+    for window in (0..windows.len()).filter(|window| window % 2 == 1) {
+        half.sensitivity[window] = f32::NAN;
+        half.scores[window] = f32::NAN;
+        half.most_probable.as_mut().unwrap().windows[window] = -1;
+    }
+    half.computed = windows.len().div_ceil(2);
+    keep("planes_incomplete.html", &html::render(&half, &picture).unwrap());
+    let mut joined = map;
+    joined.definition.aggregate = Aggregate::Mean;
+    keep("planes_joined.html", &html::render(&joined, &picture).unwrap());
+    let two = TensorSpec::new("x", &[2, 20, 24, 28], Layout::ChannelsFirst);
+    let windows = Windows::Grid(grid(&two, &[1, 6, 6, 6], &[1, 6, 6, 6], Border::Drop));
+    let map = made_on(windows, Shape::Box, two, Geometry::identity(&[20, 24, 28]));
+    keep("planes_channels.html", &html::render(&map, &picture).unwrap());
+}
+
+#[test]
+fn a_report_of_a_window_at_every_voxel_of_128_cubed_is_below_20_megabytes() {
+    let side = 128;
+    let volume = TensorSpec::new("x", &[1, side, side, side], Layout::ChannelsFirst);
+    let windows = Windows::Grid(grid(&volume, &[9, 9, 9], &[1, 1, 1], Border::Center));
+    assert_eq!(windows.len(), side.pow(3));
+    let map = made_on(windows, Shape::Box, volume, Geometry::identity(&[side; 3]));
+    // Noise takes most bytes.
+    let noise = |[i, j, k]: [usize; 3]| {
+        let mixed = ((i * side + j) * side + k + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 56) as u8
+    };
+    let page = html::render(&map, &in_grey([side; 3], noise)).unwrap();
+    assert!((16_000_000..20_000_000).contains(&page.len()), "{} bytes", page.len());
+    keep("planes_large.html", &page);
 }
 
 #[test]

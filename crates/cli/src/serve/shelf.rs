@@ -52,7 +52,9 @@ pub(super) struct KeptInput {
 
 impl KeptInput {
     fn bytes(&self) -> usize {
-        4 * self.input.values.len() + self.input.picture.rgb.len()
+        let picture = &self.input.picture;
+        let grey = picture.volume.as_ref().map_or(0, |volume| volume.grey.len());
+        4 * self.input.values.len() + picture.rgb.len() + grey
     }
 }
 

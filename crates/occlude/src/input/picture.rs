@@ -5,13 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::GreyVolume;
 use crate::archive::Format;
 use crate::error::Result;
 
-const FORMAT: Format = Format { magic: b"OCCLPIC\0", name: "a picture", version: 1 };
+const FORMAT: Format = Format { magic: b"OCCLPIC\0", name: "a picture", version: 2 };
 
 /// An upright RGB picture of the input tensor's extent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Picture {
     /// Pixels per row.
     pub width: usize,
@@ -21,6 +22,8 @@ pub struct Picture {
     pub rgb: Vec<u8>,
     /// Whether these are pixels of an image file (else a rendering of tensor values, stretched to black and white at its least and greatest).
     pub photographic: bool,
+    /// Of an input with three spatial axes all of it, for drawing its planes; the pixels above are then its middle slice.
+    pub volume: Option<GreyVolume>,
 }
 
 impl Picture {
@@ -43,7 +46,7 @@ impl Picture {
                 rgb.extend([byte(mean); 3]);
             }
         }
-        Picture { width, height, rgb, photographic: false }
+        Picture { width, height, rgb, photographic: false, volume: None }
     }
 
     /// The picture as bytes for [`Picture::from_bytes`], beside those of the map that is drawn on it.
@@ -65,6 +68,9 @@ impl Picture {
                 FORMAT.damaged(&format!("{width} x {height} pixels of 3 bytes, {found} bytes are there"))
             );
         }
+        if picture.volume.as_ref().is_some_and(|volume| !volume.is_sound()) {
+            return Err(FORMAT.damaged("the greys of its volume do not hold together"));
+        }
         Ok(picture)
     }
 }
@@ -83,14 +89,25 @@ mod tests {
 
     #[test]
     fn bytes_bring_it_back() {
-        let picture = Picture { width: 2, height: 1, rgb: vec![0, 1, 2, 253, 254, 255], photographic: true };
+        let volume =
+            GreyVolume { size: [1, 2, 2], every: [1; 3], grey: vec![0, 3, 4, 255], black: 0.0, white: 2.5 };
+        let picture = Picture {
+            width: 2,
+            height: 1,
+            rgb: vec![0, 1, 2, 253, 254, 255],
+            photographic: true,
+            volume: Some(volume.clone()),
+        };
         let bytes = picture.to_bytes();
         assert_eq!(Picture::from_bytes(&bytes).expect("its own bytes"), picture);
         let wrong = [
             Picture { width: 3, ..picture.clone() },
             Picture { width: 0, rgb: Vec::new(), ..picture.clone() },
-            Picture { width: usize::MAX, height: usize::MAX, ..picture },
+            Picture { width: usize::MAX, height: usize::MAX, ..picture.clone() },
         ];
+        let lying = Picture { volume: Some(GreyVolume { size: [2, 2, 2], ..volume }), ..picture };
+        let error = Picture::from_bytes(&lying.to_bytes()).expect_err("4 greys for 8 voxels");
+        assert!(error.to_string().contains("greys of its volume"), "{error}");
         for picture in wrong {
             let error = Picture::from_bytes(&picture.to_bytes()).expect_err("does not hold together");
             assert!(error.to_string().contains("pixels of 3 bytes"), "{error}");

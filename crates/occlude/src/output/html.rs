@@ -9,7 +9,10 @@
 mod assets;
 pub(super) mod audit;
 mod places;
+mod volume;
 pub(super) mod zeiler;
+
+use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -63,7 +66,7 @@ pub fn feed(map: &Map, picture: &Picture) -> Result<Value> {
         "axes": axes(&view),
         "cells": if view.cells == Cells::Windows { "windows" } else { "elements" },
         "targets": (0..map.targets.len()).map(|t| target(&view, t)).collect::<Vec<_>>(),
-        "most_probable": view.most_probable.as_ref().map(|classes| BASE64.encode(classes.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>())),
+        "most_probable": view.most_probable.as_deref().map(class_of_cells),
         "classes": classes(&view),
         "complete": map.is_complete(),
         "computed": map.computed,
@@ -74,6 +77,7 @@ pub fn feed(map: &Map, picture: &Picture) -> Result<Value> {
         "class_other": hex(&[colour::OTHER_CLASSES])[0],
         "places": places::places(&view),
         "picture": picture_object(map, picture)?,
+        "volume": volume::volume(map, picture)?,
         "command": map.provenance.command,
         "notes": map.notes,
         "facts": words::facts(map),
@@ -149,6 +153,16 @@ fn top(map: &Map, t: usize, direction: Direction) -> Vec<Value> {
         })
     };
     map.top_windows(t, direction, TOP).iter().map(row).collect()
+}
+
+/// The most probable class of every cell: int32 as base64, or, where no more than 256 values occur, these and one byte a cell that says which.
+fn class_of_cells(classes: &[i32]) -> Value {
+    let seen: Vec<i32> = classes.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    if seen.len() > 256 {
+        return json!(BASE64.encode(classes.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>()));
+    }
+    let which = classes.iter().map(|class| seen.partition_point(|other| other < class) as u8);
+    json!({ "classes": seen, "which": BASE64.encode(which.collect::<Vec<_>>()) })
 }
 
 /// Names of the classes that appear as the most probable one.

@@ -12,7 +12,7 @@ use crate::model_folder::Labels;
 
 fn picture(width: usize, height: usize, photographic: bool) -> Picture {
     let rgb = (0..width * height * 3).map(|i| ((i * 2_654_435_761) >> 13) as u8).collect();
-    Picture { width, height, rgb, photographic }
+    Picture { width, height, rgb, photographic, volume: None }
 }
 
 /// The feed as the page would parse it.
@@ -102,11 +102,20 @@ fn a_map_of_five_targets_with_a_photograph_is_below_a_megabyte() {
         let page = html(&made(stride), &picture(224, 224, true));
         assert!(page.len() < 1_000_000, "stride {stride}: {} bytes", page.len());
     }
-    // Every window 4 bytes a target and 4 for the class, as base64: 43681 windows do not fit into a megabyte.
+    // Every window 4 bytes a target and 1 for the class, as base64: 43681 windows do not fit into a megabyte.
     let page = html(&made(1), &picture(224, 224, true));
     assert!((1_000_000..2_000_000).contains(&page.len()), "stride 1: {} bytes", page.len());
     let page = html(&made(8), &Picture { rgb: vec![90; 1500 * 1000 * 3], ..picture(1500, 1000, true) });
     assert!(page.contains("data:image/jpeg;base64,") && page.len() < 1_000_000, "{} bytes", page.len());
+}
+
+#[test]
+fn classes_take_a_byte_a_window_where_they_are_few() {
+    let sent = class_of_cells(&[7, -1, 7, 300]);
+    assert_eq!(sent, json!({ "classes": [-1, 7, 300], "which": BASE64.encode([1, 0, 1, 2]) }));
+    let many: Vec<i32> = (0..257).rev().collect();
+    assert_eq!(decoded(&class_of_cells(&many)), many.iter().map(|v| *v as u32).collect::<Vec<_>>());
+    assert_eq!(class_of_cells(&many[1..])["classes"].as_array().unwrap().len(), 256);
 }
 
 #[test]
@@ -141,10 +150,13 @@ fn the_view_of_scores_is_named_after_what_is_measured() {
 #[test]
 fn an_incomplete_map_and_one_without_a_picture_are_told() {
     let made = map([4, 4], [2, 4], [2, 4], vec![0.5, f32::NAN]);
-    let feed = feed_of(&html(&made, &Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false }));
+    let feed = feed_of(&html(
+        &made,
+        &Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false, volume: None },
+    ));
     assert_eq!((&feed["complete"], &feed["computed"]), (&json!(false), &json!(1)));
     assert_eq!(feed["picture"], Value::Null);
-    let broken = Picture { width: 3, height: 3, rgb: vec![0; 5], photographic: true };
+    let broken = Picture { width: 3, height: 3, rgb: vec![0; 5], photographic: true, volume: None };
     let error = render(&made, &broken).unwrap_err().to_string();
     assert!(error.contains("5 bytes for 3 × 3 pixels"), "{error}");
 }

@@ -20,6 +20,9 @@ const TOP: usize = 3;
 const LISTED: usize = 10;
 const OF_MANY: usize = 5;
 
+/// Pages of more bytes are said to open slowly.
+const LARGE_PAGE: usize = 20_000_000;
+
 pub(in crate::commands) fn model(model: &Model, printer: &Printer) {
     let port = model.port();
     let dims: Vec<String> = port.dims.iter().map(|d| d.map_or("?".to_string(), |n| n.to_string())).collect();
@@ -260,6 +263,9 @@ pub(in crate::commands) fn written(written: &Written, printer: &Printer) {
     }
     if let Some(path) = &written.path {
         printer.say("wrote", &format!("{} ({})", path.display(), bytes(written.bytes as u64)));
+        if path.extension().is_some_and(|ending| ending == "html") && written.bytes > LARGE_PAGE {
+            printer.warn("a page this large opens slowly, for it holds the score of every window and target: fewer targets or a larger stride make it smaller, and .npz has the same numbers");
+        }
     }
 }
 
