@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::archive::Format;
 use crate::error::Result;
 
-const FORMAT: Format = Format { magic: b"OCCLPIC\0", name: "a picture", version: 1 };
+const FORMAT: Format = Format { magic: b"OCCLPIC\0", name: "a picture", version: 2 };
 
 /// An upright RGB picture of the input tensor's extent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +21,21 @@ pub struct Picture {
     pub rgb: Vec<u8>,
     /// Whether these are pixels of an image file (else a rendering of tensor values, stretched to black and white at its least and greatest).
     pub photographic: bool,
+    /// Of an input with one axis of places, its samples, for drawing lines.
+    pub signal: Option<Signal>,
 }
+
+/// The samples of a signal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Signal {
+    /// Number of channels.
+    pub channels: usize,
+    /// `[channels, samples]`, row-major.
+    pub values: Vec<f32>,
+}
+
+/// Samples are compared bit for bit; NaN is in none.
+impl Eq for Signal {}
 
 impl Picture {
     /// A rendering of a tensor `[channels, height, width]`: three channels as RGB, else the mean over channels as grey; the least finite value
@@ -43,7 +57,7 @@ impl Picture {
                 rgb.extend([byte(mean); 3]);
             }
         }
-        Picture { width, height, rgb, photographic: false }
+        Picture { width, height, rgb, photographic: false, signal: None }
     }
 
     /// The picture as bytes for [`Picture::from_bytes`], beside those of the map that is drawn on it.
@@ -65,6 +79,14 @@ impl Picture {
                 FORMAT.damaged(&format!("{width} x {height} pixels of 3 bytes, {found} bytes are there"))
             );
         }
+        if let Some(signal) = &picture.signal {
+            let count = signal.values.len();
+            if signal.channels == 0 || count % signal.channels != 0 || count / signal.channels == 0 {
+                return Err(
+                    FORMAT.damaged(&format!("a signal of {count} samples in {} channels", signal.channels))
+                );
+            }
+        }
         Ok(picture)
     }
 }
@@ -83,9 +105,24 @@ mod tests {
 
     #[test]
     fn bytes_bring_it_back() {
-        let picture = Picture { width: 2, height: 1, rgb: vec![0, 1, 2, 253, 254, 255], photographic: true };
+        let picture = Picture {
+            width: 2,
+            height: 1,
+            rgb: vec![0, 1, 2, 253, 254, 255],
+            photographic: true,
+            signal: None,
+        };
         let bytes = picture.to_bytes();
         assert_eq!(Picture::from_bytes(&bytes).expect("its own bytes"), picture);
+        let signal = |channels, values: &[f32]| {
+            let signal = Some(Signal { channels, values: values.to_vec() });
+            Picture { signal, ..picture.clone() }.to_bytes()
+        };
+        assert!(Picture::from_bytes(&signal(2, &[1.0, 2.0])).is_ok());
+        for (channels, values) in [(0, &[][..]), (2, &[1.0, 2.0, 3.0]), (1, &[])] {
+            let error = Picture::from_bytes(&signal(channels, values)).expect_err("no signal");
+            assert!(error.to_string().contains("a signal of"), "{error}");
+        }
         let wrong = [
             Picture { width: 3, ..picture.clone() },
             Picture { width: 0, rgb: Vec::new(), ..picture.clone() },
