@@ -71,6 +71,7 @@ fn made(targets: usize) -> Map {
         check: None,
         approximation: None,
         work: None,
+        unchanged: None,
         provenance: Provenance {
             version: "0.1.0".into(),
             model: FileFact { name: "net.onnx".into(), sha256: "ab".repeat(32) },
@@ -99,7 +100,7 @@ fn photograph() -> Picture {
             rgb.extend([220 - away.min(180), 190 - away.min(170), 90 + (x + y) / 8].map(|v| v as u8));
         }
     }
-    Picture { width: side, height: side, rgb, photographic: true, volume: None }
+    Picture { width: side, height: side, rgb, photographic: true, volume: None, signal: None }
 }
 
 fn keep(name: &str, bytes: &[u8]) {
@@ -213,7 +214,8 @@ fn what_is_judged_is_kept_for_the_page_to_agree_with() {
     let other = Windows::Grid(grid(&input, &[40, 40], &[24, 24], Border::Clip));
     keep_judged("other", &on(other, Shape::Box), &picture, &boxes);
 
-    let none = Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false, volume: None };
+    let none =
+        Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false, volume: None, signal: None };
     let signal = TensorSpec::new("x", &[2, 400], Layout::ChannelsFirst);
     let windows = Windows::Grid(grid(&signal, &[32], &[16], Border::Shift));
     let map = made_on(windows, Shape::Box, signal, Geometry::identity(&[400]));

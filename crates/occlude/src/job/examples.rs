@@ -51,7 +51,7 @@ impl Job<'_> {
     /// # Errors
     /// What [`Job::run`] says before its first window.
     fn look(&self, input: &Input) -> Result<(Outlook, Vec<Measure>, Outputs)> {
-        self.check_samples()?;
+        self.check_samples(input)?;
         let occluder = self.occluder(input, 0)?;
         let baseline = self.scorer.untouched(&occluder.untouched())?;
         check_baseline(&baseline)?;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::BASE64;
 use crate::error::{Error, Result};
+use crate::input::volume::affine;
 use crate::input::{GreyVolume, Picture};
 use crate::map::Map;
 use crate::output::words;
@@ -19,12 +20,12 @@ pub(super) fn volume(map: &Map, picture: &Picture) -> Result<Value> {
     if map.input.spatial().len() != 3 {
         return Ok(Value::Null);
     }
-    let grey = picture.volume.as_ref();
+    let (grey, affine) = (picture.volume.as_ref(), map.geometry.affine());
     let mut object = json!({
         "slices": null,
-        "affine": null,
-        "spacing": null,
-        "codes": null,
+        "affine": affine.map(|affine| [affine[0], affine[1], affine[2]]),
+        "spacing": map.geometry.millimetres(),
+        "codes": affine.map(|affine| affine::codes(&affine).chars().map(String::from).collect::<Vec<_>>()),
         "note": note(map, grey),
     });
     if let Some(grey) = grey {
@@ -40,10 +41,10 @@ pub(super) fn volume(map: &Map, picture: &Picture) -> Result<Value> {
 
 /// How the planes are to be read, in sentences.
 fn note(map: &Map, grey: Option<&GreyVolume>) -> String {
-    let mut said = vec![
-        "This volume came without an affine: places are told in voxels, which are drawn as cubes, and which side is left is not known."
-            .to_owned(),
-    ];
+    let mut said = vec![match &map.geometry.placement {
+        None => "This volume came without an affine: places are told in voxels, which are drawn as cubes, and which side is left is not known.".to_owned(),
+        Some(placement) => format!("Millimetres are RAS, as the file's affine gives them; voxels are those of the model's input. The file has {}.", placement.describe()),
+    }];
     if let Some(grey) = grey {
         let ends = format!("Black is {}, white {}", words::number(grey.black), words::number(grey.white));
         let of = if map.input.channels() > 1 { ", of the mean over channels" } else { "" };
