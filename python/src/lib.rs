@@ -7,6 +7,7 @@
 mod arrays;
 mod compare;
 mod errors;
+mod evaluate;
 mod function;
 mod input;
 mod map;
@@ -22,6 +23,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use super::compare::compare;
+    #[pymodule_export]
+    use super::evaluate::Evaluation;
     #[pymodule_export]
     use super::function::run_function;
     #[pymodule_export]

@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+pub(crate) use enlarge::enlarge;
 pub use evidence::Evidence;
+pub(crate) use statistics::{mean_ranks, pearson};
 
 /// The shares of places whose overlap is told.
 pub const SHARES: [f64; 3] = [0.05, 0.1, 0.2];

@@ -4,6 +4,7 @@
 //! output. One file per format: `npy`, `npz`, `json`, `png`, `html`.
 
 pub mod comparison;
+pub mod evaluation;
 pub mod html;
 pub mod json;
 pub mod judgement;
