@@ -525,9 +525,9 @@ fn evaluations() -> Table {
             ),
             (
                 "other_fill",
-                evaluate(&format!(
-                    "[TMP]/cam.npy --fill patch-mean --threads 2 --steps 4 --random-maps 2 --metrics deletion,drop --score logit"
-                )),
+                evaluate(
+                    "[TMP]/cam.npy --fill patch-mean --threads 2 --steps 4 --random-maps 2 --metrics deletion,drop --score logit",
+                ),
             ),
             ("bad_metric", evaluate("--metrics deletions")),
             ("bad_steps", evaluate("--steps 0")),

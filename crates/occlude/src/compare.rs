@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use enlarge::enlarge;
 pub use evidence::Evidence;
+pub(crate) use evidence::OfWindows;
 pub(crate) use statistics::{mean_ranks, pearson};
 
 /// The shares of places whose overlap is told.

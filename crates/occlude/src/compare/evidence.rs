@@ -134,7 +134,7 @@ impl Evidence {
                 let of_axis = |(starts, ends): &(Vec<usize>, Vec<usize>)| {
                     starts.iter().zip(ends).map(|(&start, &end)| start..end).collect()
                 };
-                (cells.values.clone(), cells.bounds.iter().map(of_axis).collect())
+                OfWindows { values: cells.values.clone(), bounds: cells.bounds.iter().map(of_axis).collect() }
             });
             return Ok(OnPlaces { values: made.values, windows, coarse: None, notes });
         }
@@ -207,12 +207,20 @@ impl Evidence {
 pub(crate) struct OnPlaces {
     /// `[places...]`, NaN = not known.
     pub(crate) values: Vec<f32>,
-    /// Of maps with windows on one grid of places: their sensitivities, and the windows' ranges along each axis.
-    pub(crate) windows: Option<(Vec<f32>, Vec<Vec<Range<usize>>>)>,
+    /// Of maps with windows on one grid of places: the windows.
+    pub(crate) windows: Option<OfWindows>,
     /// Of arrays that were enlarged: their own numbers and shape.
     pub(crate) coarse: Option<(Vec<f32>, Vec<usize>)>,
     /// What was done, in words.
     pub(crate) notes: Vec<String>,
+}
+
+/// Numbers of windows on a grid of places.
+pub(crate) struct OfWindows {
+    /// Their sensitivities, row-major.
+    pub(crate) values: Vec<f32>,
+    /// The windows' ranges along each axis.
+    pub(crate) bounds: Vec<Vec<Range<usize>>>,
 }
 
 /// The map of one target, without what evidence is not made of: there may be a thousand targets.

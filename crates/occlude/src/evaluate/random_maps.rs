@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::cells::Draws;
-use crate::compare::Evidence;
+use crate::compare::{Evidence, OfWindows};
 use crate::error::Result;
 use crate::map::{Aggregate, Spread};
 
@@ -42,7 +42,7 @@ impl Candidate {
         let found = evidence.on_places(places)?;
         let shape = places.to_vec();
         let texture = match found.windows {
-            Some((values, bounds)) if is_spread(&values, &bounds, &found.values, places) => {
+            Some(OfWindows { values, bounds }) if is_spread(&values, &bounds, &found.values, places) => {
                 Texture::Windows { values, bounds }
             }
             _ => match found.coarse {

@@ -238,7 +238,8 @@ impl Occlusion<'_> {
                         ("seed", seed != own.seed),
                     ]
                     .into_iter()
-                    .filter_map(|(name, differs)| differs.then(|| name.to_string()))
+                    .filter(|(_, differs)| *differs)
+                    .map(|(name, _)| name.to_string())
                     .collect();
                     // Several noise samples are of the noise alone.
                     let samples = if *fill == Fill::Noise { own.samples } else { 1 };
