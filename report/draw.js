@@ -151,6 +151,10 @@ function paintCells(canvas, view, look, opacity) {
         context.fillStyle = seen.colour;
         context.fillRect(x, y, w, h);
         if (seen.pattern) paintPattern(context, seen.pattern, x, y, w, h);
+        if (seen.isStriped) {
+          context.globalAlpha = opacity;
+          paintStripes(context, x, y, w, h);
+        }
       }
     }
   }
@@ -182,6 +186,23 @@ function paintPattern(context, pattern, x, y, w, h) {
   context.restore();
 }
 
+// Over a cell whose sign depends on how the map was made: dark stripes with a light edge, so that they show on any colour.
+function paintStripes(context, x, y, w, h) {
+  const step = Math.max(8, Math.round(9 * (window.devicePixelRatio || 1)));
+  context.save();
+  context.beginPath();
+  context.rect(x, y, w, h);
+  context.clip();
+  for (const [style, width] of [["rgba(255, 255, 255, 0.5)", step / 2.6], ["rgba(0, 0, 0, 0.62)", step / 6]]) {
+    context.strokeStyle = style;
+    context.lineWidth = Math.max(1, width);
+    context.beginPath();
+    for (let at = Math.ceil((x - y - h) / step) * step; at < x - y + w; at += step) line(context, at + y, y, at + y + h, y + h);
+    context.stroke();
+  }
+  context.restore();
+}
+
 function line(context, x0, y0, x1, y1) {
   context.moveTo(x0, y0);
   context.lineTo(x1, y1);
@@ -208,6 +229,7 @@ function paintBars(canvas, view, look, values, scale, ink) {
       context.fillRect(x, Math.min(top, middle), w, Math.abs(top - middle));
       context.strokeStyle = ink;
       context.strokeRect(x + 0.5, Math.min(top, middle), Math.max(1, w - 1), Math.abs(top - middle));
+      if (seen.isStriped) paintStripes(context, x, Math.min(top, middle), w, Math.max(8, Math.abs(top - middle)));
     }
   }
   context.fillStyle = ink;

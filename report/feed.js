@@ -22,7 +22,8 @@ class Feed {
       const sensitivity = target.sensitivity
         ? numbers(target.sensitivity, Float32Array, this.cells)
         : occluded.map((score) => Math.fround(target.baseline - score));
-      return { ...target, occluded, sensitivity, order: null, limit: null };
+      // Cells whose sign depends on how the map was made, where that was looked at.
+      return { ...target, occluded, sensitivity, marked: new Set(target.marked ?? []), order: null, limit: null };
     });
     this.mostProbable = info.most_probable ? classNumbers(info.most_probable, this.cells) : null;
     this.listeners = [];

@@ -105,6 +105,10 @@ class Figures {
     }
     for (const radio of box.querySelectorAll("input")) radio.checked = radio.value === chosen.view;
     byId("sign").hidden = chosen.view !== "evidence";
+    const signs = feed.info.stability?.[chosen.target];
+    byId("stripes").hidden = !signs || chosen.view !== "evidence";
+    byId("stripes-shown").checked = chosen.striped;
+    byId("stripes-said").textContent = signs ?? "";
   }
 
   paint() {
@@ -185,6 +189,7 @@ class Figures {
     byId("divider").addEventListener("input", () => page.set({ divider: Number(byId("divider").value) }));
     byId("weak-for").addEventListener("input", () => page.set({ weakFor: rounded(byId("weak-for").value) }));
     byId("weak-against").addEventListener("input", () => page.set({ weakAgainst: rounded(byId("weak-against").value) }));
+    byId("stripes-shown").addEventListener("change", () => page.set({ striped: byId("stripes-shown").checked }));
     byId("shared-scale").addEventListener("change", () => page.set({ shared: byId("shared-scale").checked }));
     drag(byId("divider-line"), page, (event) => {
       page.set({ divider: Math.round(100 * Math.max(0.01, Math.min(1, fractionOf(byId("picture-stage"), event)[0]))) });

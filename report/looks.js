@@ -32,7 +32,8 @@ function lookOf(name, feed, t, chosen, limit) {
   const seen = (alpha) => (cell) => {
     const value = target.sensitivity[cell];
     if (Number.isNaN(value)) return missing;
-    return isWeak(value, chosen) ? undefined : { colour: scale.colour(value), alpha: alpha(scale.position(value)) };
+    if (isWeak(value, chosen)) return undefined;
+    return { colour: scale.colour(value), alpha: alpha(scale.position(value)), isStriped: chosen.striped && target.marked.has(cell) };
   };
   // Over the picture, weak evidence is see-through, so that the picture stays in sight.
   const over = seen((position) => Math.max(0, Math.min(1, 1.7 * Math.abs(position) - 0.08)));

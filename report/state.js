@@ -25,6 +25,7 @@ const PROPS = [
   { name: "view", key: "view", first: "evidence", ...choice("evidence", "class", "score") },
   { name: "weakFor", key: "for-from", first: 0, ...amount },
   { name: "weakAgainst", key: "against-from", first: 0, ...amount },
+  { name: "striped", key: "stripes", first: true, ...yes("on", "off") },
   { name: "divider", key: "divider", first: 0, ...whole(100) },
   { name: "voxel", key: "voxel", first: null, ...list },
   { name: "convention", key: "convention", first: "radiological", ...choice("radiological", "neurological") },

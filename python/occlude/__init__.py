@@ -7,7 +7,7 @@
 ((6, 6), 'probability')
 
 `Model` opens an ONNX file and computes again only what a window can reach; `occlusion` takes any function from a batch to outputs;
-`compare` tells how alike two maps are;
+`compare` tells how alike two maps are, `Model.evaluate` whether the model follows a map;
 `from_torch`, `from_keras` and `from_mindspore` export a model and check the export against it. `occlude.mindspore`,
 `occlude.captum` and `occlude.monai` are those libraries' interfaces, `occlude.ray` maps over a data set on many machines.
 """
@@ -15,11 +15,12 @@
 from occlude._audit import Audit, summarize_audit
 from occlude._compare import Comparison, Correlation, Overlap, Side, Similarity, compare
 from occlude._core import __version__
+from occlude._evaluation import AtSize, Chance, Curve, EvaluatedMap, Evaluation, Measure
 from occlude._export import Exported
 from occlude._frameworks import from_keras, from_mindspore, from_torch
 from occlude._function import Function, occlusion
 from occlude._judgement import Finding, Judgement, Shares
-from occlude._map import Geometry, Map, Target, Window
+from occlude._map import Geometry, Map, SignShares, Stability, Target, Window
 from occlude._model import Model
 from occlude._settings import OcclusionSettings
 from occlude.exceptions import (
@@ -37,8 +38,13 @@ from occlude.exceptions import (
 __all__ = [
     "ArgumentError",
     "Audit",
+    "AtSize",
+    "Chance",
     "Comparison",
     "Correlation",
+    "Curve",
+    "EvaluatedMap",
+    "Evaluation",
     "ExportWarning",
     "Exported",
     "FileError",
@@ -49,6 +55,7 @@ __all__ = [
     "Judgement",
     "LimitError",
     "Map",
+    "Measure",
     "Model",
     "ModelError",
     "NumberError",
@@ -57,7 +64,9 @@ __all__ = [
     "Overlap",
     "Shares",
     "Side",
+    "SignShares",
     "Similarity",
+    "Stability",
     "Target",
     "UnsupportedError",
     "Window",

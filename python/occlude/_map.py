@@ -113,6 +113,55 @@ def _kept(array: NDArray[_Kind]) -> NDArray[_Kind]:
     return array
 
 
+@dataclass(frozen=True)
+class SignShares:
+    """Shares of the cells of one target's map, 0 to 1.
+
+    Attributes
+    ----------
+    depends : float
+        The sign depends on the choice: evidence for the target by one map, against it by another.
+    fades : float
+        It does not, but some maps show evidence there and others none.
+    by_fill, by_window, by_seed : float or None
+        As `depends`, among the map and those that differ from it in that choice alone; None where there is none.
+    known : int
+        Cells that every map knows, which the shares are of.
+    """
+
+    depends: float
+    fades: float
+    by_fill: float | None
+    by_window: float | None
+    by_seed: float | None
+    known: int
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How far the signs of a map hang on fill, window and seed.
+
+    Attributes
+    ----------
+    agreement : numpy.ndarray
+        float32 ``[T, windows...]``: the share of the other maps whose sign (for, against, none) is this map's there; NaN = not known.
+    depends : numpy.ndarray
+        bool ``[T, windows...]``: whether two of the maps have opposite signs there.
+    zero_below : float
+        A number below this share of the largest of its map has no sign.
+    variants : tuple of dict
+        The other maps: ``fill``, ``window``, ``seed``, and what ``differs`` from the map's own.
+    targets : tuple of SignShares
+        Per target.
+    """
+
+    agreement: NDArray[np.float32]
+    depends: NDArray[np.bool_]
+    zero_below: float
+    variants: tuple[dict[str, Any], ...]
+    targets: tuple[SignShares, ...]
+
+
 class Map:
     """What a run found. Made by `Model.occlusion` and `occlusion`; not made by hand.
 
@@ -156,6 +205,21 @@ class Map:
         """Standard deviation of the scores over several noise fills, float32 ``[T, windows...]``; None without them."""
         spread = self._core.spread()
         return None if spread is None else _kept(spread)
+
+    @cached_property
+    def stability(self) -> Stability | None:
+        """How far the signs hang on fill, window and seed; None where that was not asked for (`Model.stability`)."""
+        signs, said = self._core.signs(), self._core.stability()
+        if signs is None or said is None:
+            return None
+        found = json.loads(said)
+        return Stability(
+            agreement=_kept(signs[0]),
+            depends=_kept(signs[1]),
+            zero_below=found["zero_below"],
+            variants=tuple(found["variants"]),
+            targets=tuple(SignShares(**one) for one in found["targets"]),
+        )
 
     @cached_property
     def most_probable(self) -> NDArray[np.int32] | None:

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from occlude import _core
 from occlude._arrays import library_of, noted_float32, shape_text, to_array
 from occlude._audit import Audit, read_rows
+from occlude._evaluation import Evaluation, named_maps, option_texts
 from occlude._judgement import Judgement, judge_options, named_judge_options
 from occlude._map import Map, carrying_partial_map, ranges_of_boxes
 from occlude._progress import bar
 from occlude._settings import OcclusionSettings, new_settings, run_settings
+from occlude._text import is_truth, plain, sizes, whole
 from occlude.exceptions import ArgumentError
 
 if TYPE_CHECKING:
@@ -210,6 +212,71 @@ class Model:
         with carrying_partial_map(), bar(progress) as tell:
             return Map(self._core.run(input, chosen, tell))
 
+    def stability(
+        self,
+        x: Any,
+        *,
+        fills: Any = (),
+        windows: Iterable[Any] = (),
+        seeds: int = 1,
+        zero: float = 0.05,
+        hide: str | Iterable[str] | None = None,
+        progress: Progress = False,
+        **settings: Unpack[OcclusionSettings],
+    ) -> Map:
+        """Makes a map, and says of every cell whether its sign depends on how the map is made: ``map.stability``.
+
+        The same map is made by every combination of the fills, window sizes and seeds, the settings' own among them. Drawn maps and
+        pages have stripes over the cells for which one of them says evidence for the target and another evidence against it;
+        ``docs/stability.md`` has the rules.
+
+        Parameters
+        ----------
+        x
+            As for `occlusion`.
+        fills
+            Other fills by name, a list of names or numbers: ``["blur", "noise", 0]``.
+        windows
+            Other sizes of windows, as for ``window``: ``[16, (16, 32)]``.
+        seeds
+            Seeds of the fill ``"noise"``: the settings' own and those after it.
+        zero
+            A number below this share of the largest of its map has no sign.
+        hide
+            As for `occlusion`.
+        progress
+            As for `occlusion`; for each of the maps.
+        **settings
+            Of the map itself; see `OcclusionSettings`.
+
+        Returns
+        -------
+        Map
+            The map of the settings, with ``stability``.
+
+        Raises
+        ------
+        ArgumentError
+            Nothing to choose from, and what `occlusion` says.
+
+        Examples
+        --------
+        >>> import occlude
+        >>> model = occlude.Model("examples/efficientnet-lite0")
+        >>> map = model.stability("examples/images/coffee.jpg", fills=["blur"], window=112)
+        >>> map.stability.depends.shape, len(map.stability.variants)
+        ((1, 3, 3), 1)
+        """
+        names = [fills] if isinstance(fills, (str, int, float)) else list(fills)
+        if is_truth(zero) or not isinstance(zero, (int, float, np.number)):
+            raise ArgumentError(f"zero is {zero!r}, expected a share from 0 to below 1")
+        texts = [plain("fills", fill) for fill in names]
+        of_windows = [windows] if isinstance(windows, (str, int, np.integer)) else list(windows)
+        sizes_of = [sizes("windows", one) for one in of_windows]
+        input, chosen = self._prepared(x, hide, dict(settings))
+        with carrying_partial_map(), bar(progress) as tell:
+            return Map(self._core.stability(input, chosen, texts, sizes_of, whole("seeds", seeds, 1), float(zero), tell))
+
     def judge(
         self,
         x: Any,
@@ -292,6 +359,98 @@ class Model:
         with carrying_partial_map(), bar(progress) as tell:
             map, said = self._core.judge(input, chosen, ranges, inside, options, tell)
             return Judgement(Map(map), said)
+
+    def evaluate(
+        self,
+        x: Any,
+        maps: Any = None,
+        *,
+        hide: str | Iterable[str] | None = None,
+        map_target: int = 0,
+        metrics: str | Iterable[str] | None = None,
+        steps: int | None = None,
+        random_maps: int | None = None,
+        cells: int | None = None,
+        subsets: int | None = None,
+        subset_share: float | None = None,
+        sensitivity_subsets: int | None = None,
+        deletion_fill: Any = None,
+        insertion_fill: Any = None,
+        progress: Progress = False,
+        **settings: Unpack[OcclusionSettings],
+    ) -> Evaluation:
+        """Says whether the model's answer follows maps of an input, beside what random maps of the same texture get.
+
+        Deletion and insertion curves, average drop, sensitivity-n and MuFidelity for one target; formulas are in ``docs/evaluate.md``.
+
+        Parameters
+        ----------
+        x
+            As for `occlusion`.
+        maps
+            A `Map` of this input, an array of any library (a saliency map ``[H, W]``, ``[1, H, W]`` or ``[C, H, W]``, which is summed
+            over its channels; NaN where nothing is known), a list of them, or a dict that names them. None makes the map of the
+            settings and evaluates it.
+        hide
+            As for `occlusion`.
+        map_target
+            Which target of maps, from 0.
+        metrics
+            ``"deletion"``, ``"insertion"``, ``"drop"``, ``"sensitivity-n"``, ``"mufidelity"``, or a list of them; all if not given.
+        steps
+            Steps of the curves; 20 if not given.
+        random_maps
+            Random maps beside each map; 19 if not given, 0 for none.
+        cells
+            Cells along each axis that random sets are made of; 9 if not given.
+        subsets, subset_share
+            Random sets of MuFidelity, and the share of the cells in each; 200 and 0.2 if not given.
+        sensitivity_subsets
+            Random sets of sensitivity-n for each size; 100 if not given.
+        deletion_fill
+            What places are replaced by, a number or a name as for ``fill``; the fill of the settings if not given.
+        insertion_fill
+            What places are brought back into; ``"blur"`` if not given.
+        progress
+            As for `occlusion`.
+        **settings
+            See `OcclusionSettings`; ``seed`` also draws random sets and random maps.
+
+        Returns
+        -------
+        Evaluation
+
+        Raises
+        ------
+        ArgumentError
+            Several targets, a map that does not fit the input, and what `occlusion` says.
+
+        Examples
+        --------
+        >>> import occlude
+        >>> model = occlude.Model("examples/efficientnet-lite0")
+        >>> found = model.evaluate("examples/images/coffee.jpg", metrics="deletion", steps=4, random_maps=3, window=56)
+        >>> found["deletion"].better, len(found["deletion"].random.values)
+        ('lower', 3)
+        """
+        options = option_texts(
+            {
+                "metrics": metrics,
+                "steps": steps,
+                "random-maps": random_maps,
+                "cells": cells,
+                "subsets": subsets,
+                "subset-share": subset_share,
+                "sensitivity-subsets": sensitivity_subsets,
+                "deletion-fill": deletion_fill,
+                "insertion-fill": insertion_fill,
+            }
+        )
+        target = whole("map_target", map_target)
+        sides = named_maps(maps, target)
+        input, chosen = self._prepared(x, hide, dict(settings))
+        with bar(progress) as tell:
+            return Evaluation(self._core.evaluate(input, chosen, sides, target, options, tell))
 
     def audit(
         self,

@@ -8,6 +8,7 @@ mod arrays;
 mod audit;
 mod compare;
 mod errors;
+mod evaluate;
 mod function;
 mod input;
 mod map;
@@ -25,6 +26,8 @@ mod _core {
     use super::audit::{audit, audit_columns, audit_rows, audit_summary};
     #[pymodule_export]
     use super::compare::compare;
+    #[pymodule_export]
+    use super::evaluate::Evaluation;
     #[pymodule_export]
     use super::function::run_function;
     #[pymodule_export]

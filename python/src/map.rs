@@ -123,6 +123,25 @@ impl Map {
     fn saved(&self) -> Option<f64> {
         self.inner.work.map(|work| work.saved())
     }
+    /// `[T, windows...]`, the share of the other maps that have this one's sign, and whether any two contradict each other; nothing where that was not looked at.
+    #[allow(clippy::type_complexity, reason = "two arrays")]
+    fn signs<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<Option<(Bound<'py, PyArrayDyn<f32>>, Bound<'py, PyArrayDyn<bool>>)>> {
+        let Some(found) = &self.inner.stability else { return Ok(None) };
+        let mut shape = self.inner.windows.shape();
+        shape.insert(0, self.inner.targets.len());
+        Ok(Some((array(py, &shape, found.agreement.clone())?, array(py, &shape, found.depends.clone())?)))
+    }
+    /// What was found of the signs, as JSON: `zero_below`, `variants`, `targets`.
+    fn stability(&self) -> Option<String> {
+        let found = self.inner.stability.as_ref()?;
+        let said = serde_json::json!({
+            "zero_below": found.zero_below, "variants": found.variants, "targets": found.targets
+        });
+        Some(said.to_string())
+    }
     /// The name of a class.
     fn class_name(&self, class_: usize) -> String {
         self.inner.labels.short(class_)

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use numpy::{PyArrayDyn, PyArrayMethods, PyReadonlyArray3, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use occlude::input::labels_of;
 use occlude::output::judgement::to_json;
-use occlude::{Error, GivenArray, JudgeOptions, Object};
+use occlude::{Error, GivenArray, JudgeOptions, Object, StabilityOptions};
 use pyo3::prelude::*;
 
 use crate::arrays::{array, owned};
 use crate::errors::exception;
+use crate::evaluate::{self, Evaluation};
 use crate::input::Input;
 use crate::map::Map;
 use crate::running::{self, Raised};
@@ -97,6 +98,36 @@ impl Model {
             model.occlusion().with(settings).run_watched(input, watch)
         })
     }
+    /// Makes a map and holds its signs against those of other choices: fills as the settings write them, sizes of windows, a number of seeds, the share below which there is no sign.
+    #[allow(clippy::too_many_arguments, reason = "choices, and what a run needs")]
+    fn stability(
+        &self,
+        py: Python<'_>,
+        input: &Input,
+        settings: &Settings,
+        fills: Vec<String>,
+        windows: Vec<String>,
+        seeds: usize,
+        zero: f64,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Map> {
+        let mut choices = StabilityOptions::default();
+        let given = [
+            ("fill", fills),
+            ("window", windows),
+            ("seeds", vec![seeds.to_string()]),
+            ("zero", vec![zero.to_string()]),
+        ];
+        for (name, values) in given {
+            for value in values {
+                choices.set(name, &value).map_err(|e| exception(&e))?;
+            }
+        }
+        let (model, input, settings) = (&self.inner, &input.inner, &settings.inner);
+        running::run(py, progress, &Raised::default(), &input.picture, |watch| {
+            model.occlusion().with(settings).stability_watched(input, &choices, watch)
+        })
+    }
     /// Makes a map and judges it given the object: the map, and what was found as JSON. `boxes`: `(start, end)` in source units per spatial axis; else `mask`, as large as the source or the input.
     /// `options` by the crate's names.
     #[allow(clippy::too_many_arguments, reason = "one object of two kinds, and what a run needs")]
@@ -136,6 +167,35 @@ impl Model {
             Ok(judged.map)
         })?;
         Ok((map, said.unwrap_or_default()))
+    }
+    /// Evaluates maps (with names; of maps the target with this number) or, without any, the map of the settings. `options` by the crate's names.
+    #[allow(clippy::too_many_arguments, reason = "maps, options, and what a run needs")]
+    fn evaluate(
+        &self,
+        py: Python<'_>,
+        input: &Input,
+        settings: &Settings,
+        maps: Vec<(String, Bound<'_, PyAny>)>,
+        target: usize,
+        options: Vec<(String, String)>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Evaluation> {
+        let options = evaluate::options(options)?;
+        let sides =
+            maps.iter().map(|(name, map)| evaluate::side(map, target, name)).collect::<PyResult<Vec<_>>>()?;
+        let (model, input, settings) = (&self.inner, &input.inner, &settings.inner);
+        let raised = Raised::default();
+        let found = running::watched(py, progress, &raised, |watch| {
+            model.occlusion().with(settings).evaluate_watched(input, &sides, &options, watch)
+        });
+        if let Some(raised) = raised.take() {
+            return Err(raised);
+        }
+        let found = found.map_err(|e| exception(&e))?;
+        let stopped = || exception(&Error::model("the run was stopped before the map was complete"));
+        let mut inner = found.ok_or_else(stopped)?;
+        inner.notes.iter_mut().for_each(|note| *note = keywords(note));
+        Ok(Evaluation { inner })
     }
     /// Name and values `[1, ...]` of each output, by one full run.
     fn outputs<'py>(

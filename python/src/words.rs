@@ -3,7 +3,7 @@
 //! In: text of the crate, as `--memory-limit 512M or more`. Out: the same with keywords, as `memory_limit="512M" or more`. Which words are settings, and which words after them are values, is told by
 //! the crate itself (`Settings::TABLE`, `Settings::set`); a new setting needs nothing here. What is no setting (another program's flags) stays as it is.
 
-use occlude::{JudgeOptions, Settings};
+use occlude::{EvaluateOptions, JudgeOptions, Settings};
 use pyo3::prelude::*;
 
 /// Settings whose value may be any text: only what looks like no English word is taken for one.
@@ -34,7 +34,8 @@ pub(crate) fn keywords(text: &str) -> String {
     }
     said.push_str(rest);
     let said = ONLY_THERE.iter().fold(said, |said, words| said.replace(words, ""));
-    let names = Settings::TABLE.iter().map(|row| row.name).chain(JudgeOptions::NAMES);
+    let names = Settings::TABLE.iter().map(|row| row.name);
+    let names = names.chain(JudgeOptions::NAMES).chain(EvaluateOptions::NAMES);
     names.filter(|name| name.contains('-')).fold(said, |said, name| spelt(&said, name))
 }
 

@@ -8,7 +8,7 @@ if ! need node || ! need npm || ! { need chromium || [ -n "${CHROMIUM:-}" ]; }; 
   need node && need npm || apt-get install -y -qq nodejs npm
   need chromium || apt-get install -y -qq chromium
 fi
-cargo test --release --workspace --test pictures --test zeiler
+cargo test --release --workspace --test pictures --test zeiler --test stability
 # The pages are where cargo puts what tests write.
 export REPORTS="${REPORTS:-$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/tmp}"
 cd tests/browser

@@ -4,6 +4,7 @@
 
 mod audit;
 mod compare;
+mod evaluate;
 mod judge;
 mod serve;
 mod verdict;
@@ -13,10 +14,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use occlude::{Error, Result, Settings};
+use occlude::{Error, Result, Settings, StabilityOptions};
 
 pub(crate) use audit::AuditArguments;
 pub(crate) use compare::CompareArguments;
+pub(crate) use evaluate::EvaluateArguments;
 pub(crate) use judge::JudgeArguments;
 pub(crate) use serve::ServeArguments;
 pub(crate) use zeiler::{CorrespondenceArguments, ZeilerArguments};
@@ -42,6 +44,7 @@ Examples:
   occlude map model.onnx cat.jpg --target \"tabby, 282\" -o cat.png -o cat.npz
   occlude map model.onnx scan.npy --score logit --fill zero -o scan.json
   occlude map model.onnx ct.nii.gz --preprocess orient=RAS,spacing=1.5,window=400/40,pad-or-crop=input --window 12mm -o map.nii.gz
+  occlude map model.onnx cat.jpg --stability 'fills=mean,blur,noise windows=16,32' -o cat.png
 
 Ctrl-C stops the run and keeps what is computed, marked incomplete.";
 
@@ -126,6 +129,9 @@ pub(crate) enum Command {
     /// Compare two maps, or a map with a saliency map from elsewhere: correlations against chance, structural similarity, overlap of the strongest places
     #[command(after_help = compare::COMPARE_EXAMPLES)]
     Compare(CompareArguments),
+    /// Evaluate maps: does the score follow them when places are taken away and brought back? Beside random maps
+    #[command(after_help = evaluate::EVALUATE_EXAMPLES)]
+    Evaluate(EvaluateArguments),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -148,10 +154,20 @@ pub(crate) struct MapArguments {
     /// Print a summary as JSON on standard output, one line per input (schema occlude.map-summary/1)
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
+    /// Make the same map by every combination of other fills, window sizes and seeds, and stripe the cells whose sign depends on that: "fills=mean,blur,noise windows=16,32 seeds=3"; may be given in parts. fill=rgb:0,0,0 adds one fill; zero=0.05 is the share of the largest value below which there is no sign
+    #[arg(long, value_name = "CHOICES", help_heading = "How sure the signs are")]
+    pub(crate) stability: Vec<String>,
     #[command(flatten)]
     pub(crate) what: WhatFlags,
     #[command(flatten)]
     pub(crate) how: HowFlags,
+}
+
+impl MapArguments {
+    /// The choices that the map's signs are held against, where that is asked for.
+    pub(crate) fn choices(&self) -> Result<Option<StabilityOptions>> {
+        (!self.stability.is_empty()).then(|| StabilityOptions::parse(&self.stability.join(" "))).transpose()
+    }
 }
 
 /// `occlude inspect`

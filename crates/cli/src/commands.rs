@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod correspondence;
+pub(crate) mod evaluate;
 pub(crate) mod inspect;
 pub(crate) mod judge;
 pub(crate) mod map;

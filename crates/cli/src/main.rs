@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         Command::Zeiler(zeiler) => commands::zeiler::run(zeiler, &printer),
         Command::Correspondence(correspondence) => commands::correspondence::run(correspondence, &printer),
         Command::Compare(compare) => commands::compare::run(compare, &printer),
+        Command::Evaluate(evaluate) => commands::evaluate::run(evaluate, &printer),
         Command::Completions { shell } => commands::completions::run(*shell, &printer),
     };
     let outcome = outcome.unwrap_or_else(|error| {

@@ -41,7 +41,8 @@ impl Bar {
 
     pub(crate) fn show(&self, progress: &Progress) {
         let bar = &self.0.0;
-        if bar.length().is_none() {
+        // A command may have several things to count, one after the other.
+        if bar.length() != Some(progress.total as u64) {
             bar.set_style(style("          {bar:32} {pos}/{len}{msg}").progress_chars("█▉▊▋▌▍▎▏ "));
             bar.set_length(progress.total as u64);
             bar.set_message("");

@@ -43,6 +43,7 @@ fn help() -> Table {
         page("help_correspondence", "correspondence --help"),
         page("help_audit", "audit --help"),
         page("help_compare", "compare --help"),
+        page("help_evaluate", "evaluate --help"),
         page("help_completions", "completions --help"),
     ]
 }
@@ -100,6 +101,7 @@ fn runs() -> Table {
             ("map_signal", format!("map {VOLUMES}/conv1d.onnx {VOLUMES}/ecg.csv --window 40 --threads 2 -o [TMP]/beat.png")),
             ("map_masks", format!("map {DEMO} {COFFEE} --preset rise --masks 12 --threads 2 -o [TMP]/rise.png")),
             ("map_noise", demo("--fill noise --samples 2")),
+            ("map_stability", demo("--stability fills=mean,zero~zero=0.1 --stability windows=112 -o [TMP]/stable.png")),
             ("map_two_inputs", "map tests/conformance/conv.onnx [TMP]/a.npy --with x2=[TMP]/b.npy --hide x,x2 --window 2 --stride 1 --target 0 --threads 2".to_string()),
             ("plan_mindspore", format!("plan {DEMO} {COFFEE} --preset mindspore --threads 2")),
             ("plan_masks", format!("plan {DEMO} {COFFEE} --masks 100 --threads 2")),
@@ -396,6 +398,10 @@ fn bad_arguments() -> Table {
             ("roi", flags("--roi 300:400,0:10")),
             ("roi_text", flags("--roi left")),
             ("seed", flags("--seed x")),
+            ("stability", flags("--stability fills")),
+            ("stability_nothing", flags("--stability zero=0.1")),
+            ("stability_seeds", flags("--stability seeds=3")),
+            ("stability_sizes", flags("--window 32,64 --stability fills=zero")),
             ("layout", flags("--layout chwn")),
             ("preprocess", flags("--preprocess resise=256")),
             ("threads", flags("--threads 0")),
@@ -554,9 +560,69 @@ fn maps_are_compared() {
     assert_eq!(compared["top"][1]["k"], 25);
 }
 
+fn evaluations() -> Table {
+    let few = "--fill 0.25 --threads 2 --steps 4 --random-maps 2 --subsets 12 --sensitivity-subsets 6";
+    let evaluate = |flags: &str| format!("evaluate {SMALL} [TMP]/x.npy {flags}");
+    named(
+        "evaluate_",
+        &[
+            ("own_map", evaluate(&format!("--window 7 --stride 7 {few} -o [TMP]/curves.png"))),
+            ("two_maps", evaluate(&format!("[TMP]/map.npz [TMP]/cam.npy {few} -o [TMP]/found.json"))),
+            (
+                "of_another_target",
+                evaluate(&format!("[TMP]/map.json {few} --map-target 1 --metrics drop -q")),
+            ),
+            (
+                "other_fill",
+                evaluate(
+                    "[TMP]/cam.npy --fill patch-mean --threads 2 --steps 4 --random-maps 2 --metrics deletion,drop --score logit",
+                ),
+            ),
+            ("bad_metric", evaluate("--metrics deletions")),
+            ("bad_steps", evaluate("--steps 0")),
+            ("bad_fill", evaluate("--deletion-fill patch-mean")),
+            ("bad_output", evaluate("-o [TMP]/curves.html")),
+            ("bad_curves", evaluate(&format!("[TMP]/cam.npy {few} --metrics drop -q -o [TMP]/curves.png"))),
+            ("bad_targets", evaluate("--target top2")),
+            ("bad_map", evaluate("[TMP]/large.npy")),
+            ("bad_map_target", evaluate("[TMP]/cam.npy --map-target 1")),
+            ("bad_missing", evaluate("nowhere.npz")),
+        ],
+    )
+}
+
+#[test]
+fn maps_are_evaluated() {
+    let shell = Shell::new();
+    let values: Vec<f32> = (0..3 * 21 * 17).map(|i| ((i * 37 % 101) as f32 - 50.0) / 30.0).collect();
+    shell.write("x.npy", &npy("3, 21, 17", &values));
+    shell.write("cam.npy", &npy("1, 7, 6", &(0..42).map(|i| (i * 5 % 23) as f32 / 4.0).collect::<Vec<_>>()));
+    shell.write("large.npy", &npy("42, 34", &[0.5; 42 * 34]));
+    shell.done(&format!(
+        "map {SMALL} [TMP]/x.npy --window 7 --stride 7 --fill 0.25 --target all --threads 2 -q -o [TMP]/map.npz -o [TMP]/map.json"
+    ));
+    check(&shell, evaluations());
+    let found = json(&shell.read("found.json"));
+    assert_eq!((&found["schema"], &found["complete"]), (&"occlude.evaluation/1".into(), &true.into()));
+    let kinds: Vec<&str> =
+        found["maps"].as_array().unwrap().iter().filter_map(|map| map["kind"].as_str()).collect();
+    assert_eq!(kinds, ["map", "array"]);
+    assert_eq!(found["maps"][1]["deletion"]["scores"].as_array().unwrap().len(), 5);
+    assert!(shell.read("curves.png").starts_with(b"\x89PNG"));
+}
+
 #[test]
 fn every_golden_belongs_to_a_row() {
-    let tables = [help(), runs(), bad_models(), bad_inputs(), bad_arguments(), not_finite(), comparisons()];
+    let tables = [
+        help(),
+        runs(),
+        bad_models(),
+        bad_inputs(),
+        bad_arguments(),
+        not_finite(),
+        comparisons(),
+        evaluations(),
+    ];
     let mut rows: Vec<String> = tables.concat().into_iter().map(|(name, _)| format!("{name}.txt")).collect();
     rows.sort();
     let mut files: Vec<String> = std::fs::read_dir(support::goldens())

@@ -15,7 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+pub(crate) use enlarge::enlarge;
 pub use evidence::Evidence;
+pub(crate) use evidence::OfWindows;
+pub(crate) use statistics::{mean_ranks, pearson};
 
 /// The shares of places whose overlap is told.
 pub const SHARES: [f64; 3] = [0.05, 0.1, 0.2];

@@ -3,6 +3,7 @@
 //! In: [`Job`]. Out: a map; on cancelling the map as far as it got; on NaN or infinity out of the model an error that names the window and carries the
 //! map as far as it got. Which scorer runs is not known here, and nothing is printed or written.
 
+mod altered;
 mod approximate;
 mod check;
 mod examples;
@@ -28,6 +29,7 @@ use crate::settings::Settings;
 use crate::target::{Known, Measure, is_vector, read_all, resolve};
 use crate::tensor::shape_text;
 
+pub(crate) use altered::{Altered, SoFar, Start};
 pub(crate) use examples::{Examples, Outlook};
 pub use probe::{ClassValue, Probe};
 pub use verify::{Difference, Verification};
@@ -249,6 +251,7 @@ impl Job<'_> {
             notes,
             check: None,
             approximation: None,
+            stability: None,
             work: None,
             unchanged: None,
             provenance: Provenance {

@@ -1,13 +1,14 @@
 //! Occlusion sensitivity: hide a part of the input, ask the model again, see how the answer changes (Zeiler and Fergus, ECCV 2014).
 //!
 //! Rooms: `input` reads pictures, volumes, signals and tensors; `occlusion` lays windows and fills; `scorer` runs models; `target` and `score` say what is measured; `job` runs it all
-//! to a `map`; `output` writes it; `judge` says whether its evidence lies in the object, `audit` that for a data set, `compare` how alike two maps are; `settings` holds every name and default that fronts share. Nothing here prints, exits or reads the environment.
+//! to a `map`; `output` writes it; `judge` says whether its evidence lies in the object, `audit` that for a data set, `compare` how alike two maps are, `evaluate` whether the model follows a map; `settings` holds every name and default that fronts share. Nothing here prints, exits or reads the environment.
 
 mod archive;
 pub mod audit;
 pub mod colour;
 pub mod compare;
 mod error;
+pub mod evaluate;
 mod hash;
 pub mod input;
 mod job;
@@ -28,6 +29,7 @@ pub mod zeiler;
 
 pub use compare::{Comparison, Correlation, Evidence, Overlap, Side, Similarity};
 pub use error::{Error, ErrorKind, Result};
+pub use evaluate::{EvaluateOptions, Evaluated, Evaluation, Measured, Metric};
 pub use input::{
     Beside, Geometry, GreyVolume, Input, InputPort, Picture, Placement, PlaneChoice, Preprocess, Signal,
     SliceChoice, VolumeStep, parse_preprocess, preprocess_to_text,
@@ -38,9 +40,10 @@ pub use judge::{
 };
 pub use map::{
     Aggregate, Approximation, Attribution, Cells, Check, Definition, Direction, FileFact, Map, MapTarget,
-    MostProbable, Normalize, Provenance, Summary, Timings, TopWindow, Uncovered, Upsample, Value, View, Work,
+    MostProbable, Normalize, Provenance, SignShares, Stability, Summary, Timings, TopWindow, Uncovered,
+    Upsample, Value, Variant, View, Work,
 };
-pub use model::{Facts, Model, NodeFact, Occlusion, RunPlan, Sizes, TensorFact};
+pub use model::{Facts, Model, NodeFact, Occlusion, RunPlan, Sizes, StabilityOptions, TensorFact};
 pub use model_folder::{Configuration, Labels, ModelFolder};
 pub use occlusion::{
     AxisRole, Border, Fill, FillValues, Grid, GridAxis, Inpaint, InpaintEdges, InpaintFormula, OccludedInput,

@@ -7,6 +7,7 @@ mod aggregate;
 mod attribution;
 mod bytes;
 pub(crate) mod definition;
+mod stability;
 mod top;
 mod upsample;
 mod view;
@@ -22,8 +23,10 @@ use crate::occlusion::{AxisRole, Shape, Unchanged, Windows};
 use crate::score::ScoreKind;
 use crate::tensor::TensorSpec;
 
+pub(crate) use aggregate::Spread;
 pub use attribution::Attribution;
 pub use definition::{Aggregate, Definition, Normalize, Uncovered, Upsample, Value};
+pub use stability::{SignShares, Stability, Variant};
 pub use top::{Direction, TopWindow};
 pub use view::{Cells, View};
 
@@ -186,6 +189,8 @@ pub struct Map {
     pub work: Option<Work>,
     /// How much of the windows was the fill already, where that is known before a run.
     pub unchanged: Option<Unchanged>,
+    /// How far its signs hang on fill, window and seed, where that was asked for.
+    pub stability: Option<Stability>,
     /// How it was made.
     pub provenance: Provenance,
 }
@@ -317,6 +322,7 @@ pub(crate) mod tests_support {
             notes: Vec::new(),
             check: None,
             approximation: None,
+            stability: None,
             work: None,
             unchanged: None,
             provenance: Provenance::default(),

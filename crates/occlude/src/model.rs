@@ -5,12 +5,14 @@
 //! experiments are in `zeiler_run` and `correspondence_run`.
 
 mod correspondence_run;
+mod evaluate_run;
 mod facts;
 mod judge_run;
 mod occlusion_run;
 mod port;
 mod requests;
 mod resolve;
+mod stability_run;
 mod verify_run;
 mod zeiler_run;
 
@@ -32,6 +34,7 @@ use crate::tensor::TensorSpec;
 
 pub use facts::{Facts, NodeFact, RunPlan, TensorFact};
 pub use occlusion_run::{Occlusion, Sizes};
+pub use stability_run::StabilityOptions;
 
 /// A model, ready to be occluded.
 ///

@@ -5,6 +5,7 @@
 
 pub(crate) mod audit;
 pub mod comparison;
+pub mod evaluation;
 mod gzip;
 pub mod html;
 pub mod json;

@@ -89,6 +89,13 @@ pub trait Scorer: Sync {
     ) -> Result<()> {
         self.score(occluder, windows, sink)
     }
+    /// Like [`Scorer::score`], for windows that may hide most of the input: each is run as costs less, by what it changes or in full. Results come in any order.
+    ///
+    /// # Errors
+    /// What the model says.
+    fn score_any_size(&self, occluder: &Occluder, windows: &[usize], sink: &mut Sink<'_>) -> Result<()> {
+        self.score(occluder, windows, sink)
+    }
     /// Whether [`Scorer::score_approximately`] can drop anything.
     fn can_approximate(&self) -> bool {
         false

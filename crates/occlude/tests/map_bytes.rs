@@ -252,7 +252,7 @@ fn a_map_that_does_not_hold_together_is_named() {
         assert!(said.starts_with("the bytes of a map are damaged: ") && said.contains(expected), "{said}");
     }
     let mut newer = map.to_bytes();
-    newer[8] = 3;
+    newer[8] = 4;
     let said = Map::from_bytes(&newer).unwrap_err();
-    assert!(said.to_string().contains("format version 3, this version of occlude"), "{said}");
+    assert!(said.to_string().contains("format version 4, this version of occlude"), "{said}");
 }

@@ -70,6 +70,7 @@ fn made(targets: usize) -> Map {
         notes: vec!["resized so that the short side is 256, then the centre 224x224 was cut out".into()],
         check: None,
         approximation: None,
+        stability: None,
         work: None,
         unchanged: None,
         provenance: Provenance {

@@ -9,7 +9,7 @@ pub(super) mod talk;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use occlude::{Error, Input, Map, Model, OutputPlan, Result, Settings, Watch};
+use occlude::{Error, Input, Map, Model, OutputPlan, Result, Settings, StabilityOptions, Watch};
 
 use crate::args::{self, MapArguments};
 use crate::progress::{Bar, Wait};
@@ -17,13 +17,14 @@ use crate::{Outcome, Printer, inputs, interrupt};
 
 pub(crate) fn run(arguments: &MapArguments, printer: &Printer) -> Result<Outcome> {
     let settings = args::settings(Some(&arguments.what), &arguments.how)?;
+    let stability = arguments.choices()?;
     args::check_stdout(arguments.json, &arguments.output)?;
     let outputs = OutputPlan::prepare(&arguments.output, &arguments.inputs)?;
     let reading = Wait::new(printer, &format!("reading {}", arguments.model.display()));
     let model = Model::open_with(&arguments.model, &settings)?;
     drop(reading);
     talk::model(&model, printer);
-    let call = Call { arguments, settings: &settings, model: &model, outputs: &outputs };
+    let call = Call { arguments, settings: &settings, stability, model: &model, outputs: &outputs };
     let outcome = call.all_inputs(printer)?;
     if arguments.output.is_empty() && !arguments.json && outcome == Outcome::Done {
         printer
@@ -36,6 +37,7 @@ pub(crate) fn run(arguments: &MapArguments, printer: &Printer) -> Result<Outcome
 struct Call<'a> {
     arguments: &'a MapArguments,
     settings: &'a Settings,
+    stability: Option<StabilityOptions>,
     model: &'a Model,
     outputs: &'a OutputPlan,
 }
@@ -81,7 +83,11 @@ impl Call<'_> {
         let mut show = |progress: &occlude::Progress| bar.show(progress);
         let mut watch =
             Watch { cancel: Some(interrupt::flag()?), progress: Some(&mut show), ..Watch::default() };
-        let result = self.model.occlusion().with(self.settings).run_watched(&input, &mut watch);
+        let run = self.model.occlusion().with(self.settings);
+        let result = match &self.stability {
+            Some(choices) => run.stability_watched(&input, choices, &mut watch),
+            None => run.run_watched(&input, &mut watch),
+        };
         drop(bar);
         match result {
             Ok(map) => self.finish(index, map, &input, printer),
@@ -144,6 +150,9 @@ impl Call<'_> {
         for (name, value) in args::given_inputs(&self.arguments.what) {
             words.push(format!("--{name}"));
             words.push(quoted(value));
+        }
+        for choices in &self.arguments.stability {
+            words.extend(["--stability".into(), quoted(choices)]);
         }
         words.join(" ")
     }

@@ -117,7 +117,7 @@ fn masked_line(line: &str) -> String {
         })
     };
     let masked = match line.split_whitespace().next().unwrap_or_default() {
-        "windows" => line.contains("/s, ").then(|| after(" · ")).flatten(),
+        "windows" | "asked" => line.contains("/s, ").then(|| after(" · ")).flatten(),
         "check" => after("difference"),
         "wrote" => after(" ("),
         "memory" | "time" => Some(without_numbers(line).replace("# window in", "# windows in")),

@@ -4,7 +4,7 @@
 //! `resize(order=1, mode="edge", anti_aliasing=False)`). Cells of windows are enlarged elsewhere (`map/upsample`), by the definitions of others.
 
 /// Enlarges `values` of `shape` to `wanted`, which is at least as long along every axis.
-pub(super) fn enlarge(values: &[f32], shape: &[usize], wanted: &[usize]) -> Vec<f32> {
+pub(crate) fn enlarge(values: &[f32], shape: &[usize], wanted: &[usize]) -> Vec<f32> {
     let mut values: Vec<f64> = values.iter().copied().map(f64::from).collect();
     let mut shape = shape.to_vec();
     for axis in 0..shape.len() {

@@ -2,6 +2,7 @@
 //!
 //! In: a [`Map`] with one of its targets, or an array from elsewhere. Out: two lists of numbers over one shape, with what was done to them in words. Reading files is in `read`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Options;
@@ -116,6 +117,47 @@ impl Evidence {
         }
     }
 
+    /// The numbers on the places of an input, and what they came from there.
+    ///
+    /// # Errors
+    /// Argument: a map of an input of another size, an array with other axes, or longer than the input along one. Number: infinite values.
+    pub(crate) fn on_places(&self, places: &[usize]) -> Result<OnPlaces> {
+        let mut notes = self.notes.clone();
+        let input = Evidence::of_array(places, vec![0.0; places.iter().product()], "the input")?;
+        let made = self.of_places(places.len(), &input, &mut notes)?;
+        if let Some(v) = made.values.iter().find(|v| v.is_infinite()) {
+            return Err(Error::number(format!("{} holds {v}, expected finite numbers", self.name))
+                .with_hint("NaN stands for places that are not known; infinity has no rank"));
+        }
+        if made.shape == places {
+            let windows = made.cells().map(|cells| {
+                let of_axis = |(starts, ends): &(Vec<usize>, Vec<usize>)| {
+                    starts.iter().zip(ends).map(|(&start, &end)| start..end).collect()
+                };
+                OfWindows { values: cells.values.clone(), bounds: cells.bounds.iter().map(of_axis).collect() }
+            });
+            return Ok(OnPlaces { values: made.values, windows, coarse: None, notes });
+        }
+        if self.is_map() || made.shape.iter().zip(places).any(|(has, wanted)| has > wanted) {
+            let what = if self.is_map() { "a map of an input of" } else { "an array of" };
+            return Err(Error::argument(format!(
+                "{} is {what} {} places, this input has {}",
+                self.name,
+                by(&made.shape),
+                by(places)
+            ))
+            .with_hint("places are elements of the model's input, after resizing and cropping"));
+        }
+        notes.push(format!(
+            "{}: enlarged linearly from {} to {}, taken to cover the whole input",
+            self.name,
+            by(&made.shape),
+            by(places)
+        ));
+        let values = enlarge(&made.values, &made.shape, places);
+        Ok(OnPlaces { values, windows: None, coarse: Some((made.values, made.shape)), notes })
+    }
+
     /// An array with its channels summed up, so that `rank` axes are left; the other side's shape tells which axis they are.
     fn of_places(&self, rank: usize, other: &Evidence, notes: &mut Vec<String>) -> Result<Evidence> {
         let mut made = self.clone();
@@ -161,6 +203,26 @@ impl Evidence {
     }
 }
 
+/// A side on the places of an input.
+pub(crate) struct OnPlaces {
+    /// `[places...]`, NaN = not known.
+    pub(crate) values: Vec<f32>,
+    /// Of maps with windows on one grid of places: the windows.
+    pub(crate) windows: Option<OfWindows>,
+    /// Of arrays that were enlarged: their own numbers and shape.
+    pub(crate) coarse: Option<(Vec<f32>, Vec<usize>)>,
+    /// What was done, in words.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Numbers of windows on a grid of places.
+pub(crate) struct OfWindows {
+    /// Their sensitivities, row-major.
+    pub(crate) values: Vec<f32>,
+    /// The windows' ranges along each axis.
+    pub(crate) bounds: Vec<Vec<Range<usize>>>,
+}
+
 /// The map of one target, without what evidence is not made of: there may be a thousand targets.
 fn alone(map: &Map, target: usize) -> Map {
     Map {
@@ -181,6 +243,7 @@ fn alone(map: &Map, target: usize) -> Map {
         notes: Vec::new(),
         check: None,
         approximation: None,
+        stability: None,
         work: None,
         unchanged: None,
         provenance: Provenance::default(),

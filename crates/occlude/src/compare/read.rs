@@ -258,6 +258,7 @@ fn of_json(bytes: &[u8], path: &Path, name: String, target: Option<&str>) -> Res
         notes: Vec::new(),
         check: None,
         approximation: None,
+        stability: None,
         work: None,
         unchanged: None,
         provenance: Provenance::default(),

@@ -3,7 +3,7 @@
 //! In: numbers without NaN, all in f64. Out: Pearson's correlation, ranks, shares of the strongest. Which places make a pair, and what is said of the result, is in the parent; reference numbers from outside are in `tests/data/compare.json`.
 
 /// Pearson's correlation, -1 to 1; `None` where one side is constant or there is no pair.
-pub(super) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
+pub(crate) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
     let (a, b) = (centred(a)?, centred(b)?);
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     // One root of both squares: of a list with itself exactly 1.
@@ -30,7 +30,7 @@ fn centred(values: &[f64]) -> Option<Vec<f64>> {
 }
 
 /// Ranks from 1; equal numbers get the mean of the ranks that they take up.
-pub(super) fn mean_ranks(values: &[f64]) -> Vec<f64> {
+pub(crate) fn mean_ranks(values: &[f64]) -> Vec<f64> {
     let order = sorted(values);
     let mut ranks = vec![0.0; values.len()];
     let mut from = 0;

@@ -48,7 +48,7 @@ pub struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    pub(super) fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed))
     }
 

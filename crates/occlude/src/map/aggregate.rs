@@ -9,7 +9,7 @@ use super::definition::Aggregate;
 
 /// Sums and weights per element of a box of the input.
 #[derive(Debug)]
-pub(super) struct Spread {
+pub(crate) struct Spread {
     /// Elements of the input that are wanted, per axis.
     region: Vec<Range<usize>>,
     sums: Vec<f64>,
@@ -19,7 +19,7 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    pub(super) fn new(region: &[Range<usize>]) -> Self {
+    pub(crate) fn new(region: &[Range<usize>]) -> Self {
         let count: usize = region.iter().map(Range::len).product();
         let padded: usize = region.iter().map(|r| r.len() + 1).product();
         Spread {
@@ -31,7 +31,7 @@ impl Spread {
     }
 
     /// Adds a number to all elements of a box, each with weight 1.
-    pub(super) fn add(&mut self, bounds: &[Range<usize>], value: f64) {
+    pub(crate) fn add(&mut self, bounds: &[Range<usize>], value: f64) {
         let Some((sums, counts)) = &mut self.corners else { return };
         let rank = bounds.len();
         for corner in 0..1usize << rank {
@@ -66,7 +66,7 @@ impl Spread {
     }
 
     /// The result per element, row-major over the region; NaN where nothing was added. `nominal` is the number of elements of a window, for shares.
-    pub(super) fn finish(mut self, aggregate: Aggregate, nominal: f64) -> Vec<f32> {
+    pub(crate) fn finish(mut self, aggregate: Aggregate, nominal: f64) -> Vec<f32> {
         self.sum_up();
         let of = |(&sum, &weight): (&f64, &f64)| match aggregate {
             _ if weight == 0.0 => f32::NAN,

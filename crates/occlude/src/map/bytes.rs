@@ -65,7 +65,11 @@ impl Map {
             ("noise_spread", self.noise_spread.as_ref().map_or(needed, Vec::len), needed),
             ("most_probable", self.most_probable.as_ref().map_or(windows, |m| m.windows.len()), windows),
         ];
-        for (name, found, wanted) in arrays {
+        let of_signs = self.stability.iter().flat_map(|found| {
+            let agreement = ("agreement", found.agreement.len(), needed);
+            [agreement, ("depends", found.depends.len(), needed), ("signs", found.targets.len(), targets)]
+        });
+        for (name, found, wanted) in arrays.into_iter().chain(of_signs) {
             if found != wanted {
                 return Err(format!(
                     "{name} has {found} numbers, its {targets} targets and {windows} windows need {wanted}"

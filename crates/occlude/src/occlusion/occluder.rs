@@ -69,6 +69,35 @@ impl Occluder {
         occluder
     }
 
+    /// The input that windows are laid in.
+    pub(crate) fn lead(&self) -> &TensorSpec {
+        &self.inputs[self.lead].spec
+    }
+
+    /// The same inputs and fills with other windows, hidden whole but for what the windows themselves say.
+    pub(crate) fn with_windows(&self, windows: Windows) -> Occluder {
+        Occluder::of_inputs(self.inputs.clone(), self.lead, windows, Shape::Box)
+    }
+
+    /// The other way round: the inputs with everything hidden, and windows that bring back what was there. `None` for fills that hang on the window.
+    pub(crate) fn turned(&self) -> Option<Occluder> {
+        let turn = |input: &OccludedInput| {
+            let OccludedInput { spec, values, fill } = input;
+            let (hidden, fill) = match fill {
+                None => (values.clone(), None),
+                Some(FillValues::Tensor(fill)) => (fill.clone(), Some(FillValues::Tensor(values.clone()))),
+                Some(FillValues::PerChannel(of_channel)) => {
+                    let hidden = (0..spec.len()).map(|element| of_channel[spec.channel_of(element)]);
+                    (hidden.collect(), Some(FillValues::Tensor(values.clone())))
+                }
+                Some(_) => return None,
+            };
+            Some(OccludedInput { spec: spec.clone(), values: hidden, fill })
+        };
+        let inputs = self.inputs.iter().map(turn).collect::<Option<Vec<_>>>()?;
+        Some(Occluder::of_inputs(inputs, self.lead, self.windows.clone(), Shape::Box))
+    }
+
     /// Lays a window by hand beside the others: `bounds` is a box of the input that they were laid in, one range per axis of its shape. It is hidden like a window of the grid
     /// (same fill, same shape), and is none of them. Returns the number to call it by. A second one takes the first one's place.
     pub fn lay_by_hand(&mut self, bounds: Vec<Range<usize>>) -> usize {
@@ -337,6 +366,29 @@ mod tests {
         let mut out = [0.0; 4];
         occluder.occlude_into(0, 0, &mut out);
         assert_eq!(out, [9.0, 9.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn turned_round_windows_bring_back_what_was_there() {
+        for fill in [Fill::Value(vec![-7.0, -8.0]), Fill::Noise] {
+            let occluder = occluder(&[2, 3, 4], Layout::ChannelsFirst, &[2, 2], &fill);
+            let (there, turned) =
+                (occluder.inputs()[0].values.clone(), occluder.turned().expect("a fill of its own"));
+            let hidden = &turned.inputs()[0].values;
+            for window in 0..occluder.windows().len() {
+                let (mut one, mut other) = (vec![0.0; 24], vec![0.0; 24]);
+                occluder.occlude_into(window, 0, &mut one);
+                turned.occlude_into(window, 0, &mut other);
+                for element in 0..24 {
+                    let pair = [one[element], other[element]];
+                    assert!(
+                        pair == [there[element], hidden[element]]
+                            || pair == [hidden[element], there[element]]
+                    );
+                }
+            }
+        }
+        assert!(occluder(&[1, 3, 4], Layout::ChannelsFirst, &[2, 2], &Fill::PatchMean).turned().is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::tensor::{TensorSpec, shape_text};
+use crate::tensor::{TensorSpec, for_each_run, shape_text};
 
 /// The background.
 pub const BACKGROUND: u32 = 0;
@@ -23,13 +23,40 @@ pub struct Region {
     pub name: Option<String>,
     /// The box around it, one range per spatial axis.
     pub bounds: Vec<Range<usize>>,
-    /// Per place of the box, row-major, 1 for members, else 0.
+    /// Per place of the box, row-major, how much of it is hidden: 1 for members, else 0.
     pub members: Vec<f32>,
     /// Number of members.
     pub count: usize,
 }
 
 impl Region {
+    /// The places that have a share above 0, one number from 0 to 1 per place of the spatial axes `lengths`, row-major: how much of each is hidden. `None` where nothing is.
+    pub(crate) fn of_shares(label: u32, shares: &[f32], lengths: &[usize]) -> Option<Region> {
+        let row = lengths.last().copied().unwrap_or(1).max(1);
+        let mut bounds: Option<Vec<Range<usize>>> = None;
+        let mut count = 0;
+        for (number, line) in shares.chunks_exact(row).enumerate() {
+            let Some(first) = line.iter().position(|share| *share > 0.0) else { continue };
+            let last = line.iter().rposition(|share| *share > 0.0).unwrap_or(first);
+            count += line[first..=last].iter().filter(|share| **share > 0.0).count();
+            let (mut rest, mut at) = (number, vec![first..last + 1; lengths.len()]);
+            for axis in (0..lengths.len().saturating_sub(1)).rev() {
+                at[axis] = rest % lengths[axis]..rest % lengths[axis] + 1;
+                rest /= lengths[axis];
+            }
+            bounds = Some(match bounds {
+                None => at,
+                Some(old) => {
+                    old.iter().zip(&at).map(|(a, b)| a.start.min(b.start)..a.end.max(b.end)).collect()
+                }
+            });
+        }
+        let bounds = bounds?;
+        let mut members = Vec::with_capacity(bounds.iter().map(Range::len).product());
+        for_each_run(lengths, &bounds, |run| members.extend_from_slice(&shares[run]));
+        Some(Region { label, name: None, bounds, members, count })
+    }
+
     /// Its name, or `region 3`.
     pub fn title(&self) -> String {
         self.name.clone().unwrap_or_else(|| format!("region {}", self.label))
@@ -46,6 +73,11 @@ pub struct Regions {
 }
 
 impl Regions {
+    /// These regions, which may overlap, of an input.
+    pub(crate) fn of_parts(parts: Vec<Region>, spec: &TensorSpec) -> Regions {
+        Regions { parts, spec: spec.clone() }
+    }
+
     /// Finds the regions of `labels`, one per place of the input's spatial axes, row-major.
     ///
     /// # Errors
@@ -173,6 +205,21 @@ mod tests {
         assert_eq!(found, [(1, 6, vec![0..2, 0..3]), (2, 2, vec![1..2, 1..3])]);
         assert!(Regions::of_sets(&[row, vec![false; 6]], &spec).is_err());
         assert!(Regions::of_sets(&[], &spec).is_err());
+    }
+
+    #[test]
+    fn shares_lie_in_the_smallest_box_around_them() {
+        let shares = [0.0, 0.0, 0.0, 0.0, 0.5, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        let found = Region::of_shares(7, &shares, &[4, 3]).expect("two places");
+        assert_eq!(
+            (found.bounds, found.members, found.count),
+            (vec![1..3, 0..2], vec![0.0, 0.5, 1.0, 0.0], 2)
+        );
+        let line = Region::of_shares(1, &shares, &[12]).expect("two places");
+        assert_eq!((line.bounds, line.members), (vec![4..7; 1], vec![0.5, 0.0, 1.0]));
+        let volume = Region::of_shares(1, &shares, &[2, 2, 3]).expect("two places");
+        assert_eq!((volume.bounds, volume.count), (vec![0..2, 0..2, 0..2], 2));
+        assert_eq!(Region::of_shares(1, &[0.0; 4], &[2, 2]), None);
     }
 
     #[test]

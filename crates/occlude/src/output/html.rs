@@ -78,6 +78,7 @@ pub fn feed(map: &Map, picture: &Picture) -> Result<Value> {
         "places": places::places(&view),
         "picture": picture_object(map, picture)?,
         "volume": volume::volume(map, picture)?,
+        "stability": map.stability.as_ref().map(|_| (0..map.targets.len()).map(|t| words::stability(map, t..t + 1)).collect::<Vec<_>>()),
         "command": map.provenance.command,
         "notes": map.notes,
         "facts": words::facts(map),
@@ -108,6 +109,9 @@ fn axis_object(map: &Map, axis: &GridAxis) -> Value {
 /// One target with its scores. Sensitivities are sent only where they are not, bit for bit, baseline minus score.
 fn target(view: &View, t: usize) -> Value {
     let (map, target) = (view.map, &view.map.targets[t]);
+    let marked = map
+        .marked(view, t)
+        .map(|marked| (0..marked.len()).filter(|&cell| marked[cell]).collect::<Vec<usize>>());
     if view.cells == Cells::Elements {
         // Elements have no score of their own.
         return json!({
@@ -116,6 +120,7 @@ fn target(view: &View, t: usize) -> Value {
             "unit": target.unit,
             "baseline": target.baseline,
             "sensitivity": floats(view.of(t)),
+            "marked": marked,
             "top_for": top(map, t, Direction::For),
             "top_against": top(map, t, Direction::Against),
         });
@@ -132,6 +137,7 @@ fn target(view: &View, t: usize) -> Value {
         "score_title": words::score_title(target),
         "baseline": target.baseline,
         "occluded": floats(scores),
+        "marked": marked,
     });
     if scores.iter().zip(sensitivity).any(differs) {
         object["sensitivity"] = json!(floats(sensitivity));

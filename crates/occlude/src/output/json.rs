@@ -42,6 +42,14 @@ pub fn value(map: &Map) -> Value {
                 let of_target = &spread[t * map.windows.len()..(t + 1) * map.windows.len()];
                 object["spread"] = nested(of_target, &shape, number);
             }
+            if let Some(found) = &map.stability {
+                let count = map.windows.len();
+                object["stability"] = json!(found.targets[t]);
+                object["stability"]["agreement"] =
+                    nested(&found.agreement[t * count..][..count], &shape, number);
+                object["stability"]["sign_depends"] =
+                    nested(found.depends_of(t), &shape, |depends| json!(depends));
+            }
             object
         })
         .collect();
@@ -79,6 +87,7 @@ pub fn value(map: &Map) -> Value {
         "approximation": map.approximation,
         "work": map.work,
         "unchanged": map.unchanged,
+        "stability": map.stability.as_ref().map(|found| json!({ "zero_below": found.zero_below, "variants": found.variants })),
         "notes": map.notes,
         "provenance": {
             "version": map.provenance.version,

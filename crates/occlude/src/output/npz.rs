@@ -3,7 +3,7 @@
 //! Keys (`T` targets, whose axis is left out for one target that was not asked for as a list; `windows...` is the shape of the grid, or the number of windows where they are none): `map` f32, as its definition says: `[T, windows...]`,
 //! or `[T, elements...]` where windows are joined; `sensitivity` f32 `[T, windows...]` where that is something else; `attribution` f32 `[T, spatial axes of the input...]`; `most_probable` i32
 //! `[windows...]`, -1 = not computed (absent without classes); `places` i64, lengths of the spatial axes of the input; `map_most_probable` i32 `[elements...]`, the class with the greatest number of a map of scores, where all classes are targets; `scores` f32
-//! `[T, windows...]`; `spread` f32 `[T, windows...]`, their standard deviation over several noise fills; `baseline` f32 `[T]`; `starts_0` .. `starts_n` and `ends_0` .. `ends_n` i64, first element and end
+//! `[T, windows...]`; `spread` f32 `[T, windows...]`, their standard deviation over several noise fills; `agreement` f32 and `sign_depends` bool `[T, windows...]`, where other fills, windows and seeds were tried: the share of these maps whose sign is this one's, and whether two of them contradict each other; `baseline` f32 `[T]`; `starts_0` .. `starts_n` and `ends_0` .. `ends_n` i64, first element and end
 //! (exclusive) of the windows per axis of the grid, cut off at the border as they were run; `window` i64, one size per axis of the grid; `boxes` i64 `[windows, axes of the input, 2]` instead of these where
 //! windows are no grid, and `labels` i64 `[windows]` of regions; `complete` bool.
 //! A zip archive of stored entries with a fixed date: the same map gives the same bytes.
@@ -41,6 +41,10 @@ pub(super) fn encode(map: &Map) -> Result<Vec<u8>> {
     archive.add("scores", &shape, &map.scores)?;
     if let Some(spread) = &map.noise_spread {
         archive.add("spread", &shape, spread)?;
+    }
+    if let Some(found) = &map.stability {
+        archive.add("agreement", &shape, &found.agreement)?;
+        archive.add("sign_depends", &shape, &found.depends)?;
     }
     let baseline: Vec<f32> = map.targets.iter().map(|t| t.baseline).collect();
     archive.add("baseline", &[baseline.len()], &baseline)?;

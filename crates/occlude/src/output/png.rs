@@ -4,9 +4,10 @@
 //! framed, the map over it, and the map alone in exact colours beside its scale. Several: a panel each (at most six, said),
 //! each with its own scale below it. Signals become lines with the evidence as colour under them, and bars; volumes the three planes through their strongest window.
 //! Light paper, no interpolation, windows that were not computed hatched. Same map, same bytes.
-//! The panels themselves are in `png/`, the wording is in `words`, the colours are in `colour`.
+//! The panels themselves are in `png/` (with the figures of an evaluation and of the paper's experiment), the wording is in `words`, the colours are in `colour`.
 
 mod canvas;
+pub(super) mod curves;
 mod line;
 mod panel;
 mod plane;
@@ -297,7 +298,15 @@ impl<'a> Figure<'a> {
                 self.canvas.text(&self.faces.regular, 19.0, left, self.y, SOFT, &fitted);
             }
             let area = Area::new(left, self.y + 12, width, if shown == 1 { 380 } else { 190 });
-            signal::bars(&mut self.canvas, area, &self.faces, (&view, &plane, values), &scale);
+            let marked = self.map.marked(&view, t);
+            signal::bars(
+                &mut self.canvas,
+                area,
+                &self.faces,
+                (&view, &plane, values),
+                &scale,
+                marked.as_deref(),
+            );
             self.panels.push((Kind::Cells, t, area));
             self.y = area.bottom() + 34;
         }
@@ -331,6 +340,8 @@ impl<'a> Figure<'a> {
 
     /// Draws one panel and notes where it is.
     fn panel(&mut self, kind: Kind, t: usize, area: Area, plane: &Plane, values: &[f32], scale: &Scale) {
+        let marked = self.map.marked(&self.view, t);
+        let marked = marked.as_deref();
         match (kind, &self.picture) {
             (Kind::Picture, Some(picture)) => {
                 self.canvas.picture(picture, area, |colour| colour);
@@ -339,9 +350,9 @@ impl<'a> Figure<'a> {
                 }
             }
             (Kind::Overlay, Some(picture)) => {
-                panel::overlay(&mut self.canvas, area, picture, (&self.view, plane, values), scale);
+                panel::overlay(&mut self.canvas, area, picture, (&self.view, plane, values), scale, marked);
             }
-            _ => panel::cells(&mut self.canvas, area, &self.view, plane, values, scale),
+            _ => panel::cells(&mut self.canvas, area, (&self.view, plane, values), scale, marked),
         }
         let around = Area::new(area.x - 1, area.y - 1, area.width + 2, area.height + 2);
         self.canvas.frame(around, 1, LINE);
@@ -407,6 +418,9 @@ impl<'a> Figure<'a> {
                 self.y += 8;
             }
             self.y += 6;
+        }
+        if let Some(signs) = words::stability(map, 0..shown) {
+            self.say(false, 19.0, INK, &signs);
         }
         self.say(false, 19.0, SOFT, &words::sign_sentence(map));
         if let Some(error) = words::approximation(map) {

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::map::definition::{Aggregate, Normalize, Upsample};
-use crate::map::{Map, MapTarget};
+use crate::map::{Map, MapTarget, Stability};
 use crate::occlusion::{AxisRole, Grid, GridAxis, Windows};
 
 /// A number to read: four significant digits, a true minus sign, never `-0`.
@@ -218,6 +218,35 @@ pub(super) fn incomplete(map: &Map) -> Option<String> {
     let (done, all) = (map.computed, map.windows.len());
     (!map.is_complete())
         .then(|| format!("Incomplete: {done} of {all} windows were computed. The others are hatched."))
+}
+
+/// What hatching over colours means, where the map has some: of one target, or of all that are shown.
+pub(super) fn stability(map: &Map, targets: Range<usize>) -> Option<String> {
+    let found = map.stability.as_ref()?;
+    let percent = |share: f64| format!("{:.0}%", 100.0 * share);
+    let shares: Vec<String> = targets
+        .map(|t| match map.targets.len() {
+            1 => percent(found.targets[t].depends),
+            _ => format!("{} of {}", percent(found.targets[t].depends), map.targets[t].label),
+        })
+        .collect();
+    Some(format!(
+        "Stripes over colours: the sign depends on the choice of {}, for by one map and against by another ({} of the cells). {} maps were compared; below {} of a map's largest value is no sign.",
+        choices(found),
+        shares.join(", "),
+        found.variants.len() + 1,
+        percent(found.zero_below)
+    ))
+}
+
+/// `fill, window and seed`
+fn choices(found: &Stability) -> String {
+    let tried = |name: &&str| found.variants.iter().any(|variant| variant.differs.iter().any(|d| d == name));
+    let names: Vec<&str> = ["fill", "window", "seed"].into_iter().filter(tried).collect();
+    match &names[..] {
+        [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
+        names => names.concat(),
+    }
 }
 
 /// The self-check in words.

@@ -3,6 +3,7 @@
 //! In: a resolved graph, the tensors wanted, how to run. Out: a [`Scorer`]. The activations of the untouched input are kept between the calls for one input, so
 //! that windows, fills and targets can change without running it again. How the engine works is in `occlude-engine`.
 
+mod any_size;
 mod full;
 
 use std::ops::Range;
@@ -352,6 +353,12 @@ impl Scorer for EngineScorer {
             return self.score(occluder, windows, sink);
         }
         self.score_changes(occluder, windows, drop_below, sink)
+    }
+    fn score_any_size(&self, occluder: &Occluder, windows: &[usize], sink: &mut Sink<'_>) -> Result<()> {
+        match form_of(self.options) {
+            Some(form) => self.score_cheapest(form, occluder, windows, sink),
+            None => self.score(occluder, windows, sink),
+        }
     }
     fn can_approximate(&self) -> bool {
         form_of(self.options) == Some(Form::Truncated)

@@ -8,7 +8,8 @@ use occlude::input::volume::affine::apply;
 use occlude::occlusion::{axis_name, sizes_text};
 use occlude::output::table::rows;
 use occlude::{
-    AxisRole, Direction, Grid, Input, Map, MapTarget, Model, ScoreKind, Settings, Unchanged, Windows, Written,
+    AxisRole, Direction, Grid, Input, Map, MapTarget, Model, ScoreKind, Settings, SignShares, Stability,
+    Unchanged, Windows, Written,
 };
 use serde_json::json;
 
@@ -162,6 +163,25 @@ fn regions(map: &Map, printer: &Printer) {
     }
 }
 
+/// `espresso: 12% of 49 cells change sign by the choice (fill 8%, window 4%), 20% fade; 6 maps; below 5% of a map's largest is no sign`
+fn signs(found: &Stability, shares: &SignShares, label: &str) -> String {
+    let percent = |share: f64| format!("{:.0}%", 100.0 * share);
+    let alone = [("fill", shares.by_fill), ("window", shares.by_window), ("seed", shares.by_seed)];
+    let alone: Vec<String> = alone
+        .into_iter()
+        .filter_map(|(name, share)| share.map(|share| format!("{name} alone {}", percent(share))))
+        .collect();
+    format!(
+        "{label}: {} of {} cells are for it by one map and against it by another ({}), {} more have evidence by some maps only; {} maps, below {} of a map's largest is no sign",
+        percent(shares.depends),
+        shares.known,
+        alone.join(", "),
+        percent(shares.fades),
+        found.variants.len() + 1,
+        percent(found.zero_below)
+    )
+}
+
 /// What was found.
 pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
     if !map.is_complete() {
@@ -237,6 +257,11 @@ pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
         }
     }
     regions(map, printer);
+    if let Some(found) = &map.stability {
+        for (index, shares) in found.targets.iter().enumerate().take(LISTED) {
+            printer.say("signs", &signs(found, shares, &map.targets[index].label));
+        }
+    }
     if let Some(flips) = map.summary(0).and_then(|s| s.label_flips).filter(|&n| n > 0) {
         printer.say(
             "flips",
@@ -335,6 +360,7 @@ pub(super) fn summary(map: &Map, path: &Path) -> serde_json::Value {
     let target = |(index, target): (usize, &MapTarget)| {
         json!({
             "label": target.label, "class": target.class, "unit": target.unit, "baseline": target.baseline,
+            "stability": map.stability.as_ref().map(|found| &found.targets[index]),
             "summary": map.summary(index),
             "for": map.top_windows(index, Direction::For, TOP),
             "against": map.top_windows(index, Direction::Against, TOP),

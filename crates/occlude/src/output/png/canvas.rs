@@ -3,6 +3,8 @@
 //! In: places in pixels from the top left. Out: an RGB image. Everything outside the canvas is left out silently, so
 //! that callers need no clipping. Colours blend in sRGB, as browsers do. Not here: what a map looks like.
 
+use std::collections::BTreeMap;
+
 use image::{Rgb, RgbImage};
 
 use super::text::Face;
@@ -81,6 +83,19 @@ impl Canvas {
         }
     }
 
+    /// Thin stripes the other way, dark with a light edge so that they show on any colour: over what stands there.
+    pub(super) fn stripes(&mut self, area: Area) {
+        for y in area.y..area.bottom() {
+            for x in area.x..area.right() {
+                match (x - y).rem_euclid(11) {
+                    0 | 1 => self.blend(x, y, [0; 3], 0.62),
+                    2 | 10 => self.blend(x, y, [255; 3], 0.5),
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// A frame of `thickness` pixels just inside `area`.
     pub(super) fn frame(&mut self, area: Area, thickness: i32, colour: Colour) {
         let t = thickness.min(area.width / 2).min(area.height / 2).max(1);
@@ -100,6 +115,44 @@ impl Canvas {
                 let colour = shade(picture.get_pixel(from_x.min(width - 1), from_y.min(height - 1)).0);
                 self.blend(area.x + x, area.y + y, colour, 1.0);
             }
+        }
+    }
+
+    /// A line through these points, `width` pixels wide with smooth edges; `dash` is how long it is drawn and left out, in pixels along it.
+    pub(super) fn line(
+        &mut self,
+        points: &[(f32, f32)],
+        width: f32,
+        (colour, opacity): (Colour, f32),
+        dash: Option<(f32, f32)>,
+    ) {
+        let mut cover: BTreeMap<(i32, i32), f32> = BTreeMap::new();
+        let mut gone = 0.0;
+        for pair in points.windows(2) {
+            let ((x0, y0), (x1, y1)) = (pair[0], pair[1]);
+            let length = (x1 - x0).hypot(y1 - y0);
+            let reach = width / 2.0 + 1.0;
+            let across = (x0.min(x1) - reach).floor() as i32..=(x0.max(x1) + reach).ceil() as i32;
+            for x in across {
+                // Of the rows only those that are near the line in this column.
+                let (from, to) = rows_near((x0, y0), (x1, y1), x as f32, reach);
+                for y in from..=to {
+                    let (dx, dy) = (x as f32 - x0, y as f32 - y0);
+                    let along = ((dx * (x1 - x0) + dy * (y1 - y0)) / length.max(1e-6)).clamp(0.0, length);
+                    let part = if length > 0.0 { along / length } else { 0.0 };
+                    let distance = (dx - part * (x1 - x0)).hypot(dy - part * (y1 - y0));
+                    let is_drawn = dash.is_none_or(|(on, off)| (gone + along).rem_euclid(on + off) < on);
+                    let covered = if is_drawn { (width / 2.0 + 0.5 - distance).clamp(0.0, 1.0) } else { 0.0 };
+                    if covered > 0.0 {
+                        let most = cover.entry((x, y)).or_insert(0.0);
+                        *most = most.max(covered);
+                    }
+                }
+            }
+            gone += length;
+        }
+        for ((x, y), covered) in cover {
+            self.blend(x, y, colour, covered * opacity);
         }
     }
 
@@ -137,6 +190,16 @@ impl Canvas {
     }
 }
 
+/// The rows of column `x` that may lie within `reach` of a line.
+fn rows_near((x0, y0): (f32, f32), (x1, y1): (f32, f32), x: f32, reach: f32) -> (i32, i32) {
+    let at = |x: f32| if x1 == x0 { y0 } else { y0 + (x - x0) / (x1 - x0) * (y1 - y0) };
+    let ends = (x0.min(x1), x0.max(x1));
+    let (left, right) = ((x - reach).clamp(ends.0, ends.1), (x + reach).clamp(ends.0, ends.1));
+    let (low, high) =
+        if x1 == x0 { (y0.min(y1), y0.max(y1)) } else { (at(left).min(at(right)), at(left).max(at(right))) };
+    ((low - reach).floor() as i32, (high + reach).ceil() as i32)
+}
+
 /// `under` with `opacity` of `over` on it.
 pub(super) fn mix(under: Colour, over: Colour, opacity: f32) -> Colour {
     let opacity = opacity.clamp(0.0, 1.0);
@@ -166,6 +229,26 @@ mod tests {
         let image = canvas.into_image(3);
         assert_eq!(image.get_pixel(2, 2).0, [10, 20, 30]);
         assert_eq!(image.get_pixel(3, 0).0, [200, 100, 0]);
+    }
+
+    #[test]
+    fn a_line_is_as_wide_as_it_says_and_dashes_leave_gaps() {
+        let ink = |points: &[(f32, f32)], dash| {
+            let mut canvas = Canvas::new(40, 40, [255; 3]);
+            canvas.line(points, 2.0, ([0; 3], 1.0), dash);
+            let image = canvas.into_image(40);
+            image.pixels().map(|p| f64::from(255 - p.0[0]) / 255.0).sum::<f64>()
+        };
+        // 30 long and 2 wide, with round ends.
+        for points in [[(5.0, 20.0), (35.0, 20.0)], [(20.0, 5.0), (20.0, 35.0)]] {
+            assert!((ink(&points, None) - 62.0).abs() < 3.0, "{}", ink(&points, None));
+        }
+        let slanted = ink(&[(5.0, 5.0), (35.0, 35.0)], None);
+        assert!((slanted - 2.0 * 30.0 * 2f64.sqrt()).abs() < 8.0, "{slanted}");
+        let bent = ink(&[(5.0, 20.0), (20.0, 20.0), (35.0, 20.0)], None);
+        assert!((bent - ink(&[(5.0, 20.0), (35.0, 20.0)], None)).abs() < 0.1);
+        let dashed = ink(&[(5.0, 20.0), (35.0, 20.0)], Some((5.0, 5.0)));
+        assert!((25.0..40.0).contains(&dashed), "{dashed}");
     }
 
     #[test]

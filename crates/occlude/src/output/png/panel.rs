@@ -27,23 +27,32 @@ pub(super) fn part_of(area: Area, edges: [f64; 4]) -> Area {
     Area::new(x(edges[0]), y(edges[1]), x(edges[2]) - x(edges[0]), y(edges[3]) - y(edges[1]))
 }
 
-/// The cells as they are: solid colours, hatching where nothing was computed, the paper where no window is.
+/// The cells as they are: solid colours, stripes over those that are `marked`, hatching where nothing was computed, the paper where no window is.
 pub(super) fn cells(
     canvas: &mut Canvas,
     area: Area,
-    view: &View,
-    plane: &Plane,
-    values: &[f32],
+    (view, plane, values): (&View, &Plane, &[f32]),
     scale: &Scale,
+    marked: Option<&[bool]>,
 ) {
     canvas.fill(area, super::GROUND);
     for cell in plane.cells(view) {
         let part = part_of(area, cell.edges);
         match scale.colour(values[cell.cell]) {
-            Some(colour) => canvas.fill(part, colour),
+            Some(colour) => {
+                canvas.fill(part, colour);
+                stripe(canvas, part, cell.cell, marked);
+            }
             None if is_uncovered(view) => {}
             None => canvas.hatch(part, MISSING[0], MISSING[1]),
         }
+    }
+}
+
+/// Stripes over a cell whose sign depends on how the map was made.
+pub(super) fn stripe(canvas: &mut Canvas, part: Area, cell: usize, marked: Option<&[bool]>) {
+    if marked.is_some_and(|marked| marked[cell]) {
+        canvas.stripes(part);
     }
 }
 
@@ -59,6 +68,7 @@ pub(super) fn overlay(
     picture: &RgbImage,
     (view, plane, values): (&View, &Plane, &[f32]),
     scale: &Scale,
+    marked: Option<&[bool]>,
 ) {
     canvas.picture(picture, area, greyed);
     for cell in plane.cells(view) {
@@ -68,6 +78,7 @@ pub(super) fn overlay(
             Some(colour) => {
                 let strength = (1.7 * scale.position(value).abs() - 0.08).clamp(0.0, 1.0);
                 canvas.tint(part, colour, (OVERLAY * strength) as f32);
+                stripe(canvas, part, cell.cell, marked);
             }
             None if is_uncovered(view) => {}
             None => canvas.hatch(part, MISSING[0], MISSING[1]),

@@ -4,7 +4,7 @@
 //! has exactly the scale's colour of its value, so that the figure reads in black and white too.
 
 use super::canvas::{Area, Canvas};
-use super::panel::{MISSING, marks, part_of};
+use super::panel::{MISSING, marks, part_of, stripe};
 use super::plane::Plane;
 use super::text::Faces;
 use super::{GROUND, INK, LINE, SOFT};
@@ -19,6 +19,7 @@ pub(super) fn bars(
     faces: &Faces,
     (view, plane, values): (&View, &Plane, &[f32]),
     scale: &Scale,
+    marked: Option<&[bool]>,
 ) {
     canvas.fill(area, GROUND);
     let length = 0.94 * f64::from(area.height);
@@ -38,6 +39,7 @@ pub(super) fn bars(
                 let y = height_at(scale.position(value));
                 let bar = Area::new(column.x, y.min(zero), column.width.max(1), (y - zero).abs());
                 canvas.fill(bar, colour);
+                stripe(canvas, Area { height: bar.height.max(12), ..bar }, cell.cell, marked);
                 if bar.width > 6 && bar.height > 2 {
                     canvas.frame(bar, 1, INK);
                 }
