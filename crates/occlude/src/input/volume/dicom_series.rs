@@ -72,7 +72,8 @@ pub(super) fn read_folder(folder: &Path, frame: Frame) -> Result<Volume> {
         }
         slices.push(Slice::read(&path)?);
     }
-    let in_folder = |e: Error| e.in_context(folder.display());
+    let named = folder.display().to_string();
+    let in_folder = |e: Error| if e.to_string().contains(&named) { e } else { e.in_context(&named) };
     if slices.is_empty() {
         return Err(Error::file(format!("{} holds no DICOM file ({others} others)", folder.display()))
             .with_hint(
@@ -92,7 +93,9 @@ pub(super) fn read_folder(folder: &Path, frame: Frame) -> Result<Volume> {
 /// # Errors
 /// As [`read_folder`].
 pub(super) fn read_file(path: &Path, frame: Frame) -> Result<Volume> {
-    of_slices(vec![Slice::read(path)?], frame).map_err(|e| e.in_context(path.display()))
+    let named = path.display().to_string();
+    let in_file = |e: Error| if e.to_string().contains(&named) { e } else { e.in_context(&named) };
+    of_slices(vec![Slice::read(path)?], frame).map_err(in_file)
 }
 
 /// The files of a series in the order in which they are read, for their hash.
@@ -385,7 +388,11 @@ fn pixels(slice: &Slice) -> Result<(Vec<f32>, bool)> {
             path.display()
         )));
     }
-    let decoded = object.decode_pixel_data().map_err(|e| damaged(path, &e))?;
+    let decoded = object.decode_pixel_data().map_err(|e| {
+        Error::file(format!("the pixels of {} cannot be unpacked: {e}", path.display())).with_hint(
+            "uncompressed, RLE and baseline JPEG are read; unpack others first: gdcmconv --raw IN OUT",
+        )
+    })?;
     let width = (allocated / 8) as usize;
     let count = slice.rows * slice.columns;
     let data = decoded.data();
