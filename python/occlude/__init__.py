@@ -37,8 +37,8 @@ from occlude.exceptions import (
 
 __all__ = [
     "ArgumentError",
-    "Audit",
     "AtSize",
+    "Audit",
     "Chance",
     "Comparison",
     "Correlation",

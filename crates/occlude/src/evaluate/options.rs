@@ -128,16 +128,15 @@ impl EvaluateOptions {
                 })?;
             }
             "deletion-fill" | "insertion-fill" => {
-                let mut read = Settings::default();
-                read.set("fill", value)?;
-                if hangs_on_window(&read.fill) {
+                let fill = Settings::read_fill(value)?;
+                if hangs_on_window(&fill) {
                     return Err(Error::argument(format!("{name} is {value}, which hangs on the window"))
                         .with_hint("a value of its own for every place is needed: mean, zero, blur, noise, numbers, image:FILE"));
                 }
                 if name == "deletion-fill" {
-                    self.deletion_fill = Some(read.fill);
+                    self.deletion_fill = Some(fill);
                 } else {
-                    self.insertion_fill = read.fill;
+                    self.insertion_fill = fill;
                 }
             }
             _ => {

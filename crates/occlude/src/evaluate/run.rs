@@ -30,13 +30,13 @@ impl Job<'_> {
         let started = Instant::now();
         let places = input.spec.spatial();
         let mut notes = Vec::new();
-        let away = match (&options.deletion_fill, &self.settings.fill) {
+        let away = match (&options.deletion_fill, self.settings.fill_for(&input.spec)) {
             (Some(fill), _) => fill.clone(),
-            (None, fill) if hangs_on_window(fill) => {
+            (None, fill) if hangs_on_window(&fill) => {
                 notes.push(format!("the fill {fill} hangs on the window: places are replaced by the mean (deletion-fill chooses another)"));
                 Fill::Mean
             }
-            (None, fill) => fill.clone(),
+            (None, fill) => fill,
         };
         // What does not fit is said before anything long is run.
         let given = maps.iter().map(|map| Candidate::new(map, &places)).collect::<Result<Vec<_>>>()?;

@@ -64,7 +64,7 @@ impl Job<'_> {
     pub(crate) fn altered(&self, input: &Input, away: &Fill, back: &Fill) -> Result<Altered<'_, '_>> {
         let laid = Job::windows(self.settings, input)?;
         let occluder = |fill: &Fill| {
-            let settings = Settings { fill: fill.clone(), shape: Shape::Box, ..self.settings.clone() };
+            let settings = Settings { fill: Some(fill.clone()), shape: Shape::Box, ..self.settings.clone() };
             let (inputs, seed) = (self.scorer.inputs(), settings.seed);
             hide::occluder_of(laid.clone(), &laid, &settings, inputs, input, seed, self.read_image)
         };

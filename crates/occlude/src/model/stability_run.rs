@@ -58,13 +58,11 @@ impl StabilityOptions {
         match name {
             "fills" => {
                 for one in value.split(',') {
-                    read.set("fill", one)?;
-                    self.fills.push(read.fill.clone());
+                    self.fills.push(Settings::read_fill(one)?);
                 }
             }
             "fill" => {
-                read.set("fill", value)?;
-                self.fills.push(read.fill);
+                self.fills.push(Settings::read_fill(value)?);
             }
             "window" | "windows" => {
                 read.set("window", value)?;
@@ -180,7 +178,9 @@ impl Occlusion<'_> {
 
     /// Every combination that is not the map's own.
     fn choices(&self, input: &Input, options: &StabilityOptions) -> Result<Vec<(Variant, Settings)>> {
-        let own = self.settings();
+        let own = self.settings().in_elements(input)?;
+        let own = own.as_ref();
+        let own_fill = own.fill_for(&input.spec);
         match self.hidden(input)? {
             Windows::Masks(..) | Windows::Scales(_) => {
                 return Err(Error::argument(
@@ -197,8 +197,8 @@ impl Occlusion<'_> {
             _ => {}
         }
         let with_own = |fills: &[Fill]| {
-            let mut all = vec![own.fill.clone()];
-            all.extend(fills.iter().filter(|fill| **fill != own.fill).cloned());
+            let mut all = vec![own_fill.clone()];
+            all.extend(fills.iter().filter(|fill| **fill != own_fill).cloned());
             all
         };
         let fills = with_own(&options.fills);
@@ -233,7 +233,7 @@ impl Occlusion<'_> {
                 let seeds = if *fill == Fill::Noise { options.seeds as u64 } else { 1 };
                 for seed in (0..seeds).map(|n| own.seed.wrapping_add(n)) {
                     let differs: Vec<String> = [
-                        ("fill", *fill != own.fill),
+                        ("fill", *fill != own_fill),
                         ("window", size != own_sizes),
                         ("seed", seed != own.seed),
                     ]
@@ -247,7 +247,7 @@ impl Occlusion<'_> {
                         let variant = Variant { fill: fill.to_string(), window: shown(&size), seed, differs };
                         all.push((
                             variant,
-                            Settings { fill: fill.clone(), seed, samples, ..with_window.clone() },
+                            Settings { fill: Some(fill.clone()), seed, samples, ..with_window.clone() },
                         ));
                     }
                 }

@@ -6,7 +6,7 @@ use super::{Channels, EngineChoice, Masks, Preset, RegionLabels, RegionNames, Ru
 use crate::error::{Error, Result};
 use crate::map::definition::name_of;
 use crate::map::{Aggregate, Normalize, Uncovered, Upsample, Value};
-use crate::occlusion::{Border, Shape, sizes_text};
+use crate::occlusion::{Border, Fill, Shape, sizes_text};
 use crate::score::{Classes, ScoreKind};
 use crate::target::{Boxes, Target};
 use crate::tensor::{Layout, TensorSpec};
@@ -18,6 +18,14 @@ impl Settings {
     /// Argument: no such text.
     pub fn bytes(name: &str, text: &str) -> Result<u64> {
         parse::bytes(name, text.trim())
+    }
+
+    /// A fill as settings write it: `mean`, `rgb:128,128,128`.
+    ///
+    /// # Errors
+    /// Argument: no such text.
+    pub fn read_fill(text: &str) -> Result<Fill> {
+        parse::fill(text.trim())
     }
 
     /// Sets one value by its name in [`Settings::TABLE`].
@@ -129,19 +137,23 @@ impl Settings {
             self.window.clone().unwrap_or_default()
         };
         let strides = self.strides_for(&windows, spec).unwrap_or_default();
-        self.texts(sizes_list(&windows), sizes_list(&strides), score.to_string())
+        let fill = self.fill_for(spec).to_string();
+        self.texts(sizes_list(&windows), sizes_list(&strides), fill, score.to_string())
     }
 
     /// The same with the settings as they were asked for, whatever the input: defaults that depend on it are `default`.
     pub fn asked(&self) -> Vec<(String, String)> {
-        let sizes = |sizes: &Option<Vec<Vec<usize>>>| {
-            sizes.as_deref().map_or_else(|| "default".to_string(), sizes_list)
+        let sizes = |sizes: &Option<Vec<Vec<usize>>>, in_mm: &Option<Vec<Vec<f64>>>| match (sizes, in_mm) {
+            (_, Some(mm)) => millimetres_list(mm),
+            (Some(sizes), None) => sizes_list(sizes),
+            (None, None) => "default".to_string(),
         };
+        let fill = self.fill.as_ref().map_or_else(|| "default".to_string(), |fill| fill.to_string());
         let score = self.score.map_or_else(|| "default".to_string(), |score| score.to_string());
-        self.texts(sizes(&self.window), sizes(&self.stride), score)
+        self.texts(sizes(&self.window, &self.window_mm), sizes(&self.stride, &self.stride_mm), fill, score)
     }
 
-    fn texts(&self, windows: String, strides: String, score: String) -> Vec<(String, String)> {
+    fn texts(&self, windows: String, strides: String, fill: String, score: String) -> Vec<(String, String)> {
         let choose = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_string());
         let how = &self.definition;
         let values = [
@@ -155,7 +167,7 @@ impl Settings {
             self.border.name().to_string(),
             name_of(&Channels::ALL, self.channels).to_string(),
             if self.padded { "yes" } else { "no" }.to_string(),
-            self.fill_for(spec).to_string(),
+            fill,
             self.target.to_string(),
             score,
             self.classes.map_or("default", |classes| name_of(&Classes::ALL, classes)).to_string(),
@@ -189,6 +201,14 @@ impl Settings {
         ];
         Settings::TABLE.iter().map(|s| s.name.to_string()).zip(values).collect()
     }
+}
+
+fn millimetres_list(all: &[Vec<f64>]) -> String {
+    let one = |sizes: &Vec<f64>| {
+        let sizes: Vec<String> = sizes.iter().map(f64::to_string).collect();
+        format!("{}mm", sizes.join("x"))
+    };
+    all.iter().map(one).collect::<Vec<_>>().join(",")
 }
 
 fn sizes_list(all: &[Vec<usize>]) -> String {
