@@ -97,7 +97,7 @@ class Geometry:
     scale, offset : tuple of float
         Source units per element, and the source position of the tensor's first edge.
     unit : str
-        ``"px"`` or ``"elements"``.
+        ``"px"``, ``"elements"``, ``"voxels"`` (of the file with its axes turned as the steps turned them) or ``"samples"``.
     """
 
     source_size: tuple[int, ...]
@@ -325,7 +325,7 @@ class Map:
         return judgement
 
     def save(self, *paths: str | os.PathLike[str]) -> None:
-        """Writes files; the ending chooses the format: ``.npy``, ``.npz``, ``.json``, ``.png``, ``.html``. ``~`` is the home folder.
+        """Writes files; the ending chooses the format: ``.npy``, ``.npz``, ``.json``, ``.png``, ``.html``; of volumes also ``.nii.gz`` and ``.nii`` (over the scan, one frame per target), of regions ``.csv``. ``~`` is the home folder.
 
         Each is written beside its place and renamed, so that a file is whole or not there.
 

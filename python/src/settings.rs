@@ -52,7 +52,7 @@ impl Settings {
     }
     /// The fill is a tensor of the input's shape, row-major, batch axis left out.
     fn fill_with(&mut self, values: PyReadonlyArrayDyn<'_, f32>) -> PyResult<()> {
-        self.inner.fill = Fill::Tensor(owned(&values)?.1);
+        self.inner.fill = Some(Fill::Tensor(owned(&values)?.1));
         Ok(())
     }
     /// A label image in memory, over the input's spatial axes or the source's pixels, and names of its regions.

@@ -37,6 +37,7 @@ Examples:
   occlude map model.onnx photos/*.jpg --window 32 --stride 8 -o maps/
   occlude map model.onnx cat.jpg --target \"tabby, 282\" -o cat.png -o cat.npz
   occlude map model.onnx scan.npy --score logit --fill zero -o scan.json
+  occlude map model.onnx ct.nii.gz --preprocess orient=RAS,spacing=1.5,window=400/40,pad-or-crop=input --window 12mm -o map.nii.gz
 
 Ctrl-C stops the run and keeps what is computed, marked incomplete.";
 
@@ -131,10 +132,10 @@ pub(crate) enum Command {
 pub(crate) struct MapArguments {
     /// An .onnx file, or a folder with model.onnx, config.json and preprocessor_config.json
     pub(crate) model: PathBuf,
-    /// Pictures (PNG, JPEG, WebP, TIFF, BMP), or .npy files taken as the tensor itself
+    /// Pictures (PNG, JPEG, WebP, TIFF, BMP); volumes (.nii.gz, a folder of DICOM files, a TIFF stack); signals (CSV, WAV); or .npy files taken as the tensor itself
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
-    /// Where the map goes; may be given several times. The ending chooses: .html .png .json .npz .npy. A folder (maps/) gets STEM.html and is made if it is missing, {stem} is replaced by the input's name, - is standard output (JSON)
+    /// Where the map goes; may be given several times. The ending chooses: .html .png .json .npz .npy, .nii.gz (over the scan), .csv (a table of regions). A folder (maps/) gets STEM.html and is made if it is missing, {stem} is replaced by the input's name, - is standard output (JSON)
     #[arg(short, long = "output", value_name = "OUT", help_heading = "Output")]
     pub(crate) output: Vec<String>,
     /// Print a summary as JSON on standard output, one line per input (schema occlude.map-summary/1)
@@ -200,13 +201,13 @@ pub(crate) struct WhatFlags {
     /// A definition by the name of its origin, which sets the others unless they are given: mindspore, monai-0.4, monai-0.9, monai-1, captum, xplique, xaitk, pair, deepexplain, tf-explain, mindspore-xai, nolearn, kazuto1011, matlab, rise, zeiler-fergus
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Size of the hidden window in elements of the input tensor: 16, 16x24, or 3x16x16 to give the channel axis its own; several for one map: 16,32 [default: 1/8 of the shorter side]
+    /// Size of the hidden window in elements of the input tensor: 16, 16x24, or 3x16x16 to give the channel axis its own; several for one map: 16,32; of volumes in millimetres: 12mm [default: 1/8 of the shorter side]
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true)]
     window: Option<String>,
     /// Step between windows, like window [default: half the window]
     #[arg(long, value_name = "STEP", allow_hyphen_values = true)]
     stride: Option<String>,
-    /// Hide the regions of a label image one by one instead of windows: .npy of whole numbers, or PNG, as large as the picture or the model's input; 0 is the background
+    /// Hide the regions of a label image one by one instead of windows: .npy of whole numbers, or PNG, as large as the picture or the model's input, or a label volume .nii.gz over a scan; 0 is the background
     #[arg(long, value_name = "FILE")]
     regions: Option<String>,
     /// Names of the regions: a file of lines label,name, or JSON
@@ -227,7 +228,7 @@ pub(crate) struct WhatFlags {
     /// yes: pad the input by half a window with the fill before the model sees it [default: no]
     #[arg(long, value_name = "YES|NO")]
     padded: Option<String>,
-    /// What stands in the window: mean, zero, numbers in tensor space, rgb:r,g,b, patch-mean, overall-mean, overall-patch-mean, blur, inpaint[:RADIUS], inpaint-opencv[:RADIUS], noise, min, background, image:FILE [default: mean]
+    /// What stands in the window: mean, zero, numbers in tensor space, rgb:r,g,b, patch-mean, overall-mean, overall-patch-mean, blur, inpaint[:RADIUS], inpaint-opencv[:RADIUS], noise, min, background, image:FILE [default: mean; background for volumes]
     #[arg(long, value_name = "FILL", allow_hyphen_values = true)]
     fill: Option<String>,
     /// What is measured: class index or name, top1, top5, a list, all; an inner tensor, node:NAME[:HOW], HOW being strongest-sum, strongest-max, sum, mean, max or channel=K; one number, output:NAME[3]; a class where the model sees it, segment:CLASS or segment:top1; a box, detect:CLASS@x0/y0/x1/y1 or detect:top [default: top1]
@@ -254,6 +255,9 @@ pub(crate) struct WhatFlags {
     /// Another input of a model with several: its name and a file. INPUT is the first one
     #[arg(long, value_name = "NAME=FILE")]
     pub(crate) with: Vec<String>,
+    /// One slice of a volume for a model of pictures, axial:80, coronal:12, sagittal:40 (from 0 at the lowest, hindmost, leftmost); or all slices of a plane as one map volume: axial
+    #[arg(long, value_name = "PLANE[:N]")]
+    pub(crate) slice: Option<String>,
     /// Which inputs of a model with several windows hide, together and at the same places: t1,t2 [default: the first]
     #[arg(long, value_name = "NAMES")]
     pub(crate) hide: Option<String>,
@@ -281,7 +285,7 @@ pub(crate) struct HowFlags {
     /// Where the channels are: nchw or nhwc [default: from the model]
     #[arg(long, value_name = "LAYOUT")]
     layout: Option<String>,
-    /// How a picture becomes the input: a name (imagenet, unit, tf, inception, caffe, none), steps joined by commas (resize=256,crop=224,mean=a/b/c), or both. Steps are resize, crop, rounding, filter, scale, mean, std, channels [default: from the model folder]
+    /// How a picture becomes the input: a name (imagenet, unit, tf, inception, caffe, none), steps joined by commas (resize=256,crop=224,mean=a/b/c), or both. Steps are resize, crop, rounding, filter, scale, mean, std, channels; of volumes, in order, orient=RAS, spacing=1x1x1 (mm), window=400/40, range, percentiles, minmax, zscore, shift, crop-foreground, resize=input, pad-or-crop, and frame; or a MONAI bundle's inference.json [default: from the model folder]
     #[arg(long, value_name = "STEPS")]
     preprocess: Option<String>,
     /// Number of threads; results do not depend on it [default: all cores]
@@ -322,6 +326,11 @@ pub(crate) fn settings(what: Option<&WhatFlags>, how: &HowFlags) -> Result<Setti
     for (name, value) in what.map(given_what).into_iter().flatten().chain(given_how(how)) {
         settings.set(name, value)?;
     }
+    if let Some(slice) = what.and_then(|what| what.slice.as_deref()) {
+        // A part of preprocessing that has a flag of its own.
+        let said = settings.preprocess.take().map_or(String::new(), |text| format!("{text},"));
+        settings.preprocess = Some(format!("{said}slice={slice}"));
+    }
     settings.ort_library = how.ort_library.clone();
     settings.virtual_env = std::env::var_os("VIRTUAL_ENV").map(PathBuf::from);
     Ok(settings)
@@ -339,7 +348,8 @@ pub(crate) fn given(what: &WhatFlags, how: &HowFlags) -> Vec<(&'static str, Stri
 /// The flags about several inputs that were given.
 pub(crate) fn given_inputs(what: &WhatFlags) -> Vec<(&'static str, &str)> {
     let with = what.with.iter().map(|given| ("with", given.as_str()));
-    with.chain(what.hide.as_deref().map(|names| ("hide", names))).collect()
+    let slice = what.slice.as_deref().map(|slice| ("slice", slice));
+    with.chain(what.hide.as_deref().map(|names| ("hide", names))).chain(slice).collect()
 }
 
 pub(crate) fn given_what(what: &WhatFlags) -> Vec<(&'static str, &str)> {

@@ -12,6 +12,8 @@ use support::{COFFEE, DEMO, QUICK, Shell, compare};
 
 const PARTS: &str = "examples/images/parts.csv";
 const SMALL: &str = "tests/corpus/ops/small_cnn_softmax.onnx";
+const VOLUMES: &str = "tests/volumes";
+const CT: &str = "tests/volumes/ct_lps.nii.gz";
 /// Windows that tile a small input.
 const GRID: &str = "--window 4 --stride 4 --fill 0.25 --threads 2";
 
@@ -87,6 +89,14 @@ fn runs() -> Table {
             ("map_preset", format!("map {DEMO} {COFFEE} --preset monai-1 --window 112 --threads 2 -o [TMP]/map.npz")),
             ("map_several_sizes", format!("map {DEMO} {COFFEE} --window 112,64 --stride 112,80 --threads 2 -o [TMP]/sizes.png")),
             ("map_regions", format!("map {DEMO} {COFFEE} --regions [TMP]/labels.npy --region-names [TMP]/names.csv --threads 2 -o [TMP]/regions.html")),
+            ("map_volume", format!("map {VOLUMES}/linear.onnx {CT} --preprocess orient=RAS,spacing=1.2x1.2x1.7,range=-200:300,pad-or-crop=input --window 5mm --fill zero --threads 2 -o [TMP]/map.nii.gz")),
+            ("map_brain", format!("map {VOLUMES}/conv3d.onnx {VOLUMES}/mni152_4mm.nii.gz --window 12 --stride 12 --target 1 --threads 2")),
+            ("plan_brain", format!("plan {VOLUMES}/conv3d.onnx {VOLUMES}/mni152_4mm.nii.gz --window 12 --stride 12 --target 1 --threads 2")),
+            ("map_organs", format!("map {VOLUMES}/conv3d.onnx {CT} --regions {VOLUMES}/organs.nii.gz --region-names {VOLUMES}/organs.csv --threads 2 -o [TMP]/organs.csv")),
+            ("map_slice", format!("map {VOLUMES}/conv2d.onnx {CT} --preprocess resize=11x9,crop=no,window=400/40 --slice axial:3 --window 4 --threads 2 -o [TMP]/slice.nii")),
+            ("map_all_slices", format!("map {VOLUMES}/conv2d.onnx {CT} --preprocess resize=11x9,crop=no,window=400/40 --slice axial --target 2 --window 4 --threads 2 -o [TMP]/slices.nii.gz")),
+            ("map_dicom", format!("map {VOLUMES}/conv3d.onnx {VOLUMES}/dicom --preprocess window=1000/0 --window 3 --threads 2 -q -o [TMP]/series.nii.gz")),
+            ("map_signal", format!("map {VOLUMES}/conv1d.onnx {VOLUMES}/ecg.csv --window 40 --threads 2 -o [TMP]/beat.png")),
             ("map_masks", format!("map {DEMO} {COFFEE} --preset rise --masks 12 --threads 2 -o [TMP]/rise.png")),
             ("map_noise", demo("--fill noise --samples 2")),
             ("map_two_inputs", "map tests/conformance/conv.onnx [TMP]/a.npy --with x2=[TMP]/b.npy --hide x,x2 --window 2 --stride 1 --target 0 --threads 2".to_string()),
@@ -244,6 +254,14 @@ fn bad_inputs() -> Table {
             ("no_picture", input("[TMP]/text.jpg")),
             ("truncated", input("[TMP]/cut.jpg")),
             ("folder", input("[TMP]")),
+            ("frames", format!("map {VOLUMES}/conv3d.onnx {VOLUMES}/series.nii.gz")),
+            ("volume_size", format!("map {VOLUMES}/linear.onnx {CT}")),
+            ("volume_truncated", format!("map {VOLUMES}/conv3d.onnx [TMP]/cut.nii.gz")),
+            (
+                "volume_too_large",
+                format!("map {VOLUMES}/conv3d.onnx {CT} --preprocess resize=90000x90000x90000"),
+            ),
+            ("volume_for_pictures", format!("map {VOLUMES}/conv2d.onnx {CT}")),
         ],
     )
 }
@@ -275,6 +293,8 @@ fn inputs_that_are_refused() {
     shell.write("text.jpg", b"this is no picture");
     let jpeg = std::fs::read(support::root().join(COFFEE)).unwrap();
     shell.write("cut.jpg", &jpeg[..1000]);
+    let scan = std::fs::read(support::root().join(CT)).unwrap();
+    shell.write("cut.nii.gz", &scan[..300]);
     check(&shell, bad_inputs());
 }
 
@@ -286,6 +306,13 @@ fn bad_arguments() -> Table {
         &[
             ("class", flags("--target expresso")),
             ("class_index", flags("--target 1000")),
+            ("slice", format!("map {VOLUMES}/conv2d.onnx {CT} --slice axle:3")),
+            ("slice_number", format!("map {VOLUMES}/conv2d.onnx {CT} --slice sagittal:9")),
+            ("slices_as_page", format!("map {VOLUMES}/conv2d.onnx {CT} --slice axial -o [TMP]/x.html")),
+            ("step", format!("map {VOLUMES}/conv3d.onnx {CT} --preprocess spacing=1x2")),
+            ("millimetres", flags("--window 12mm")),
+            ("volume_of_picture", flags("--window 112 --stride 112 -o [TMP]/x.nii.gz")),
+            ("table_of_windows", flags("--window 112 --stride 112 -o [TMP]/x.csv")),
             ("node", flags("--target node:/_conv_head/Conv_output")),
             ("class_too_many", flags("--target top1001")),
             ("node_how", flags("--target node:/_conv_head/Conv_output_0:median")),

@@ -1,6 +1,11 @@
 //! SHA-256 as hexadecimal text, for provenance.
 
+use std::io::Read;
+use std::path::PathBuf;
+
 use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
 
 /// 64 lower-case hexadecimal digits.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
@@ -21,6 +26,27 @@ pub(crate) fn sha256_hex_of<const N: usize>(parts: impl Iterator<Item = [u8; N]>
     }
     hash.update(&chunk);
     hex(&hash.finalize())
+}
+
+/// The same of files one after the other, never held whole.
+///
+/// # Errors
+/// File: what the system says.
+pub(crate) fn sha256_hex_of_files(files: &[PathBuf]) -> Result<String> {
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; 1 << 20];
+    for path in files {
+        let refused = |e: std::io::Error| Error::io("read", path, &e);
+        let mut file = std::fs::File::open(path).map_err(refused)?;
+        loop {
+            let count = file.read(&mut chunk).map_err(refused)?;
+            if count == 0 {
+                break;
+            }
+            hash.update(&chunk[..count]);
+        }
+    }
+    Ok(hex(&hash.finalize()))
 }
 
 fn hex(bytes: &[u8]) -> String {

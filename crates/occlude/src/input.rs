@@ -1,6 +1,7 @@
-//! Reading one input: a picture through recorded preprocessing, or a `.npy` file taken as the tensor itself.
+//! Reading one input: a picture through recorded preprocessing, a volume or a slice of one through named steps, a signal, or a `.npy` file taken as the tensor itself.
 //!
-//! In: a path, bytes or pixels, and what the model wants. Out: [`Input`]: the tensor, the picture to draw on, the way back to source pixels, and every silent choice in words.
+//! In: a path, bytes or pixels, and what the model wants. Out: [`Input`]: the tensor, the picture to draw on, the way back to source pixels, and every silent choice in words. Volumes are in `volume`,
+//! signals in `signal`.
 
 mod claimed_size;
 mod geometry;
@@ -12,6 +13,8 @@ mod picture;
 mod preprocess;
 mod preprocess_text;
 mod resize;
+mod signal;
+pub mod volume;
 
 use std::path::Path;
 
@@ -19,7 +22,7 @@ pub use geometry::{AxisMap, Geometry};
 pub use grey_volume::GreyVolume;
 pub use image_file::{MAX_PIXELS, MAX_SIDE, claimed_pixels};
 pub use labels::{labels_of, read_labels, read_region_names};
-pub use picture::Picture;
+pub use picture::{Picture, Signal};
 pub use preprocess::{
     ColourOrder, CropRounding, CropRule, IMAGENET_MEAN, IMAGENET_STD, Preprocess, ResizeRule,
 };
@@ -27,6 +30,7 @@ pub use preprocess_text::{
     PREPROCESS_NAMES, filter as filter_by_name, parse as parse_preprocess, to_text as preprocess_to_text,
 };
 pub use resize::{Filter, resize};
+pub use volume::{Frame, Interpolation, Placement, PlaneChoice, SliceChoice, StepSize, VolumeStep};
 
 use crate::error::{Error, Result};
 use crate::hash::sha256_hex;
@@ -153,22 +157,58 @@ impl Input {
     }
 }
 
-/// Reads a file as input of a model: a `.npy` tensor as it is, anything else as a picture.
+/// Reads a file as input of a model: a `.npy` tensor as it is, a NIfTI file, a DICOM file or a folder of them, or a TIFF stack as a volume (or one slice of it), a CSV or WAV file as a signal,
+/// anything else as a picture.
 ///
 /// # Errors
-/// File: missing, damaged or of an unknown format. Argument: a shape that does not fit the model. Limit: a picture that claims too many pixels.
+/// File: missing, damaged or of an unknown format. Argument: a shape that does not fit the model. Limit: a picture or a volume that claims too much.
 /// Number: NaN or infinity in a tensor.
 pub fn read(path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<Input> {
-    if path.is_dir() {
-        return Err(Error::file(format!("{} is a folder, expected a file", path.display()))
-            .with_hint("name the files, as in folder/*.jpg"));
-    }
-    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
+    check_one_slice(preprocess)?;
+    let mut inputs = read_all(path, port, preprocess)?;
+    Ok(inputs.remove(0))
+}
+
+/// Reads a file like [`read`]; where all slices of a volume are asked for (`slice=axial`), each of them is an input, the lowest first. The volume is read once.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_all(path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<Vec<Input>> {
+    let is_volume = path.is_dir() || volume::is_volume(path, &volume::head_of(path)?, port);
     let name =
         path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
-    let mut input = of_bytes(&bytes, path, port, preprocess)?;
-    input.file = FileFact { name, sha256: sha256_hex(&bytes) };
-    Ok(input)
+    let (mut inputs, sha256) = if is_volume {
+        (of_volume(path, port, preprocess)?, volume::hash(path)?)
+    } else {
+        let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
+        (of_bytes(&bytes, path, port, preprocess)?, sha256_hex(&bytes))
+    };
+    for input in &mut inputs {
+        input.file = FileFact { name: name.clone(), sha256: sha256.clone() };
+    }
+    Ok(inputs)
+}
+
+fn check_one_slice(preprocess: &Preprocess) -> Result<()> {
+    match preprocess.slice {
+        Some(slice) if slice.number.is_none() => {
+            Err(Error::argument(format!("all {slice} slices of a volume are asked for, expected one"))
+                .with_hint(format!("give its number: slice={slice}:80")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The inputs that a volume's file gives: itself, or slices of it for a model of pictures.
+fn of_volume(path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<Vec<Input>> {
+    let in_file = |e: Error| e.in_context(path.display());
+    let wants_slices = port.dims.len() == 3;
+    let channels = if wants_slices { Some(1) } else { port.channels() };
+    let volume = volume::read(path, preprocess.frame, channels)?;
+    if wants_slices {
+        return volume::slice::prepare(volume, port, preprocess).map_err(in_file);
+    }
+    Ok(vec![volume::prepare(volume, port, preprocess).map_err(in_file)?])
 }
 
 /// Reads the bytes of such a file, as a data set holds them; `name` is what messages and provenance call it.
@@ -176,7 +216,8 @@ pub fn read(path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<In
 /// # Errors
 /// As [`read`].
 pub fn read_bytes(bytes: &[u8], name: &str, port: &InputPort, preprocess: &Preprocess) -> Result<Input> {
-    let mut input = of_bytes(bytes, Path::new(name), port, preprocess)?;
+    check_one_slice(preprocess)?;
+    let mut input = of_bytes(bytes, Path::new(name), port, preprocess)?.remove(0);
     input.file = FileFact { name: name.to_string(), sha256: sha256_hex(bytes) };
     Ok(input)
 }
@@ -205,19 +246,42 @@ pub fn from_pixels(
     prepare(rgb, [height, width], Vec::new(), spec, preprocess)
 }
 
-fn of_bytes(bytes: &[u8], path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<Input> {
+/// One input, or all slices of a volume where they are asked for.
+fn of_bytes(bytes: &[u8], path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<Vec<Input>> {
     if bytes.starts_with(b"\x93NUMPY") || path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
-        return read_tensor(bytes, path, port);
+        return read_tensor(bytes, path, port, preprocess);
+    }
+    if signal::is_signal(bytes, path, port) {
+        return Ok(vec![signal::read(bytes, path, port)?]);
+    }
+    if volume::is_volume(path, bytes, port) {
+        return Err(Error::unsupported(format!(
+            "{} is a volume, which is read from its file and not from bytes in memory",
+            path.display()
+        ))
+        .with_hint("give the path of the file; arrays are taken as tensors"));
     }
     let in_file = |e: Error| e.in_context(path.display());
     let spec = picture_spec(port, preprocess).map_err(in_file)?;
     preprocess.check(spec.channels())?;
     let pixels = image_file::decode(bytes, path)?;
-    prepare(&pixels.rgb, pixels.size, pixels.notes, spec, preprocess).map_err(in_file)
+    Ok(vec![prepare(&pixels.rgb, pixels.size, pixels.notes, spec, preprocess).map_err(in_file)?])
 }
 
-fn read_tensor(bytes: &[u8], path: &Path, port: &InputPort) -> Result<Input> {
+fn read_tensor(bytes: &[u8], path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<Vec<Input>> {
     let array = npy::parse(bytes, path)?;
+    if array.shape.len() == 3
+        && !array.values.is_empty()
+        && (port.dims.len() == 4 || preprocess.slice.is_some())
+    {
+        // Three axes where the model wants four, or slices of them: places without channels.
+        let volume = volume::of_array(array);
+        let made = match preprocess.slice {
+            Some(_) => volume::slice::prepare(volume, port, preprocess),
+            None => volume::prepare(volume, port, preprocess).map(|input| vec![input]),
+        };
+        return made.map_err(|e| e.in_context(path.display()));
+    }
     let shape: &[usize] = match array.shape.as_slice() {
         [1, rest @ ..] if rest.len() == port.dims.len() => rest,
         all => all,
@@ -243,7 +307,7 @@ fn read_tensor(bytes: &[u8], path: &Path, port: &InputPort) -> Result<Input> {
         other => format!(", {other} converted to f32"),
     };
     input.notes.push(format!("taken as the tensor itself {}{dtype}", shape_text(&input.spec.shape)));
-    Ok(input)
+    Ok(vec![input])
 }
 
 /// An upright picture of `size` `[height, width]` through the model's preprocessing to the input of this spec.
@@ -263,6 +327,7 @@ fn prepare(
         height: spatial[0],
         rgb: steps.shape_pixels(rgb, 3),
         photographic: true,
+        signal: None,
         volume: None,
     });
     let values = if spec.channels() == 1 {
@@ -339,7 +404,7 @@ fn source_picture(rgb: &[u8], size: [usize; 2], geometry: &Geometry) -> Option<P
         cut = resize(&cut, 3, [height, width], to, Filter::Bilinear);
         [height, width] = to;
     }
-    Some(Picture { width, height, rgb: cut, photographic: true, volume: None })
+    Some(Picture { width, height, rgb: cut, photographic: true, signal: None, volume: None })
 }
 
 fn check_finite(spec: &TensorSpec, values: &[f32]) -> Result<()> {
@@ -388,8 +453,13 @@ fn picture_of(spec: &TensorSpec, values: &[f32]) -> Picture {
             }
         }
     }
-    let volume = GreyVolume::of_tensor(spec, values);
-    Picture { volume, ..Picture::of_tensor(&shown, spec.channels(), height, width) }
+    let picture = Picture::of_tensor(&shown, spec.channels(), height, width);
+    let is_signal = axes.len() == 1;
+    Picture {
+        signal: is_signal.then(|| Signal { channels: spec.channels(), values: shown }),
+        volume: GreyVolume::of_tensor(spec, values),
+        ..picture
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::input::{Input, preprocess_to_text};
 use crate::map::{FileFact, Map, MapTarget, MostProbable, Provenance, Timings, Work};
 use crate::model_folder::Labels;
-use crate::occlusion::{Fill, Occluder, ReadImage, Windows};
+use crate::occlusion::{Fill, FillValues, Occluder, ReadImage, Windows};
 use crate::score::{Activation, Classes, Readout, ScoreKind, argmax};
 use crate::scorer::{Outputs, Scorer};
 use crate::settings::Settings;
@@ -85,7 +85,7 @@ impl Job<'_> {
     /// beyond its tolerance. And what the scorer says.
     pub fn run(&self, input: &Input, watch: &mut Watch<'_>) -> Result<Map> {
         let started = Instant::now();
-        self.check_samples()?;
+        self.check_samples(input)?;
         let occluder = self.occluder(input, 0)?;
         let baseline_started = Instant::now();
         let baseline = self.scorer.untouched(&occluder.untouched())?;
@@ -95,6 +95,7 @@ impl Job<'_> {
         let measures = self.measures(&baseline, &mut map)?;
         self.describe_targets(&measures, &baseline, &mut map)?;
         map.provenance.timings.baseline_secs = baseline_secs;
+        map.unchanged = occluder.unchanged();
         let empty = map.clone();
         let multiply_adds_before = self.scorer.multiply_adds().map_or(0, |counted| counted.done);
         let known = self.approximate(&occluder, &measures, &mut map, watch)?;
@@ -141,11 +142,12 @@ impl Job<'_> {
         hide::occluder(self.settings, self.scorer.inputs(), input, seed, self.read_image)
     }
 
-    fn check_samples(&self) -> Result<()> {
-        if self.settings.samples > 1 && self.settings.fill != Fill::Noise {
+    fn check_samples(&self, input: &Input) -> Result<()> {
+        if self.settings.samples > 1 && self.settings.fill != Some(Fill::Noise) {
             return Err(Error::argument(format!(
                 "{} samples of the fill {}: only noise differs from sample to sample",
-                self.settings.samples, self.settings.fill
+                self.settings.samples,
+                self.settings.fill_for(&input.spec)
             ))
             .with_hint("--fill noise, or leave out --samples"));
         }
@@ -208,7 +210,8 @@ impl Job<'_> {
             labels = Arc::default();
         }
         let score = self.readout(class_values.map_or(0, Vec::len), &mut notes).kind;
-        let mut arguments = self.settings.arguments(&input.spec, score);
+        notes.extend(self.fill_note(occluder, input));
+        let mut arguments = self.settings.in_elements(input)?.arguments(&input.spec, score);
         for (name, value) in &mut arguments {
             match (name.as_str(), &input.preprocess) {
                 // Targets other than classes have their own quantity where none was asked for.
@@ -217,6 +220,11 @@ impl Job<'_> {
                 }
                 ("layout", _) => *value = input.spec.layout.to_string(),
                 ("preprocess", Some(preprocess)) => *value = preprocess_to_text(preprocess),
+                ("preprocess", None) => {
+                    if let Some(placement) = &input.geometry.placement {
+                        *value = placement.steps.join(",");
+                    }
+                }
                 _ => {}
             }
         }
@@ -242,6 +250,7 @@ impl Job<'_> {
             check: None,
             approximation: None,
             work: None,
+            unchanged: None,
             provenance: Provenance {
                 version: env!("CARGO_PKG_VERSION").to_string(),
                 model: self.model_file.clone(),
@@ -252,6 +261,20 @@ impl Job<'_> {
                 timings: Timings { load_secs: self.load_secs, ..Timings::default() },
             },
         })
+    }
+
+    /// What a fill that hangs on the input came out as.
+    fn fill_note(&self, occluder: &Occluder, input: &Input) -> Option<String> {
+        let what = match self.settings.fill_for(&input.spec) {
+            Fill::Background => "the value most often on the border",
+            Fill::Min => "the least value",
+            _ => return None,
+        };
+        let hidden = occluder.inputs().iter().find(|one| one.spec.name == input.spec.name)?;
+        let Some(FillValues::PerChannel(values)) = &hidden.fill else { return None };
+        let shown: Vec<String> = values.iter().map(f32::to_string).collect();
+        let each = if values.len() > 1 { " of each channel" } else { "" };
+        Some(format!("fill {} is {}: {what}{each}", self.settings.fill_for(&input.spec), shown.join(", ")))
     }
 
     fn measures(&self, baseline: &Outputs, map: &mut Map) -> Result<Vec<Measure>> {

@@ -60,7 +60,7 @@ proptest! {
         let mut window = vec![wh.min(h), ww.min(w)];
         if channel { window.insert(0, 1); }
         let settings = Settings {
-            window: Some(vec![window]), stride: Some(vec![vec![s, s]]), fill: Fill::Value(vec![0.5]), target: Target::Class(0),
+            window: Some(vec![window]), stride: Some(vec![vec![s, s]]), fill: Some(Fill::Value(vec![0.5])), target: Target::Class(0),
             border: [Border::Shift, Border::Clip, Border::Drop, Border::Center][border], ..Settings::default()
         };
         let map = run(&scorer, &settings, &input).expect("runs");
@@ -86,7 +86,7 @@ fn hiding_nothing_gives_zero() {
     for fill in [Fill::Mean, Fill::PatchMean, Fill::Blur, Fill::Min, Fill::Background, Fill::Noise] {
         let settings = Settings {
             window: Some(vec![vec![3]]),
-            fill: fill.clone(),
+            fill: Some(fill.clone()),
             target: Target::All,
             ..Settings::default()
         };
@@ -106,7 +106,7 @@ fn targets_scores_and_the_most_probable_class() {
     let input = Input::from_tensor(spec, vec![1.0, 2.0, 2.5, 0.0]).expect("fits");
     let settings = Settings {
         window: Some(vec![vec![1, 1]]),
-        fill: Fill::Zero,
+        fill: Some(Fill::Zero),
         target: Target::parse("top2,0").expect("good"),
         score: Some(ScoreKind::Margin),
         ..Settings::default()
@@ -182,8 +182,11 @@ fn nan_out_of_the_model_names_the_window_and_keeps_the_rest() {
         Ok(Outputs { names: vec!["y".into()], shapes: vec![vec![1, 2]], values: vec![values] })
     });
     let input = Input::from_tensor(spec.clone(), vec![1.0; 4]).expect("fits");
-    let settings =
-        Settings { window: Some(vec![vec![1, 1]]), fill: Fill::Value(vec![-1.0]), ..Settings::default() };
+    let settings = Settings {
+        window: Some(vec![vec![1, 1]]),
+        fill: Some(Fill::Value(vec![-1.0])),
+        ..Settings::default()
+    };
     let error = run(&scorer, &settings, &input).expect_err("NaN");
     assert_eq!(error.kind(), ErrorKind::Number);
     assert!(
@@ -231,7 +234,7 @@ fn a_scorer_that_disagrees_with_itself_is_caught() {
     }
     let spec = TensorSpec::new("x", &[1, 4, 4], Layout::ChannelsFirst);
     let input = Input::from_tensor(spec.clone(), ramp(&spec)).expect("fits");
-    let settings = Settings { fill: Fill::Value(vec![3.0]), ..Settings::default() };
+    let settings = Settings { fill: Some(Fill::Value(vec![3.0])), ..Settings::default() };
     let error = run(&Liar([spec]), &settings, &input).expect_err("a wrong number");
     assert!(error.to_string().contains("self-check failed") && error.partial_map().is_none(), "{error}");
 }
@@ -334,7 +337,7 @@ fn a_window_by_hand_has_the_closed_form_of_a_linear_model() {
     let input = Input::from_tensor(spec.clone(), ramp(&spec)).expect("fits");
     let settings = Settings {
         window: Some(vec![vec![3, 2]]),
-        fill: Fill::Value(vec![0.5]),
+        fill: Some(Fill::Value(vec![0.5])),
         target: Target::Class(1),
         ..Settings::default()
     };

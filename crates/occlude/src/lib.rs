@@ -1,6 +1,6 @@
 //! Occlusion sensitivity: hide a part of the input, ask the model again, see how the answer changes (Zeiler and Fergus, ECCV 2014).
 //!
-//! Rooms: `input` reads pictures and tensors; `occlusion` lays windows and fills; `scorer` runs models; `target` and `score` say what is measured; `job` runs it all
+//! Rooms: `input` reads pictures, volumes, signals and tensors; `occlusion` lays windows and fills; `scorer` runs models; `target` and `score` say what is measured; `job` runs it all
 //! to a `map`; `output` writes it; `judge` says whether its evidence lies in the object, `compare` how alike two maps are; `settings` holds every name and default that fronts share. Nothing here prints, exits or reads the environment.
 
 mod archive;
@@ -28,7 +28,8 @@ pub mod zeiler;
 pub use compare::{Comparison, Correlation, Evidence, Overlap, Side, Similarity};
 pub use error::{Error, ErrorKind, Result};
 pub use input::{
-    Beside, Geometry, GreyVolume, Input, InputPort, Picture, Preprocess, parse_preprocess, preprocess_to_text,
+    Beside, Geometry, GreyVolume, Input, InputPort, Picture, Placement, PlaneChoice, Preprocess, Signal,
+    SliceChoice, VolumeStep, parse_preprocess, preprocess_to_text,
 };
 pub use job::{ClassValue, Difference, Growing, Job, Meaning, Probe, Progress, Turns, Verification, Watch};
 pub use judge::{
@@ -42,7 +43,7 @@ pub use model::{Facts, Model, NodeFact, Occlusion, RunPlan, Sizes, TensorFact};
 pub use model_folder::{Configuration, Labels, ModelFolder};
 pub use occlusion::{
     AxisRole, Border, Fill, FillValues, Grid, GridAxis, Inpaint, InpaintEdges, InpaintFormula, OccludedInput,
-    Occluder, RandomMasks, ReadImage, Region, Regions, RiseEstimate, Shape, Windows,
+    Occluder, RandomMasks, ReadImage, Region, Regions, RiseEstimate, Shape, Unchanged, Windows,
 };
 pub use output::{Format, OutputPlan, Written};
 pub use score::{Activation, Classes, Readout, ScoreKind, Scores};

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::input::Geometry;
 use crate::model_folder::Labels;
-use crate::occlusion::{AxisRole, Shape, Windows};
+use crate::occlusion::{AxisRole, Shape, Unchanged, Windows};
 use crate::score::ScoreKind;
 use crate::tensor::TensorSpec;
 
@@ -184,6 +184,8 @@ pub struct Map {
     pub approximation: Option<Approximation>,
     /// What was computed again, where that is counted.
     pub work: Option<Work>,
+    /// How much of the windows was the fill already, where that is known before a run.
+    pub unchanged: Option<Unchanged>,
     /// How it was made.
     pub provenance: Provenance,
 }
@@ -316,6 +318,7 @@ pub(crate) mod tests_support {
             check: None,
             approximation: None,
             work: None,
+            unchanged: None,
             provenance: Provenance::default(),
             windows: Windows::Grid(grid),
             input,

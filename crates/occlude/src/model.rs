@@ -129,7 +129,7 @@ impl Model {
         self
     }
 
-    /// Reads a picture through this model's preprocessing, or a `.npy` tensor as it is, as the model's first input.
+    /// Reads a picture, a volume (or one slice of it) or a signal through this model's preprocessing, or a `.npy` tensor as it is, as the model's first input.
     ///
     /// # Errors
     /// See [`crate::input::read`].
@@ -137,6 +137,18 @@ impl Model {
         let mut input = input::read(path.as_ref(), self.port(), &self.preprocess)?;
         input.notes.extend(self.notes.iter().cloned());
         Ok(input)
+    }
+
+    /// Reads a file like [`Model::read_input`]; where preprocessing asks for all slices of a volume (`slice=axial`), each is an input, the lowest first.
+    ///
+    /// # Errors
+    /// See [`crate::input::read_all`].
+    pub fn read_all_inputs(&self, path: impl AsRef<Path>) -> Result<Vec<Input>> {
+        let mut inputs = input::read_all(path.as_ref(), self.port(), &self.preprocess)?;
+        for input in &mut inputs {
+            input.notes.extend(self.notes.iter().cloned());
+        }
+        Ok(inputs)
     }
 
     /// Reads a file as the input of this name, for models with several: `model.read_input_of("t2", "b.npy")?`. Join them with [`Input::with_beside`].

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::input::Preprocess;
+use crate::input::volume::bundle;
 use crate::tensor::Layout;
 
 pub use labels::Labels;
@@ -70,20 +71,36 @@ impl ModelFolder {
 }
 
 impl Configuration {
-    /// Reads `config.json`, `preprocessor_config.json` and `occlude.toml` where they are; what `occlude.toml` says wins.
+    /// Reads `config.json`, `preprocessor_config.json`, a MONAI bundle's `configs/inference.json` and `occlude.toml` where they are; what `occlude.toml` says wins.
     ///
     /// # Errors
     /// File: one of them cannot be read, or says what is not understood.
     pub fn read(folder: &Path) -> Result<Configuration> {
         let mut configuration = Configuration::default();
         hugging_face::read(folder, &mut configuration)?;
+        read_bundle(folder, &mut configuration)?;
         toml_file::read(folder, &mut configuration)?;
         Ok(configuration)
     }
 }
 
+/// The steps of a MONAI bundle.
+///
+/// # Errors
+/// File: a step that is not known, which would be left out in silence else.
+fn read_bundle(folder: &Path, configuration: &mut Configuration) -> Result<()> {
+    let path = folder.join("configs").join("inference.json");
+    let Some(text) = read_if_there(&path)? else { return Ok(()) };
+    let volume = bundle::steps(&text, &path)?;
+    let base = configuration.preprocess.clone().unwrap_or_else(|| Preprocess::guess(Some(1)));
+    configuration.preprocess =
+        Some(Preprocess { volume, source: "configs/inference.json".to_string(), ..base });
+    configuration.files.push(path);
+    Ok(())
+}
+
 fn model_in(folder: &Path) -> Result<PathBuf> {
-    for place in ["model.onnx", "onnx/model.onnx"] {
+    for place in ["model.onnx", "onnx/model.onnx", "models/model.onnx"] {
         let candidate = folder.join(place);
         if candidate.is_file() {
             return Ok(candidate);
@@ -137,6 +154,33 @@ fn read_if_there(path: &Path) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_monai_bundle_says_how_volumes_are_prepared() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir(at("configs")).expect("folder");
+        std::fs::create_dir(at("models")).expect("folder");
+        std::fs::write(at("models/model.onnx"), b"").expect("write");
+        let write = |transform: &str| {
+            let text = format!(r#"{{"preprocessing": {{"transforms": [{transform}]}}}}"#);
+            std::fs::write(at("configs/inference.json"), text).expect("write");
+        };
+        write(
+            r#"{"_target_": "Orientationd", "axcodes": "RAS"}, {"_target_": "Spacingd", "pixdim": [1, 1, 2]}"#,
+        );
+        let folder = ModelFolder::find(dir.path()).expect("a bundle");
+        assert_eq!(folder.model, at("models/model.onnx"));
+        let said = folder.configuration.preprocess.expect("said");
+        let steps: Vec<String> = said.volume.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            (steps.join(","), said.source.as_str()),
+            ("orient=RAS,spacing=1x1x2".into(), "configs/inference.json")
+        );
+        write(r#"{"_target_": "GaussianSmoothd"}"#);
+        let error = ModelFolder::find(dir.path()).expect_err("not known").to_string();
+        assert!(error.contains("GaussianSmoothd: this transform is not known"), "{error}");
+    }
 
     #[test]
     fn which_file_and_whose_configuration() {

@@ -14,6 +14,7 @@ mod reference_data;
 mod regions;
 mod shape;
 mod sound;
+mod unchanged;
 mod windows;
 
 pub use fill::{Fill, FillContext, FillValues, ReadImage};
@@ -26,4 +27,5 @@ pub use random_masks::{RandomMasks, RiseEstimate};
 pub use regions::{BACKGROUND, Region, Regions};
 pub use shape::Shape;
 pub(crate) use shape::importance;
+pub use unchanged::Unchanged;
 pub use windows::Windows;

@@ -34,6 +34,10 @@ pub struct Settings {
     pub window: Option<Vec<Vec<usize>>>,
     /// Steps, like `window`; one for all windows, or one each.
     pub stride: Option<Vec<Vec<usize>>>,
+    /// The same in millimetres, for inputs that know theirs; then `window` is `None`.
+    pub window_mm: Option<Vec<Vec<f64>>>,
+    /// Steps in millimetres.
+    pub stride_mm: Option<Vec<Vec<f64>>>,
     /// The window where none is given.
     pub window_rule: WindowRule,
     /// The stride where none is given.
@@ -52,8 +56,8 @@ pub struct Settings {
     pub shape: Shape,
     /// What happens where the stride does not fit.
     pub border: Border,
-    /// What replaces the hidden values.
-    pub fill: Fill,
+    /// What replaces the hidden values; `None` for the usual: [`Settings::fill_for`].
+    pub fill: Option<Fill>,
     /// What is measured.
     pub target: Target,
     /// Which quantity of it.
@@ -96,6 +100,8 @@ impl Default for Settings {
             preset: None,
             window: None,
             stride: None,
+            window_mm: None,
+            stride_mm: None,
             window_rule: WindowRule::default(),
             stride_rule: StrideRule::default(),
             channels: Channels::default(),
@@ -105,7 +111,7 @@ impl Default for Settings {
             masks: None,
             shape: Shape::default(),
             border: Border::default(),
-            fill: Fill::default(),
+            fill: None,
             target: Target::Top1,
             score: None,
             classes: None,
@@ -226,6 +232,33 @@ mod tests {
         );
         assert_eq!(laid(&[("preset", "mindspore-xai")], &[3, 96, 32]), one(&[3, 3], &[3, 1]));
         assert_eq!(laid(&[("preset", "matlab")], &[3, 100, 50]), one(&[20, 10], &[10, 5]));
+    }
+
+    #[test]
+    fn sizes_in_millimetres_wait_for_an_input_that_knows_its_own() {
+        use crate::input::{Input, Placement};
+        let mut settings = Settings::default();
+        settings.set("window", "12x12x24mm").expect("sizes");
+        settings.set("stride", "7.4mm").expect("steps");
+        let plain = Input::from_tensor(spec(&[1, 8, 8, 8]), vec![0.0; 512]).expect("fits");
+        let error = settings.in_elements(&plain).expect_err("no millimetres").to_string();
+        assert!(error.contains("window is given in millimetres"), "{error}");
+        assert!(settings.windows_for(&plain.spec).is_err());
+        let mut scan = plain;
+        let mut affine = crate::input::volume::affine::IDENTITY;
+        affine[2][2] = -5.0;
+        scan.geometry.placement = Some(Placement::of_file([8, 8, 8], affine));
+        let settled = settings.in_elements(&scan).expect("known");
+        assert_eq!(
+            (&settled.window, &settled.stride),
+            (&Some(vec![vec![12, 12, 5]]), &Some(vec![vec![7, 7, 1]]))
+        );
+        settings.set("window", "4").expect("elements");
+        assert_eq!((settings.window_mm.clone(), settings.window.clone()), (None, Some(vec![vec![4]])));
+        for text in ["12mm,8", "0mm", "x mm", "1x2mm"] {
+            let refused = settings.set("window", text).and_then(|()| settings.in_elements(&scan).map(drop));
+            assert!(refused.is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn onnxruntime_gives_inner_tensors() {
     let change = |s: &mut Settings| {
         let name = "/_avg_pooling/GlobalAveragePool_output_0".to_string();
         s.target = Target::Node { name, reduce: occlude::NodeReduce::StrongestSum };
-        s.fill = Fill::Noise;
+        s.fill = Some(Fill::Noise);
         s.score = Some(ScoreKind::Raw);
     };
     assert_same(&run(Runtime::Builtin, change), &run(Runtime::Ort, change));

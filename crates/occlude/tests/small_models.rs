@@ -58,7 +58,8 @@ fn zeiler_and_fergus_three_analyses() {
 
 fn run(model: &Model, shape: &[usize], values: Vec<f32>, score: Option<ScoreKind>) -> Map {
     let input = model.tensor_input(shape, values).expect("fits");
-    let mut settings = Settings { target: Target::All, score, fill: Fill::Noise, ..Settings::default() };
+    let mut settings =
+        Settings { target: Target::All, score, fill: Some(Fill::Noise), ..Settings::default() };
     settings.set("window", "2x3").expect("good");
     model.occlusion().with(&settings).run(&input).expect("runs")
 }

@@ -175,7 +175,7 @@ fn labels_and_names_in_memory_are_as_good_as_in_files() {
     let mut input = Input::from_tensor(spec(), values()).unwrap();
     input.geometry = occlude::Geometry::identity(&[12, 14]);
     input.geometry.resize(&[6, 7]);
-    let mut settings = Settings { fill: Fill::Value(vec![0.5]), ..Settings::default() };
+    let mut settings = Settings { fill: Some(Fill::Value(vec![0.5])), ..Settings::default() };
     settings.set("regions", path.to_str().unwrap()).unwrap();
     settings.set("region-names", names.to_str().unwrap()).unwrap();
     let by_file = run_with(&linear(), &settings, &input).unwrap();
@@ -216,7 +216,7 @@ fn masks_in_memory_are_as_good_as_in_a_file() {
     let kept: Vec<f32> = (0..210).map(|i| (i % 7) as f32 / 6.0).collect();
     let path = folder.path().join("masks.npy");
     std::fs::write(&path, occlude::input::npy::encode(&[5, 1, 6, 7], &kept).unwrap()).unwrap();
-    let mut settings = Settings { fill: Fill::Zero, ..Settings::default() };
+    let mut settings = Settings { fill: Some(Fill::Zero), ..Settings::default() };
     settings.set("masks", path.to_str().unwrap()).unwrap();
     let input = Input::from_tensor(spec(), values()).unwrap();
     let by_file = run_with(&linear(), &settings, &input).unwrap();
@@ -319,7 +319,7 @@ fn a_fill_may_be_a_tensor() {
     let fill: Vec<f32> = (0..84).map(|i| (i % 5) as f32 - 2.0).collect();
     let scorer = linear();
     let settings = Settings {
-        fill: Fill::Tensor(fill.clone()),
+        fill: Some(Fill::Tensor(fill.clone())),
         window: Some(vec![vec![3, 2]]),
         target: occlude::Target::Class(0),
         ..Settings::default()
@@ -342,12 +342,12 @@ fn a_fill_may_be_a_tensor() {
         });
         near(map.sensitivity[window], hidden.map(|i| weight(i) * f64::from(values()[i] - fill[i])).sum());
     }
-    let short = Settings { fill: Fill::Tensor(vec![0.0; 3]), ..settings.clone() };
+    let short = Settings { fill: Some(Fill::Tensor(vec![0.0; 3])), ..settings.clone() };
     let error = job(&short).run(&input, &mut Watch::default()).unwrap_err();
     assert!(error.to_string().contains("tensor of 3 values"), "{error}");
     let mut holes = fill;
     holes[43] = f32::INFINITY;
-    let holes = Settings { fill: Fill::Tensor(holes), ..settings.clone() };
+    let holes = Settings { fill: Some(Fill::Tensor(holes)), ..settings.clone() };
     let error = job(&holes).run(&input, &mut Watch::default()).unwrap_err();
     assert_eq!(error.to_string(), "the fill holds infinity at [1, 0, 1], expected finite numbers");
     let nothing = TensorSpec::new("x", &[2, 0, 7], Layout::ChannelsFirst);

@@ -32,7 +32,9 @@ pub(crate) fn run(arguments: &JudgeArguments, printer: &Printer) -> Result<Outco
         );
     };
     let run = model.occlusion().with(&settings);
-    talk::plan(&run.hidden(&input)?, &input, &settings, &args::given_what(&arguments.what), printer);
+    let hidden = run.hidden(&input)?;
+    outputs.check(0, &input, &hidden)?;
+    talk::plan(&hidden, &input, &settings, &args::given_what(&arguments.what), printer);
     let bar = Bar::new(printer);
     let mut show = |progress: &occlude::Progress| bar.show(progress);
     let mut watch = Watch { cancel: Some(interrupt::flag()?), progress: Some(&mut show), ..Watch::default() };

@@ -3,6 +3,7 @@
 //! Where outputs go is checked before the work starts. A bad input is named at once and again at the end, and does not stop the others; an interrupted or
 //! failed run keeps what it has computed, marked incomplete. The words of the summary are in `talk`.
 
+mod slices;
 pub(super) mod talk;
 
 use std::path::Path;
@@ -67,9 +68,13 @@ impl Call<'_> {
     }
 
     fn one_input(&self, index: usize, path: &Path, printer: &Printer) -> Result<()> {
+        if self.model.preprocess().slice.is_some_and(|slice| slice.number.is_none()) {
+            return self.all_slices(index, path, printer);
+        }
         let input = inputs::read(self.model, path, &self.arguments.what)?;
         talk::input(path, &input, printer);
         let windows = self.model.occlusion().with(self.settings).hidden(&input)?;
+        self.outputs.check(index, &input, &windows)?;
         let given = args::given_what(&self.arguments.what);
         talk::plan(&windows, &input, self.settings, &given, printer);
         let bar = Bar::new(printer);

@@ -4,6 +4,7 @@ use occlude::occlusion::{axis_name, sizes_text};
 use occlude::{AxisRole, Model, Result, RunPlan};
 use serde_json::json;
 
+use super::map::talk::unchanged;
 use crate::args::{self, PlanArguments};
 use crate::printer::{count, memory, seconds, windows};
 use crate::{Outcome, Printer, inputs};
@@ -69,6 +70,9 @@ fn lines(plan: &RunPlan) -> Vec<String> {
                 plan.runs, plan.windows
             ),
         ));
+    }
+    if let Some(found) = plan.unchanged.as_ref().filter(|found| found.elements > 0) {
+        lines.push(row("  tight", unchanged(found)));
     }
     let full = plan.macs_per_full_run;
     let in_full = format!(

@@ -85,7 +85,7 @@ pub(super) fn check_files(settings: &Settings) -> Result<()> {
             .with_hint(instead.to_string()))
     };
     match settings {
-        Settings { fill: Fill::Image(_), .. } => refused("fill image:FILE", "use occlude map for it"),
+        Settings { fill: Some(Fill::Image(_)), .. } => refused("fill image:FILE", "use occlude map for it"),
         Settings { masks: Some(Masks::File(_)), .. } => refused(
             "masks FILE",
             "masks drawn at random can be asked for as 400:7:0.5; use occlude map for others",
@@ -129,7 +129,7 @@ pub(super) fn defaults(model: &KeptModel, base: &Settings) -> Value {
     json!({
         "window": texts(&windows),
         "stride": texts(&strides),
-        "fill": base.fill.to_string(),
+        "fill": base.fill_for(&spec).to_string(),
         "target": "top1",
         "score": base.score.unwrap_or(score).to_string(),
         "shape": name_of(&Shape::ALL, base.shape),
@@ -185,7 +185,7 @@ mod tests {
     fn a_preset_comes_before_what_replaces_its_choices() {
         let settings = asked(&[("fill", "zero"), ("preset", "mindspore"), ("window", "8"), ("score", "")])
             .expect("known");
-        assert_eq!((settings.fill, settings.window), (Fill::Zero, Some(vec![vec![8]])));
+        assert_eq!((settings.fill, settings.window), (Some(Fill::Zero), Some(vec![vec![8]])));
         assert_eq!(
             settings.preset,
             Some(Preset::ALL.iter().find(|(n, _)| *n == "mindspore").expect("known").1)

@@ -182,6 +182,7 @@ fn alone(map: &Map, target: usize) -> Map {
         check: None,
         approximation: None,
         work: None,
+        unchanged: None,
         provenance: Provenance::default(),
     }
 }

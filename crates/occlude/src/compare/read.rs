@@ -259,6 +259,7 @@ fn of_json(bytes: &[u8], path: &Path, name: String, target: Option<&str>) -> Res
         check: None,
         approximation: None,
         work: None,
+        unchanged: None,
         provenance: Provenance::default(),
         input,
     };

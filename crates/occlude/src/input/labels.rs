@@ -1,4 +1,4 @@
-//! Label images: which region each place of an input belongs to, from `.npy` or PNG, and the names of regions.
+//! Label images: which region each place of an input belongs to, from `.npy`, PNG or (of volumes) NIfTI, and the names of regions.
 //!
 //! In: a file or an array, the input that it belongs to. Out: one label per place of the input's spatial axes. An image of the source's size goes the way of the picture (resize and crop) by the nearest
 //! pixel; one of the tensor's own size is taken as it is. Labels are never interpolated.
@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 
+use super::volume::labels::LabelVolume;
 use super::{Input, npy};
 use crate::error::{Error, Result};
 use crate::settings::GivenArray;
@@ -17,6 +18,14 @@ use crate::tensor::shape_text;
 /// # Errors
 /// File: missing or damaged, a PNG with colours, labels that are no whole numbers from 0. Argument: a size that is neither the tensor's nor the source's.
 pub fn read_labels(path: &Path, input: &Input) -> Result<Vec<u32>> {
+    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().to_lowercase());
+    if name.ends_with(".nii") || name.ends_with(".nii.gz") {
+        let volume = LabelVolume::read(path, GREATEST)?;
+        return match &input.geometry.placement {
+            Some(placement) => Ok(volume.at_places(&input.geometry, placement)),
+            None => of_places(&path.display(), &volume.size, volume.labels, input),
+        };
+    }
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
     let (shape, labels) =
         if bytes.starts_with(b"\x93NUMPY") { from_npy(&bytes, path)? } else { from_png(&bytes, path)? };
@@ -51,6 +60,10 @@ fn of_places(shown: &dyn Display, shape: &[usize], labels: Vec<u32>, input: &Inp
         return Ok(labels);
     }
     let geometry = &input.geometry;
+    if let Some(placement) = geometry.placement.as_ref().filter(|placement| shape == placement.size) {
+        let volume = LabelVolume { size: placement.size, affine: placement.affine, labels };
+        return Ok(volume.at_places(geometry, placement));
+    }
     if shape != geometry.source_size || geometry.axes.len() != wanted.len() {
         return Err(Error::argument(format!(
             "{shown} has labels of size {}, the input has {} places{}",
@@ -62,7 +75,7 @@ fn of_places(shown: &dyn Display, shape: &[usize], labels: Vec<u32>, input: &Inp
                 format!(", its source {}", shape_text(&geometry.source_size))
             }
         ))
-        .with_hint("a label image has one label per pixel of the picture file, or one per element of the model's input"));
+        .with_hint("a label image has one label per pixel of the picture file, or one per element of the model's input; a label volume (.nii.gz) is laid over a scan by its affine"));
     }
     // Per axis, the source pixel nearest to the middle of each element; the padding around a picture has none.
     let sources: Vec<Vec<Option<usize>>> = geometry

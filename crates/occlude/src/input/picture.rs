@@ -22,8 +22,19 @@ pub struct Picture {
     pub rgb: Vec<u8>,
     /// Whether these are pixels of an image file (else a rendering of tensor values, stretched to black and white at its least and greatest).
     pub photographic: bool,
+    /// Of an input with one axis of places, its samples, for drawing lines.
+    pub signal: Option<Signal>,
     /// Of an input with three spatial axes all of it, for drawing its planes; the pixels above are then its middle slice.
     pub volume: Option<GreyVolume>,
+}
+
+/// The samples of a signal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Signal {
+    /// Number of channels.
+    pub channels: usize,
+    /// `[channels, samples]`, row-major.
+    pub values: Vec<f32>,
 }
 
 impl Picture {
@@ -46,7 +57,7 @@ impl Picture {
                 rgb.extend([byte(mean); 3]);
             }
         }
-        Picture { width, height, rgb, photographic: false, volume: None }
+        Picture { width, height, rgb, photographic: false, signal: None, volume: None }
     }
 
     /// The picture as bytes for [`Picture::from_bytes`], beside those of the map that is drawn on it.
@@ -70,6 +81,14 @@ impl Picture {
         }
         if picture.volume.as_ref().is_some_and(|volume| !volume.is_sound()) {
             return Err(FORMAT.damaged("the greys of its volume do not hold together"));
+        }
+        if let Some(signal) = &picture.signal {
+            let count = signal.values.len();
+            if signal.channels == 0 || count % signal.channels != 0 || count / signal.channels == 0 {
+                return Err(
+                    FORMAT.damaged(&format!("a signal of {count} samples in {} channels", signal.channels))
+                );
+            }
         }
         Ok(picture)
     }
@@ -96,10 +115,20 @@ mod tests {
             height: 1,
             rgb: vec![0, 1, 2, 253, 254, 255],
             photographic: true,
+            signal: None,
             volume: Some(volume.clone()),
         };
         let bytes = picture.to_bytes();
         assert_eq!(Picture::from_bytes(&bytes).expect("its own bytes"), picture);
+        let signal = |channels, values: &[f32]| {
+            let signal = Some(Signal { channels, values: values.to_vec() });
+            Picture { signal, ..picture.clone() }.to_bytes()
+        };
+        assert!(Picture::from_bytes(&signal(2, &[1.0, 2.0])).is_ok());
+        for (channels, values) in [(0, &[][..]), (2, &[1.0, 2.0, 3.0]), (1, &[])] {
+            let error = Picture::from_bytes(&signal(channels, values)).expect_err("no signal");
+            assert!(error.to_string().contains("a signal of"), "{error}");
+        }
         let wrong = [
             Picture { width: 3, ..picture.clone() },
             Picture { width: 0, rgb: Vec::new(), ..picture.clone() },

@@ -1,10 +1,11 @@
-//! How a picture becomes the model's input: resize, centre crop, scale, mean and standard deviation, channel order.
+//! How a picture becomes the model's input: resize, centre crop, scale, mean and standard deviation, channel order. A volume's steps stand beside these, and are taken in `volume`.
 //!
 //! In: [`Preprocess`], from a model's configuration, from `--preprocess`, or a guess. Out: [`Steps`], resolved against the model's input size, applied to
 //! pixels, and said in words. The order is that of Hugging Face's image processors: resize, crop, rescale, normalise. Text forms are in `preprocess_text`.
 
 use super::geometry::Geometry;
 use super::resize::{Filter, resize};
+use super::volume::{Frame, SliceChoice, VolumeStep};
 use crate::error::{Error, Result};
 use crate::tensor::{Layout, TensorSpec};
 
@@ -91,6 +92,12 @@ pub struct Preprocess {
     pub std: Vec<f64>,
     /// Order of colours.
     pub colours: ColourOrder,
+    /// Steps of volumes, in the order in which they are taken; pictures do not know them.
+    pub volume: Vec<VolumeStep>,
+    /// Which of several frames of a volume is read.
+    pub frame: Frame,
+    /// The slice of a volume that a model of pictures gets.
+    pub slice: Option<SliceChoice>,
     /// Who said so, in words: a file name, `--preprocess`, a guess.
     pub source: String,
 }
@@ -107,6 +114,9 @@ impl Preprocess {
             mean: IMAGENET_MEAN.to_vec(),
             std: IMAGENET_STD.to_vec(),
             colours: ColourOrder::Rgb,
+            volume: Vec::new(),
+            frame: Frame::Only,
+            slice: None,
             source: "imagenet".to_string(),
         }
     }
@@ -231,8 +241,12 @@ impl Steps {
         text += &format!(" -> {}", super::preprocess_text::values_text(p));
         text
     }
+    /// `[height, width]` after the first step.
+    pub(super) fn resized(&self) -> [usize; 2] {
+        self.resized
+    }
     /// First row and column of the crop in the resized picture; negative where it reaches beyond.
-    fn crop_start(&self) -> [isize; 2] {
+    pub(super) fn crop_start(&self) -> [isize; 2] {
         [0, 1].map(|axis| self.preprocess.rounding.start(self.resized[axis], self.cropped[axis]))
     }
     /// The way back to the source.

@@ -1,12 +1,14 @@
 //! The text form of preprocessing: what `--preprocess` and `occlude.toml` accept, and how it is printed.
 //!
-//! Grammar: parts separated by commas. A name (`imagenet`, `unit`, `tf`, `inception`, `caffe`, `none`) sets everything; `key=value` changes one thing of
+//! Grammar: parts separated by commas. First may stand the JSON file of a MONAI bundle (`inference.json`), whose steps are taken. A name (`imagenet`, `unit`, `tf`, `inception`, `caffe`, `none`) sets everything; `key=value` changes one thing of
 //! what would be used otherwise: `resize=256` (shorter side), `resize=224x224` (height x width), `resize=no`; `crop=224`, `crop=224x224`, `crop=no`;
 //! `rounding=even` or `down` (where the crop lies if the margins are odd: as torchvision, as Hugging Face); `filter=bicubic`;
-//! `scale=1/255`; `mean=0.5` or `mean=0.485/0.456/0.406`; `std=...`; `channels=rgb` or `bgr`.
+//! `scale=1/255`; `mean=0.5` or `mean=0.485/0.456/0.406`; `std=...`; `channels=rgb` or `bgr`. Steps of volumes are taken in the order in which they stand, and take the place of those that would be
+//! used otherwise; their grammar, and that of `frame=`, is in `volume/steps_text`. `slice=axial:80` gives a model of pictures one slice of a volume.
 
 use super::preprocess::{ColourOrder, CropRounding, CropRule, Preprocess, ResizeRule};
 use super::resize::Filter;
+use super::volume::{Frame, SliceChoice, bundle, steps_text};
 use crate::error::{Error, Result};
 
 /// Names with what they mean.
@@ -25,15 +27,35 @@ pub const PREPROCESS_NAMES: [(&str, &str); 6] = [
 /// Changes `base` as the text says.
 ///
 /// # Errors
-/// Argument: an unknown name, key or value; a name that is not the first part.
+/// Argument: an unknown name, key or value; a name that is not the first part. File: a bundle that cannot be read.
 pub fn parse(text: &str, base: &Preprocess) -> Result<Preprocess> {
     let mut p = base.clone();
+    let mut has_steps = false;
     for (place, part) in text.split(',').map(str::trim).filter(|part| !part.is_empty()).enumerate() {
+        let (key, value) = part.split_once('=').map_or((part, ""), |(key, value)| (key.trim(), value.trim()));
+        if part.contains('=') || steps_text::is_step_alone(part) {
+            if let Some(step) = steps_text::parse(key, value)? {
+                if !std::mem::replace(&mut has_steps, true) {
+                    p.volume.clear();
+                }
+                p.volume.push(step);
+                // A picture is stretched to the model's size by the same word.
+                if (key, value) != ("resize", "input") {
+                    continue;
+                }
+            }
+        }
         match part.split_once('=') {
+            None if place == 0 && part.to_lowercase().ends_with(".json") => {
+                let path = std::path::Path::new(part);
+                let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, &e))?;
+                p.volume = bundle::steps(&text, path)?;
+                has_steps = true;
+            }
             None if place == 0 => p = named(part)?,
             None => {
                 return Err(Error::argument(format!("preprocess: \"{part}\" is no key=value")).with_hint(
-                    "a name comes first, then key=value; several numbers are separated by / as in mean=0.485/0.456/0.406",
+                    "a name or a bundle's JSON file comes first, then key=value; several numbers are separated by / as in mean=0.485/0.456/0.406",
                 ));
             }
             Some((key, value)) => set(&mut p, key.trim(), value.trim())?,
@@ -79,7 +101,8 @@ fn set(p: &mut Preprocess, key: &str, value: &str) -> Result<()> {
     let no = matches!(value, "no" | "none" | "off");
     match key {
         "resize" if no => p.resize = ResizeRule::Keep,
-        "resize" if value == "input" => p.resize = ResizeRule::Input,
+        // The second word says it of pictures only.
+        "resize" if matches!(value, "input" | "model") => p.resize = ResizeRule::Input,
         "resize" => {
             p.resize = match sizes(value).as_deref() {
                 Some([short]) => ResizeRule::Short(*short),
@@ -123,9 +146,14 @@ fn set(p: &mut Preprocess, key: &str, value: &str) -> Result<()> {
                 _ => return Err(bad("rgb or bgr")),
             }
         }
+        "frame" => p.frame = steps_text::parse_frame(value)?,
+        "slice" if no => p.slice = None,
+        "slice" => p.slice = Some(SliceChoice::parse(value)?),
         _ => {
-            return Err(Error::argument(format!("preprocess: unknown key \"{key}\""))
-                .with_hint("keys are resize, crop, rounding, filter, scale, mean, std, channels"));
+            return Err(Error::argument(format!("preprocess: unknown key \"{key}\"")).with_hint(format!(
+                "keys are resize, crop, rounding, filter, scale, mean, std, channels; of volumes {}, frame, slice",
+                steps_text::STEP_KEYS.join(", ")
+            )));
         }
     }
     Ok(())
@@ -186,7 +214,8 @@ pub fn to_text(p: &Preprocess) -> String {
         ResizeRule::Short(side) => side.to_string(),
         ResizeRule::ShortOfInput(_) => String::new(),
         ResizeRule::Exact([height, width]) => format!("{height}x{width}"),
-        ResizeRule::Input => "input".to_string(),
+        ResizeRule::Input if p.volume.is_empty() => "input".to_string(),
+        ResizeRule::Input => "model".to_string(),
     };
     let crop = match p.crop {
         CropRule::Keep => "no".to_string(),
@@ -206,6 +235,17 @@ pub fn to_text(p: &Preprocess) -> String {
         &format!("filter={},scale={},mean={},std={}", p.filter.name(), p.scale, list(&p.mean), list(&p.std));
     if p.colours == ColourOrder::Bgr {
         text += ",channels=bgr";
+    }
+    match p.frame {
+        Frame::Only => {}
+        Frame::Number(number) => text += &format!(",frame={number}"),
+        Frame::Channels => text += ",frame=channels",
+    }
+    if let Some(slice) = p.slice {
+        text += &format!(",slice={slice}");
+    }
+    for step in &p.volume {
+        text += &format!(",{step}");
     }
     text
 }
@@ -239,6 +279,26 @@ mod tests {
             assert_eq!(parse(&to_text(&p), &base).expect("its own text"), p, "{name}");
         }
         assert_eq!(parse("caffe", &base).expect("good").value(0, 103.939), 0.0);
+    }
+
+    #[test]
+    fn steps_of_volumes_in_their_order() {
+        let base = Preprocess::imagenet();
+        let text =
+            "orient=RAS, spacing=1x1x2,zscore,resize=input,resize=32x32x32:linear,frame=2,slice=axial:3";
+        let p = parse(text, &base).expect("good");
+        let shown: Vec<String> = p.volume.iter().map(ToString::to_string).collect();
+        let expected =
+            ["orient=RAS", "spacing=1x1x2", "zscore", "resize=input:area", "resize=32x32x32:linear"];
+        assert_eq!(shown, expected);
+        assert_eq!((p.resize, p.frame), (ResizeRule::Input, Frame::Number(2)));
+        assert_eq!(parse(&to_text(&p), &base).expect("its own text"), p);
+        // What is said takes the place of the steps before, and leaves them where it says none.
+        assert_eq!(parse("crop=8", &p).expect("good").volume, p.volume);
+        assert_eq!(parse("minmax", &p).expect("good").volume.len(), 1);
+        assert_eq!(parse("none,zscore", &p).expect("good").volume.len(), 1);
+        let missing = parse("none/inference.json", &base).expect_err("not there");
+        assert!(missing.to_string().contains("cannot read none/inference.json"), "{missing}");
     }
 
     #[test]

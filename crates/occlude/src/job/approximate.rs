@@ -55,7 +55,7 @@ pub(super) fn measure(
     if !scorer.can_approximate() {
         return Ok(None);
     }
-    let windows = sample(&occluder.windows().runs());
+    let windows = sample(&occluder.runs());
     let run = |share: f64| outputs(scorer, occluder, &windows, share as f32, cancelled);
     let Some(exact) = run(0.0)? else { return Ok(None) };
     let exact_scores = scores(&exact, measures);

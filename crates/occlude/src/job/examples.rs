@@ -48,7 +48,7 @@ impl Job<'_> {
         sets: &[Vec<bool>],
         watch: &Watch<'_>,
     ) -> Result<Option<Examples>> {
-        self.check_samples()?;
+        self.check_samples(input)?;
         let occluder = self.occluder(input, 0)?;
         let baseline = self.scorer.untouched(&occluder.untouched())?;
         check_baseline(&baseline)?;

@@ -17,6 +17,8 @@ use crate::tensor::{TensorSpec, shape_text};
 /// # Errors
 /// Argument: sizes, steps or a region that do not fit the input.
 pub(crate) fn windows(settings: &Settings, input: &Input) -> Result<Windows> {
+    let settings = settings.in_elements(input)?;
+    let settings = settings.as_ref();
     if settings.regions.is_some() && settings.masks.is_some() {
         let preset = settings.preset.filter(|preset| *preset == Preset::Rise);
         let whose = preset.map_or(String::new(), |preset| format!(" (of the preset {})", preset.name()));
@@ -228,5 +230,5 @@ fn fill(
         rgb_to_tensor: is_picture.then_some(&colour as &dyn Fn([f32; 3]) -> Vec<f32>),
         read_image: read_image.filter(|_| is_lead),
     };
-    settings.fill.resolve(values, spec, &context)
+    settings.fill_for(spec).resolve(values, spec, &context)
 }

@@ -106,7 +106,7 @@ impl Job<'_> {
         input: &Input,
         watch: &mut Watch<'_>,
     ) -> Result<Verification> {
-        self.check_samples()?;
+        self.check_samples(input)?;
         let occluder = self.occluder(input, 0)?;
         let begun = Instant::now();
         let baseline = self.scorer.untouched(&occluder.untouched())?;

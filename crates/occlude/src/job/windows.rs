@@ -1,7 +1,7 @@
 //! Scoring the windows of a run: coarse to fine, in turns with other runs, each entered into the map as it comes.
 //!
 //! In: an occluder, what is measured, the map that has no window yet. Out: the same map with the windows that were scored. Windows that hide the same elements are run
-//! once, those that hide nothing not at all. Which samples of noise there are, and what is checked afterwards, is not here.
+//! once, those that hide nothing, or only what is the fill already, not at all. Which samples of noise there are, and what is checked afterwards, is not here.
 
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -87,6 +87,7 @@ impl Job<'_> {
         for (window, same) in map.windows.representatives().into_iter().enumerate() {
             match same {
                 None => hides_nothing.push(window),
+                Some(first) if occluder.changes_nothing(first) => hides_nothing.push(window),
                 Some(first) => followers[first].push(window),
             }
         }

@@ -142,7 +142,7 @@ impl Job<'_> {
         for one in &elsewhere {
             sets.extend([one.inside.clone(), without(&one.inside)]);
         }
-        let hides_all = !matches!(self.settings.fill, Fill::Inpaint(_) | Fill::InpaintOpenCv(_));
+        let hides_all = !matches!(self.settings.fill, Some(Fill::Inpaint(_) | Fill::InpaintOpenCv(_)));
         if hides_all {
             sets.push(vec![true; inside.len()]);
         }

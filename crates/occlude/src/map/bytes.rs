@@ -7,7 +7,7 @@ use super::Map;
 use crate::archive::Format;
 use crate::error::Result;
 
-const FORMAT: Format = Format { magic: b"OCCLMAP\0", name: "a map", version: 2 };
+const FORMAT: Format = Format { magic: b"OCCLMAP\0", name: "a map", version: 3 };
 
 /// Inputs of more elements are in no map: the engine's own bound.
 const MOST_ELEMENTS: usize = 1 << 30;

@@ -117,7 +117,7 @@ impl Model {
             images: images.iter().map(|input| input.file.name.clone()).collect(),
             layers: layers.to_vec(),
             masks,
-            fill: settings.fill.to_string(),
+            fill: settings.fill_for(&images[0].spec).to_string(),
             seed: settings.seed,
             runtime,
         })
@@ -142,7 +142,7 @@ impl Model {
             rgb_to_tensor: input.preprocess.is_some().then_some(&colour as &dyn Fn([f32; 3]) -> Vec<f32>),
             read_image: Some(&read_image),
         };
-        let fill = settings.fill.resolve(&input.values, &input.spec, &context)?;
+        let fill = settings.fill_for(&input.spec).resolve(&input.values, &input.spec, &context)?;
         let occluder = Occluder::new(input.values.clone(), input.spec.clone(), Windows::Grid(grid), fill);
         let mut masked = Vec::new();
         scorer.score(&occluder, &[0], &mut |_, outputs| {

@@ -15,7 +15,7 @@ use super::{Model, Occlusion, resolve};
 use crate::error::Result;
 use crate::input::Input;
 use crate::job::{Job, hide};
-use crate::occlusion::Windows;
+use crate::occlusion::{Unchanged, Windows};
 use crate::score::Activation;
 use crate::scorer::{EngineScorer, MemoryPlan, WorkPlan};
 use crate::settings::Runtime;
@@ -109,6 +109,8 @@ pub struct RunPlan {
     pub windows: usize,
     /// Those of them that need a run: of windows that hide the same elements the first, of windows that hide nothing none.
     pub runs: usize,
+    /// How much of the windows is the fill already, where that is known before a run.
+    pub unchanged: Option<Unchanged>,
     /// Multiply-adds of one full run, up to the tensors that the target needs.
     pub macs_per_full_run: u64,
     /// What an average window costs; `None` where ONNX Runtime would run it.
@@ -205,7 +207,7 @@ impl Occlusion<'_> {
     pub fn plan(&self, input: &Input) -> Result<RunPlan> {
         let input = &self.prepared(input)?;
         let places = Job::windows(self.settings(), input)?;
-        let (runs, windows) = (places.runs().len(), places.len());
+        let windows = places.len();
         let resolved = self.resolve(input)?;
         let model = self.model();
         let specs = model.specs(input)?;
@@ -224,7 +226,8 @@ impl Occlusion<'_> {
         let occluder = hide::occluder(settings, &specs, input, settings.seed, Some(&read_image))?;
         Ok(RunPlan {
             windows,
-            runs,
+            runs: occluder.runs().len(),
+            unchanged: occluder.unchanged(),
             macs_per_full_run: macs,
             memory: engine.as_ref().map(|engine| engine.memory(Some(&occluder))).transpose()?,
             work: engine.as_ref().map(|engine| engine.work(&occluder)),

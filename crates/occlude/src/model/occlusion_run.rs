@@ -76,6 +76,7 @@ impl<'m> Occlusion<'m> {
     /// Windows of several sizes in one map.
     pub fn windows(mut self, sizes: impl IntoIterator<Item = Sizes>) -> Self {
         self.settings.window = Some(sizes.into_iter().map(|sizes| sizes.0).collect());
+        self.settings.window_mm = None;
         self
     }
     /// What windows do with channels, where their size does not say it.
@@ -90,12 +91,12 @@ impl<'m> Occlusion<'m> {
     }
     /// Size of the hidden window in elements of the input tensor.
     pub fn window(mut self, sizes: impl Into<Sizes>) -> Self {
-        self.settings.window = Some(vec![sizes.into().0]);
+        (self.settings.window, self.settings.window_mm) = (Some(vec![sizes.into().0]), None);
         self
     }
     /// Step between windows.
     pub fn stride(mut self, steps: impl Into<Sizes>) -> Self {
-        self.settings.stride = Some(vec![steps.into().0]);
+        (self.settings.stride, self.settings.stride_mm) = (Some(vec![steps.into().0]), None);
         self
     }
     /// What happens where the stride does not fit.
@@ -105,7 +106,7 @@ impl<'m> Occlusion<'m> {
     }
     /// What replaces the hidden values.
     pub fn fill(mut self, fill: Fill) -> Self {
-        self.settings.fill = fill;
+        self.settings.fill = Some(fill);
         self
     }
     /// What is measured.
@@ -226,12 +227,10 @@ impl<'m> Occlusion<'m> {
         if !self.settings.padded {
             return Ok(Cow::Borrowed(input));
         }
-        let Fill::Value(fill) = &self.settings.fill else {
-            return Err(Error::argument(format!(
-                "an input is padded with numbers, the fill is {}",
-                self.settings.fill
-            ))
-            .with_hint("give the fill as one number, or one per channel"));
+        let fill = self.settings.fill_for(&input.spec);
+        let Fill::Value(fill) = &fill else {
+            return Err(Error::argument(format!("an input is padded with numbers, the fill is {fill}"))
+                .with_hint("give the fill as one number, or one per channel"));
         };
         let channels = input.spec.channels();
         let values = if fill.len() == 1 { vec![fill[0]; channels] } else { fill.clone() };
@@ -241,7 +240,7 @@ impl<'m> Occlusion<'m> {
                 values.len()
             )));
         }
-        let windows = self.settings.windows_for(&input.spec)?;
+        let windows = self.settings.in_elements(input)?.windows_for(&input.spec)?;
         let spatial = input.spec.spatial().len();
         let around: Vec<usize> = match &windows[..] {
             [window] => window[window.len() - spatial..].iter().map(|w| w / 2).collect(),

@@ -108,6 +108,7 @@ fn preprocessor(json: &Value) -> Result<Preprocess> {
         std: vec![1.0],
         colours: ColourOrder::Rgb,
         source: "preprocessor_config.json".to_string(),
+        ..Preprocess::imagenet()
     };
     if flag("do_resize", size.is_some()) {
         p.resize = size.unwrap_or(ResizeRule::Input);

@@ -252,10 +252,15 @@ fn moments(input: &[f32], spec: &TensorSpec) -> Vec<(f64, f64)> {
 
 fn background(input: &[f32], spec: &TensorSpec) -> Vec<f32> {
     let mut counts: Vec<BTreeMap<u32, usize>> = vec![BTreeMap::new(); spec.channels()];
-    let axes = spec.spatial_axes();
+    let strides = spec.strides();
+    let axes: Vec<(usize, usize)> =
+        spec.spatial_axes().into_iter().map(|axis| (strides[axis], spec.shape[axis])).collect();
     for_each_element(spec, |element, channel, _| {
-        let index = spec.unravel(element);
-        if axes.iter().any(|&axis| index[axis] == 0 || index[axis] + 1 == spec.shape[axis]) {
+        let is_end = |&(stride, length): &(usize, usize)| {
+            let index = element / stride % length;
+            index == 0 || index + 1 == length
+        };
+        if axes.iter().any(is_end) {
             // Adding 0 makes one zero of the two.
             *counts[channel].entry((input[element] + 0.0).to_bits()).or_default() += 1;
         }

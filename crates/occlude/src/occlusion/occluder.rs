@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::fill::FillValues;
 use super::inpaint::Inpaint;
 use super::shape::Shape;
+use super::unchanged::{Difference, Unchanged};
 use super::windows::Windows;
 use crate::tensor::{TensorSpec, for_each_run};
 
@@ -34,6 +35,8 @@ pub struct Occluder {
     /// A window laid by hand beside them, as ranges of the input that they were laid in.
     by_hand: Option<Vec<Range<usize>>>,
     shape: Shape,
+    /// Per input, where it differs from its fill; `None` where that hangs on the window, or windows are no boxes hidden whole.
+    differences: Vec<Option<Difference>>,
     /// The shape's weights by the sizes of a box's spatial axes; nothing for boxes that are hidden whole.
     weights: BTreeMap<Vec<usize>, Vec<f32>>,
 }
@@ -52,7 +55,14 @@ impl Occluder {
     /// the same places, all channels together. `shape` is what is hidden of each window.
     pub fn of_inputs(inputs: Vec<OccludedInput>, lead: usize, windows: Windows, shape: Shape) -> Self {
         debug_assert!(inputs.iter().all(|input| input.values.len() == input.spec.len()));
-        let mut occluder = Occluder { inputs, lead, windows, by_hand: None, shape, weights: BTreeMap::new() };
+        let are_boxes = shape == Shape::Box && !windows.grids().is_empty();
+        let difference = |input: &OccludedInput| {
+            let fill = input.fill.as_ref().filter(|_| are_boxes)?;
+            Difference::of(&input.spec, &input.values, fill)
+        };
+        let differences = inputs.iter().map(difference).collect();
+        let mut occluder =
+            Occluder { inputs, lead, windows, by_hand: None, shape, differences, weights: BTreeMap::new() };
         for window in 0..occluder.windows.len() {
             occluder.prepare_weights(window);
         }
@@ -117,6 +127,45 @@ impl Occluder {
             ranges[to] = bounds[from].clone();
         }
         Some(ranges)
+    }
+    /// The part of a window's box in an input that really changes; the whole box where that is not known before, `None` where nothing changes.
+    pub fn changed(&self, window: usize, input: usize) -> Option<Vec<Range<usize>>> {
+        let region = self.region(window, input)?;
+        match &self.differences[input] {
+            Some(difference) => difference.tight(&region),
+            None => Some(region),
+        }
+    }
+    /// Whether hiding this window is known to change nothing.
+    pub fn changes_nothing(&self, window: usize) -> bool {
+        (0..self.inputs.len()).all(|input| self.changed(window, input).is_none())
+    }
+    /// How much of what windows cover is the fill already; `None` where that is not known before.
+    pub fn unchanged(&self) -> Option<Unchanged> {
+        let hidden = |input: &usize| self.inputs[*input].fill.is_some();
+        let inputs: Vec<usize> = (0..self.inputs.len()).filter(hidden).collect();
+        if inputs.iter().any(|&input| self.differences[input].is_none()) {
+            return None;
+        }
+        let mut found = Unchanged { of_windows: self.windows.len(), ..Unchanged::default() };
+        let volume = |ranges: Option<Vec<Range<usize>>>| -> u64 {
+            ranges.map_or(0, |ranges| ranges.iter().map(|range| range.len() as u64).product())
+        };
+        for window in 0..self.windows.len() {
+            let (mut all, mut changed) = (0, 0);
+            for &input in &inputs {
+                all += volume(self.region(window, input));
+                changed += volume(self.changed(window, input));
+            }
+            found.of_elements += all;
+            found.elements += all - changed;
+            found.windows += usize::from(changed == 0);
+        }
+        Some(found)
+    }
+    /// The windows that need a run: the first of those that hide the same elements, without those that change nothing.
+    pub fn runs(&self) -> Vec<usize> {
+        self.windows.runs().into_iter().filter(|&window| !self.changes_nothing(window)).collect()
     }
     /// Writes a whole input with this window hidden.
     ///

@@ -68,7 +68,7 @@ pub fn value(map: &Map) -> Value {
         "score": map.score,
         "sign": "baseline minus occluded score: positive = evidence for the target was hidden",
         "input": map.input,
-        "geometry": map.geometry,
+        "geometry": geometry(map),
         "grid": grid,
         "boxes": boxes,
         "regions": regions(map),
@@ -78,6 +78,7 @@ pub fn value(map: &Map) -> Value {
         "check": map.check,
         "approximation": map.approximation,
         "work": map.work,
+        "unchanged": map.unchanged,
         "notes": map.notes,
         "provenance": {
             "version": map.provenance.version,
@@ -89,6 +90,25 @@ pub fn value(map: &Map) -> Value {
             "timings": map.provenance.timings,
         },
     })
+}
+
+/// The way back to the source; of volumes with the affine of the elements, their size in millimetres and where axes run to.
+fn geometry(map: &Map) -> Value {
+    let mut object = json!(map.geometry);
+    match &map.geometry.placement {
+        Some(placement) => {
+            object["placement"]["orientation"] = json!(placement.codes());
+            object["orientation"] = json!(placement.counted_codes());
+            object["millimetres"] = json!(map.geometry.millimetres());
+            object["affine"] = json!(map.geometry.affine());
+        }
+        None => {
+            if let Some(entries) = object.as_object_mut() {
+                entries.remove("placement");
+            }
+        }
+    }
+    object
 }
 
 /// Labels, names and sizes of the regions, in the order of the windows; null where windows are boxes.

@@ -7,9 +7,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::{nifti, table};
 use crate::error::{Error, Result};
-use crate::input::Picture;
+use crate::input::{Input, Picture};
 use crate::map::Map;
+use crate::occlusion::Windows;
 
 /// A file format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +26,25 @@ pub enum Format {
     Png,
     /// A report in one file.
     Html,
+    /// The map over the scan, NIfTI-1.
+    Nifti,
+    /// The same, packed.
+    NiftiGz,
+    /// Regions as a table.
+    Csv,
 }
 
 impl Format {
     /// Formats with their endings.
-    pub const ALL: [(Format, &'static str); 5] = [
+    pub const ALL: [(Format, &'static str); 8] = [
         (Format::Npy, "npy"),
         (Format::Npz, "npz"),
         (Format::Json, "json"),
         (Format::Png, "png"),
         (Format::Html, "html"),
+        (Format::Nifti, "nii"),
+        (Format::NiftiGz, "nii.gz"),
+        (Format::Csv, "csv"),
     ];
 
     /// The format that a file name's ending chooses.
@@ -41,15 +52,19 @@ impl Format {
     /// # Errors
     /// Argument: no ending, or an unknown one.
     pub fn of(path: &Path) -> Result<Format> {
+        let is_packed =
+            path.file_stem().is_some_and(|s| s.to_string_lossy().to_lowercase().ends_with(".nii"));
         let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        let ending = ending.map(|ending| if is_packed && ending == "gz" { "nii.gz".into() } else { ending });
         let found = Format::ALL.iter().find(|(_, e)| Some(*e) == ending.as_deref());
         found.map(|(format, _)| *format).ok_or_else(|| {
             let what = match ending {
                 Some(ending) => format!("unknown output ending .{ending} in {}", path.display()),
                 None => format!("{} has no ending that says the format", path.display()),
             };
-            Error::argument(what)
-                .with_hint("endings are .html .png .json .npz .npy; - is standard output (JSON)")
+            Error::argument(what).with_hint(
+                "endings are .html .png .json .npz .npy .nii.gz .nii .csv; - is standard output (JSON)",
+            )
         })
     }
 }
@@ -119,6 +134,26 @@ impl OutputPlan {
         })
     }
 
+    /// Whether the formats of an input's outputs hold what a run on it gives, to be said before anything runs.
+    ///
+    /// # Errors
+    /// Argument: a volume of what is none, a table of windows that are no regions.
+    ///
+    /// # Panics
+    /// If there is no such input.
+    pub fn check(&self, input: usize, given: &Input, windows: &Windows) -> Result<()> {
+        for place in &self.places[input] {
+            match place {
+                Place::File(_, Format::Nifti | Format::NiftiGz) => {
+                    nifti::check(&given.geometry, &given.spec.spatial())?;
+                }
+                Place::File(_, Format::Csv) => table::check(windows)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Writes all outputs of one input.
     ///
     /// # Errors
@@ -171,6 +206,8 @@ fn place(output: &str, input: &Path, inputs: usize) -> Result<Place> {
         };
     }
     let stem = input.file_stem().map_or_else(|| "map".to_string(), |s| s.to_string_lossy().into_owned());
+    let packed = input.extension().filter(|e| e.eq_ignore_ascii_case("gz")).and(stem.strip_suffix(".nii"));
+    let stem = packed.map_or(stem.clone(), str::to_string);
     let is_folder = output.ends_with(['/', std::path::MAIN_SEPARATOR]) || Path::new(output).is_dir();
     let path = if is_folder {
         Path::new(output).join(format!("{stem}.html"))
@@ -266,7 +303,10 @@ mod tests {
             files(&[at("{stem}.npz"), at("maps")], &["cat.jpg"]).expect("good"),
             [["cat.npz", "maps/cat.html"]]
         );
+        assert_eq!(files(&[at("{stem}.nii.gz")], &["x/scan.nii.gz"]).expect("good"), [["scan.nii.gz"]]);
+        assert_eq!(Format::of(Path::new("a.b.NII.GZ")).expect("known"), Format::NiftiGz);
         for (outputs, names, message) in [
+            (vec![at("a.gz")], vec!["x.jpg"], "unknown output ending .gz"),
             (vec![at("a.gif")], vec!["x.jpg"], "unknown output ending .gif"),
             (vec![at("a")], vec!["x.jpg"], "has no ending"),
             (vec![at("a.png")], vec!["x.jpg", "y.jpg"], "2 inputs cannot all be written"),
@@ -287,7 +327,8 @@ mod tests {
             .expect("good");
         assert_eq!(std::fs::read_dir(dir.path()).expect("folder").count(), 0, "trying leaves nothing");
         let map = map([2, 4], [2, 2], [2, 2], vec![0.5, -1.0]);
-        let picture = Picture { width: 1, height: 1, rgb: vec![0; 3], photographic: false, volume: None };
+        let picture =
+            Picture { width: 1, height: 1, rgb: vec![0; 3], photographic: false, signal: None, volume: None };
         let written = plan.write(0, &map, &picture).expect("writes");
         assert_eq!((written[0].path.as_deref(), written[0].bytes), (Some(path.as_path()), 128 + 8));
         assert!(written[1].stdout.as_ref().is_some_and(|b| b.starts_with(b"{")));
@@ -303,7 +344,8 @@ mod tests {
         let plan = OutputPlan::prepare(&[output.display().to_string()], &inputs(&["x.npy"])).expect("good");
         assert!(!dir.path().join("a").exists(), "trying makes no folder");
         let map = map([2, 4], [2, 2], [2, 2], vec![0.5, -1.0]);
-        let picture = Picture { width: 1, height: 1, rgb: vec![0; 3], photographic: false, volume: None };
+        let picture =
+            Picture { width: 1, height: 1, rgb: vec![0; 3], photographic: false, signal: None, volume: None };
         let made = |plan: &OutputPlan| plan.write(0, &map, &picture).expect("writes")[0].made.clone();
         assert_eq!((made(&plan), made(&plan)), (Some(dir.path().join("a/b")), None));
         assert!(output.exists());

@@ -2,11 +2,12 @@
 //!
 //! In: a [`Map`] and its [`Picture`]. Out: PNG bytes, 1640 pixels wide. One target: the picture with its strongest windows
 //! framed, the map over it, and the map alone in exact colours beside its scale. Several: a panel each (at most six, said),
-//! each with its own scale below it. Signals become bars, volumes the three planes through their strongest window.
+//! each with its own scale below it. Signals become lines with the evidence as colour under them, and bars; volumes the three planes through their strongest window.
 //! Light paper, no interpolation, windows that were not computed hatched. Same map, same bytes.
 //! The panels themselves are in `png/`, the wording is in `words`, the colours are in `colour`.
 
 mod canvas;
+mod line;
 mod panel;
 mod plane;
 mod signal;
@@ -19,7 +20,7 @@ use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use super::words;
 use crate::colour::{self, Scale};
 use crate::error::{Error, Result};
-use crate::input::Picture;
+use crate::input::{Picture, Signal};
 use crate::map::{Cells, Direction, Map, TopWindow, View};
 use crate::occlusion::Windows;
 use canvas::{Area, Canvas, Colour};
@@ -39,6 +40,8 @@ const MARGIN: i32 = 48;
 const GAP: i32 = 28;
 /// Room to the right of the panels for the colour bar and its numbers.
 const BAR_ROOM: i32 = 172;
+/// Channels of a signal that a figure shows at most.
+const MOST_CHANNELS: usize = 12;
 /// Targets that a figure shows at most.
 const MOST_TARGETS: usize = 6;
 
@@ -73,6 +76,7 @@ struct Figure<'a> {
     view: View<'a>,
     picture: Option<RgbImage>,
     photographic: bool,
+    signal: Option<Signal>,
     faces: Faces,
     canvas: Canvas,
     y: i32,
@@ -99,6 +103,7 @@ impl<'a> Figure<'a> {
             view: map.drawn(),
             picture: pixels,
             photographic: picture.photographic,
+            signal: picture.signal.clone().filter(|signal| is_of(signal, map)),
             faces: Faces::load()?,
             canvas: Canvas::new(WIDTH, 4000, PAPER),
             y: MARGIN,
@@ -249,12 +254,13 @@ impl<'a> Figure<'a> {
         self.y = bottom;
     }
 
-    /// Signals: the input as a strip, then bars for each target.
+    /// Signals: for each target the input as lines over the evidence, then bars; where the samples are not known, the input as a strip first.
     fn signals(&mut self, shown: usize) {
         let left = MARGIN + 104;
         let width = WIDTH - MARGIN - left;
         let Some(plane) = Plane::through(&self.view, 0).into_iter().next() else { return };
-        if self.picture.is_some() {
+        let evidence = self.signal.is_some().then(|| self.map.attribution());
+        if self.picture.is_some() && evidence.is_none() {
             let area = Area::new(left, self.y + 34, width, 44);
             let caption = self.caption(Kind::Picture, &plane);
             self.canvas.text(&self.faces.regular, 19.0, left, area.y - 12, SOFT, &caption);
@@ -267,6 +273,11 @@ impl<'a> Figure<'a> {
             let values = view.of(t);
             let scale = Scale::about_zero(values.iter().copied());
             let plane = Plane { fixed: view.grid.unravel(strongest(values)), ..plane.clone() };
+            if let Some(evidence) = &evidence {
+                let of_target = evidence.values.len() / self.map.targets.len().max(1);
+                let part = &evidence.values[t * of_target..(t + 1) * of_target];
+                self.lines(t, part, &scale, if shown == 1 { 480 } else { 260 });
+            }
             let mut caption = format!("fall of the {} when a window is hidden", target.unit);
             if shown > 1 {
                 caption = format!(
@@ -290,6 +301,32 @@ impl<'a> Figure<'a> {
             self.panels.push((Kind::Cells, t, area));
             self.y = area.bottom() + 34;
         }
+    }
+
+    /// The channels of a signal, each over the evidence at its samples: its own where windows hide channels one by one, else that of all.
+    fn lines(&mut self, t: usize, evidence: &[f32], scale: &Scale, room: i32) {
+        let Some(signal) = self.signal.take() else { return };
+        let (left, width) = (MARGIN + 104, WIDTH - 2 * MARGIN - 104);
+        let length = signal.values.len() / signal.channels;
+        let shown = signal.channels.min(MOST_CHANNELS);
+        let height = (room / shown as i32).clamp(24, 170);
+        let mut caption = "The input, and the evidence at each of its samples as colour under it".to_owned();
+        if shown < signal.channels {
+            caption = format!("{caption} (the first {shown} of {} channels)", signal.channels);
+        }
+        self.canvas.text(&self.faces.regular, 19.0, left, self.y + 22, SOFT, &caption);
+        self.y += 34;
+        let top = self.y;
+        for (channel, samples) in signal.values.chunks(length).take(shown).enumerate() {
+            let own = evidence.chunks(length).nth(channel).filter(|_| evidence.len() == signal.values.len());
+            let area = Area::new(left, self.y, width, height - 6);
+            let here = (samples, own.unwrap_or(&evidence[..length]));
+            line::channel(&mut self.canvas, area, &self.faces, here, scale);
+            self.y += height;
+        }
+        self.panels.push((Kind::Overlay, t, Area::new(left, top, width, self.y - top)));
+        self.signal = Some(signal);
+        self.y += 10;
     }
 
     /// Draws one panel and notes where it is.
@@ -413,6 +450,12 @@ fn strongest_sentence(map: &Map, direction: Direction, top: &TopWindow) -> Strin
 fn strongest(values: &[f32]) -> usize {
     let size = |i: usize| if values[i].is_nan() { -1.0 } else { values[i].abs() };
     (0..values.len()).fold(0, |best, i| if size(i) > size(best) { i } else { best })
+}
+
+/// Whether these are the samples of the map's input.
+fn is_of(signal: &Signal, map: &Map) -> bool {
+    let is_shaped = signal.channels == map.input.channels() && signal.values.len() == map.input.len();
+    is_shaped && map.input.spatial().len() == 1 && !map.input.is_empty()
 }
 
 fn aspect((across, down): (usize, usize)) -> f64 {

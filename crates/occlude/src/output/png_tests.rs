@@ -12,11 +12,11 @@ fn picture(width: usize, height: usize) -> Picture {
     let rgb = (0..height)
         .flat_map(|y| (0..width).flat_map(move |x| [(x * 40) as u8, (y * 40) as u8, 90]))
         .collect();
-    Picture { width, height, rgb, photographic: true, volume: None }
+    Picture { width, height, rgb, photographic: true, signal: None, volume: None }
 }
 
 fn no_picture() -> Picture {
-    Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false, volume: None }
+    Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false, signal: None, volume: None }
 }
 
 /// The middle pixel of each cell of the first panel of this kind, row by row.
@@ -133,7 +133,8 @@ fn over(shape: &[usize], window: &[usize], stride: &[usize]) -> Map {
 #[test]
 fn a_signal_becomes_bars() {
     let made = over(&[2, 50], &[10], &[10]);
-    let strip = Picture { width: 50, height: 1, rgb: vec![77; 150], photographic: false, volume: None };
+    let strip =
+        Picture { width: 50, height: 1, rgb: vec![77; 150], photographic: false, signal: None, volume: None };
     let (image, panels) = drawn(&made, &strip);
     let (_, _, area) = *panels.iter().find(|p| p.0 == Kind::Cells).unwrap();
     let below = (area.y + area.height / 2 + 20) as u32;
@@ -142,6 +143,33 @@ fn a_signal_becomes_bars() {
     };
     assert_eq!(at(0.9), colour::ramp()[0], "the negative bar hangs down in the strongest blue");
     assert_eq!(at(0.5), GROUND);
+}
+
+#[test]
+fn a_signal_is_drawn_as_lines_over_its_evidence() {
+    let made = over(&[2, 50], &[10], &[10]);
+    let values: Vec<f32> = (0..100).map(|i| if i < 50 { i as f32 } else { 100.0 - i as f32 }).collect();
+    let signal = Some(Signal { channels: 2, values });
+    let strip = Picture { width: 50, height: 1, rgb: vec![77; 150], photographic: false, signal };
+    let (image, panels) = drawn(&made, &strip);
+    let (_, _, area) = *panels.iter().find(|p| p.0 == Kind::Overlay).expect("lines");
+    let row = area.height / 2;
+    let at = |fraction: f64, channel: i32, down: i32| {
+        let x = f64::from(area.x) + fraction * f64::from(area.width);
+        image.get_pixel(x as u32, (area.y + channel * row + down) as u32).0
+    };
+    // The last window has the strongest evidence against; under the line is its colour, above the ground.
+    for channel in 0..2 {
+        assert_eq!(at(0.9, channel, row - 10), colour::ramp()[0], "channel {channel}");
+        assert_ne!(at(0.5, channel, row - 10), colour::ramp()[0]);
+    }
+    assert_eq!(at(0.1, 0, 6), GROUND, "the first channel rises");
+    assert_eq!(at(0.95, 1, 6), GROUND, "the second falls");
+    let ink =
+        |channel: i32, fraction: f64| (0..row).filter(|&down| at(fraction, channel, down) == INK).count();
+    assert!(ink(0, 0.5) > 0 && ink(1, 0.5) > 0);
+    let long = Picture { signal: Some(Signal { channels: 1, values: vec![0.0; 7] }), ..strip };
+    assert!(drawn(&made, &long).1.iter().all(|p| p.0 != Kind::Overlay), "samples of something else");
 }
 
 #[test]

@@ -23,7 +23,8 @@ pub fn encode(found: &Zeiler, input: &Input, format: Format) -> Result<Vec<u8>> 
         Format::Html => html::zeiler::render(found, input),
         Format::Png => png::zeiler::render(found, input),
         Format::Json | Format::Npy => Ok(map_json::lines(&value(found))),
-        Format::Npz => arrays(found),
+        // Those that are refused above do not come here.
+        Format::Npz | Format::Nifti | Format::NiftiGz | Format::Csv => arrays(found),
     }
 }
 
@@ -35,6 +36,10 @@ pub fn check_format(format: Format, input: &TensorSpec) -> Result<()> {
     match format {
         Format::Npy => Err(Error::argument("a .npy file holds one array, the five panels are several")
             .with_hint("-o FILE.npz holds all of them; .json, .png and .html do too")),
+        Format::Nifti | Format::NiftiGz | Format::Csv => {
+            Err(Error::argument("the five panels are written as .html, .png, .json or .npz")
+                .with_hint("-o FILE.npz holds all of them as arrays"))
+        }
         Format::Png | Format::Html if input.spatial().len() != 2 => {
             Err(Error::unsupported(format!("the page and the figure are for pictures, the input is {input}"))
                 .with_hint("-o FILE.json and -o FILE.npz hold the panels of any input"))

@@ -239,7 +239,7 @@ impl OcclusionSensitivity {
     fn settings(&self, axes: &[usize], class: usize) -> std::result::Result<Settings, Exception> {
         let mut settings = Settings { target: Target::Class(class), ..Settings::default() };
         settings.take_preset(Preset::MindSpore);
-        settings.fill = Fill::Value(vec![self.pad_val]);
+        settings.fill = Some(Fill::Value(vec![self.pad_val]));
         let margin = match self.margin.as_slice() {
             [one] => vec![*one; axes.len()],
             several if several.len() == axes.len() => several.to_vec(),

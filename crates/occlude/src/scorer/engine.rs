@@ -151,12 +151,12 @@ impl EngineScorer {
 
     /// What windows cost, from their boxes alone; up to `SAMPLE` of them, spread over all, stand for all. Windows that hide the same elements are run once.
     pub fn work(&self, occluder: &Occluder) -> WorkPlan {
-        let runs = occluder.windows().runs();
+        let runs = occluder.runs();
         let total = runs.len();
         let count = total.min(SAMPLE);
         let windows: Vec<usize> = (0..count).map(|i| runs[(2 * i + 1) * total / (2 * count)]).collect();
         let work =
-            self.runner.work(form_of(self.options).unwrap_or(Form::Gather), &Hidden(occluder), &windows);
+            self.runner.work(form_of(self.options).unwrap_or(Form::Gather), &Changed(occluder), &windows);
         let rate = occlude_engine::plan::peak_rate(self.runner.program().isa());
         let secs =
             |windows: f64| (windows + work.full.peak_multiply_adds()) / (rate * self.options.threads as f64);
@@ -278,6 +278,21 @@ impl Changes for Hidden<'_> {
     fn write(&self, window: usize, input: usize, values: &mut [f32]) {
         self.0.write_hidden(window, input, values);
     }
+}
+
+/// The same for foretelling work: boxes as small as the engine will find them.
+struct Changed<'a>(&'a Occluder);
+
+impl Changes for Changed<'_> {
+    fn len(&self) -> usize {
+        self.0.windows().len()
+    }
+    fn region(&self, window: usize, input: usize) -> Option<Vec<Range<usize>>> {
+        let region = self.0.changed(window, input)?;
+        Some(std::iter::once(0..1).chain(region).collect())
+    }
+    /// Work is foretold without values.
+    fn write(&self, _: usize, _: usize, _: &mut [f32]) {}
 }
 
 impl Scorer for EngineScorer {

@@ -30,6 +30,26 @@ pub(super) fn several_sizes(name: &str, value: &str) -> Result<Vec<Vec<usize>>> 
     value.split(',').map(|part| sizes(name, part)).collect()
 }
 
+/// Sizes in elements, or in millimetres.
+pub(super) type Sizes = (Option<Vec<Vec<usize>>>, Option<Vec<Vec<f64>>>);
+
+/// Several sizes of elements, or of millimetres as in `12mm`, `12x12x24mm`, `8mm,16mm`.
+pub(super) fn sizes_or_millimetres(name: &str, value: &str) -> Result<Sizes> {
+    if !value.to_lowercase().contains("mm") {
+        return Ok((default_or(value, |v| several_sizes(name, v))?, None));
+    }
+    let one = |part: &str| -> Option<Vec<f64>> {
+        let low = part.trim().to_lowercase();
+        let sizes = low.strip_suffix("mm")?.trim().split('x');
+        sizes.map(|size| size.trim().parse().ok().filter(|mm: &f64| *mm > 0.0 && mm.is_finite())).collect()
+    };
+    let all: Option<Vec<Vec<f64>>> = value.split(',').map(one).collect();
+    all.map(|all| (None, Some(all))).ok_or_else(|| {
+        Error::argument(format!("{name} \"{value}\" is not understood"))
+            .with_hint("expected millimetres above 0 for all sizes: 12mm, 12x12x24mm, or 8mm,16mm")
+    })
+}
+
 pub(super) fn whole(name: &str, value: &str) -> Result<u64> {
     value.parse().map_err(|_| Error::argument(format!("{name} \"{value}\" is not a whole number from 0")))
 }

@@ -323,7 +323,8 @@ impl Preset {
         settings.border = border;
         (settings.window, settings.window_rule) = (None, window);
         (settings.stride, settings.stride_rule) = (None, stride);
-        settings.fill = fill;
+        (settings.window_mm, settings.stride_mm) = (None, None);
+        settings.fill = Some(fill);
         settings.definition = definition;
         settings.channels = match self {
             Preset::MindSpore | Preset::Monai04 => Channels::Axis,

@@ -24,7 +24,7 @@ impl Settings {
         row(
             "window",
             "1/8 of the shorter side",
-            "size of the hidden window in elements of the input tensor: 16, 16x24, or 3x16x16 to give the channel axis its own; several sizes for one map: 16,32",
+            "size of the hidden window in elements of the input tensor: 16, 16x24, or 3x16x16 to give the channel axis its own; several sizes for one map: 16,32; of volumes also in millimetres: 12mm",
         ),
         row("stride", "half the window", "step between windows, like window"),
         row(
@@ -60,7 +60,7 @@ impl Settings {
         ),
         row(
             "fill",
-            "mean",
+            "mean; background for volumes",
             "zero, number(s) in tensor space, rgb:r,g,b in source pixels, mean, patch-mean, overall-mean, overall-patch-mean, blur, inpaint[:RADIUS] (Telea's), inpaint-opencv[:RADIUS], noise, min, background, image:FILE",
         ),
         row(

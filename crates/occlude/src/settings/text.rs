@@ -29,8 +29,8 @@ impl Settings {
         match name {
             "preset" if value == "none" => self.preset = None,
             "preset" => parse::choice("preset", value, &Preset::ALL)?.apply(self),
-            "window" => self.window = parse::default_or(value, |v| parse::several_sizes("window", v))?,
-            "stride" => self.stride = parse::default_or(value, |v| parse::several_sizes("stride", v))?,
+            "window" => (self.window, self.window_mm) = parse::sizes_or_millimetres("window", value)?,
+            "stride" => (self.stride, self.stride_mm) = parse::sizes_or_millimetres("stride", value)?,
             "channels" => self.channels = parse::choice("channels", value, &Channels::ALL)?,
             "padded" => self.padded = parse::choice("padded", value, &[("no", false), ("yes", true)])?,
             "value" => self.definition.value = parse::choice("value", value, &Value::ALL)?,
@@ -47,7 +47,7 @@ impl Settings {
             "masks" => self.masks = if value == "none" { None } else { Some(parse::masks(value)?) },
             "shape" => self.shape = parse::choice("shape", value, &Shape::ALL)?,
             "border" => self.border = parse::choice("border", value, &Border::ALL)?,
-            "fill" => self.fill = parse::fill(value)?,
+            "fill" => self.fill = parse::default_or(value, parse::fill)?,
             "target" => self.target = Target::parse(value)?,
             "score" => {
                 let all = ScoreKind::ALL.map(|(kind, name)| (name, kind));
@@ -143,7 +143,7 @@ impl Settings {
             self.border.name().to_string(),
             name_of(&Channels::ALL, self.channels).to_string(),
             if self.padded { "yes" } else { "no" }.to_string(),
-            self.fill.to_string(),
+            self.fill_for(spec).to_string(),
             self.target.to_string(),
             score.to_string(),
             self.classes.map_or("default", |classes| name_of(&Classes::ALL, classes)).to_string(),

@@ -4,9 +4,11 @@
 
 use std::path::Path;
 
+use occlude::input::volume::affine::apply;
 use occlude::occlusion::{axis_name, sizes_text};
+use occlude::output::table::rows;
 use occlude::{
-    AxisRole, Direction, Grid, Input, Map, MapTarget, Model, ScoreKind, Settings, Windows, Written,
+    AxisRole, Direction, Grid, Input, Map, MapTarget, Model, ScoreKind, Settings, Unchanged, Windows, Written,
 };
 use serde_json::json;
 
@@ -15,6 +17,8 @@ use crate::printer::{bytes, count, seconds, windows};
 
 /// Windows listed for and against a target.
 const TOP: usize = 3;
+/// Regions listed.
+const REGIONS: usize = 20;
 
 /// Up to so many targets are all listed, of more only some.
 const LISTED: usize = 10;
@@ -104,6 +108,9 @@ pub(in crate::commands) fn ran(map: &Map, printer: &Printer) {
             map.provenance.runtime
         ),
     );
+    if let Some(found) = map.unchanged.as_ref().filter(|found| found.elements > 0) {
+        printer.say("tight", &unchanged(found));
+    }
     if let Some(work) = map.work.filter(|work| work.saved() > 0.0) {
         printer.say(
             "work",
@@ -114,6 +121,44 @@ pub(in crate::commands) fn ran(map: &Map, printer: &Printer) {
                 100.0 * work.saved()
             ),
         );
+    }
+}
+
+/// How much of the windows is the fill already.
+pub(in crate::commands) fn unchanged(found: &Unchanged) -> String {
+    format!(
+        "{:.1}% of what windows cover is the fill already and costs nothing; {} of {} change nothing and are not run",
+        100.0 * found.share(),
+        found.windows,
+        windows(found.of_windows)
+    )
+}
+
+/// The regions as a table, the strongest first.
+fn regions(map: &Map, printer: &Printer) {
+    let rows = rows(map);
+    if rows.is_empty() || map.targets.len() > 1 {
+        return;
+    }
+    let text = |value: Option<f64>, digits: usize| value.map_or("-".to_string(), |v| format!("{v:.digits$}"));
+    let share = |value: Option<f64>| value.map_or("-".to_string(), |v| format!("{:.1}%", 100.0 * v));
+    printer
+        .say("regions", &format!("{:<28} {:>10} {:>10} {:>10} {:>8}", "", "places", "ml", "fall", "share"));
+    for row in rows.iter().take(REGIONS) {
+        let fall = row.sensitivity.map_or("-".to_string(), |v| format!("{v:+.4}"));
+        let name: String = row.name.chars().take(28).collect();
+        printer.say(
+            "",
+            &format!(
+                "{name:<28} {:>10} {:>10} {fall:>10} {:>8}",
+                row.places,
+                text(row.millilitres, 2),
+                share(row.share)
+            ),
+        );
+    }
+    if rows.len() > REGIONS {
+        printer.say("", &format!("and {} more; -o regions.csv has all", rows.len() - REGIONS));
     }
 }
 
@@ -191,6 +236,7 @@ pub(super) fn map(map: &Map, target_was_given: bool, printer: &Printer) {
             }
         }
     }
+    regions(map, printer);
     if let Some(flips) = map.summary(0).and_then(|s| s.label_flips).filter(|&n| n > 0) {
         printer.say(
             "flips",
@@ -234,7 +280,8 @@ fn target_text(target: &MapTarget) -> String {
 
 /// `x 96-112 y 72-88 px` for pictures, the axis named before each range for everything else; channels first, where windows hide some of them.
 pub(in crate::commands) fn place(map: &Map, window: usize) -> String {
-    let range = |r: &std::ops::Range<f64>| format!("{:.0}-{:.0}", r.start, r.end);
+    // Adding 0 makes one zero of the two.
+    let range = |r: &std::ops::Range<f64>| format!("{:.0}-{:.0}", r.start.round() + 0.0, r.end.round() + 0.0);
     let (ranges, rank) = (map.window_in_source(window), map.input.spatial().len());
     let axes = map.windows.elements().axes;
     let channels = axes.iter().find(|axis| axis.role == AxisRole::Channel);
@@ -252,8 +299,22 @@ pub(in crate::commands) fn place(map: &Map, window: usize) -> String {
             .collect::<Vec<_>>()
             .join(" "),
     };
+    let place = format!("{place}{}", centre(map, &bounds));
     let title = map.windows.title(window).map_or(String::new(), |title| format!("{title} ({channels}"));
     if title.is_empty() { format!("{channels}{place}") } else { format!("{title}{place})") }
+}
+
+/// `, centre at -12 30 44 mm` in RAS+, for windows of a volume that lies somewhere: what viewers call the place.
+fn centre(map: &Map, bounds: &[std::ops::Range<usize>]) -> String {
+    let Some(affine) = map.geometry.placement.as_ref().and_then(|_| map.geometry.affine()) else {
+        return String::new();
+    };
+    let middles: Vec<f64> = (map.input.spatial_axes().iter())
+        .map(|&axis| (bounds[axis].start + bounds[axis].end) as f64 / 2.0 - 0.5)
+        .collect();
+    let &[i, j, k] = &middles[..] else { return String::new() };
+    let [x, y, z] = apply(&affine, [i, j, k]);
+    format!(", centre at {x:.1} {y:.1} {z:.1} mm")
 }
 
 /// The file that was written, and the folder that was made for it.

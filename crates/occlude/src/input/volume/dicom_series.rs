@@ -1,0 +1,423 @@
+//! A series of DICOM files as one volume: sorted by position, rescaled, its spacing and directions as an affine.
+//!
+//! In: a folder, or one file. Out: a [`Volume`] with axes `[column, row, slice]` and the affine of MONAI's and dcm2niix's readers: DICOM's LPS turned to RAS+. Slices go along the normal of their plane, the
+//! lowest position first. Headers are read and compared before any pixel is. Files are read by the crate `dicom-object`, pixels unpacked by `dicom-pixeldata`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use dicom_object::{DefaultDicomObject, OpenFileOptions, Tag};
+use dicom_pixeldata::PixelDecoder;
+
+use super::affine::{self, Affine};
+use super::{Frame, Volume};
+use crate::error::{Error, Result};
+
+const ACQUISITION_NUMBER: Tag = Tag(0x0020, 0x0012);
+const BITS_ALLOCATED: Tag = Tag(0x0028, 0x0100);
+const BITS_STORED: Tag = Tag(0x0028, 0x0101);
+const COLUMNS: Tag = Tag(0x0028, 0x0011);
+const INSTANCE_NUMBER: Tag = Tag(0x0020, 0x0013);
+const NUMBER_OF_FRAMES: Tag = Tag(0x0028, 0x0008);
+const ORIENTATION: Tag = Tag(0x0020, 0x0037);
+const PHOTOMETRIC: Tag = Tag(0x0028, 0x0004);
+const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
+const PIXEL_SPACING: Tag = Tag(0x0028, 0x0030);
+const IMAGER_SPACING: Tag = Tag(0x0018, 0x1164);
+const POSITION: Tag = Tag(0x0020, 0x0032);
+const REPRESENTATION: Tag = Tag(0x0028, 0x0103);
+const RESCALE_INTERCEPT: Tag = Tag(0x0028, 0x1052);
+const RESCALE_SLOPE: Tag = Tag(0x0028, 0x1053);
+const ROWS: Tag = Tag(0x0028, 0x0010);
+const SAMPLES: Tag = Tag(0x0028, 0x0002);
+const SERIES: Tag = Tag(0x0020, 0x000E);
+const SERIES_DESCRIPTION: Tag = Tag(0x0008, 0x103E);
+const SLICE_SPACING: Tag = Tag(0x0018, 0x0088);
+const SLICE_THICKNESS: Tag = Tag(0x0018, 0x0050);
+
+/// What the header of one file says.
+#[derive(Clone, Debug)]
+struct Slice {
+    path: PathBuf,
+    series: String,
+    description: String,
+    rows: usize,
+    columns: usize,
+    /// Millimetres between rows, between columns.
+    spacing: Option<[f64; 2]>,
+    position: Option<[f64; 3]>,
+    /// Direction along a row, direction along a column, in LPS.
+    directions: Option<[[f64; 3]; 2]>,
+    /// Acquisition and instance, which order files at one place.
+    number: (i64, i64),
+    thickness: Option<f64>,
+}
+
+/// A folder with the files of one series; files that are no DICOM are left alone and said.
+///
+/// # Errors
+/// File: no DICOM file, several series, slices of different sizes, spacings or directions, a slice missing, damage. Argument: several frames and none chosen. Limit: more voxels than memory holds.
+pub(super) fn read_folder(folder: &Path, frame: Frame) -> Result<Volume> {
+    let mut slices = Vec::new();
+    let mut others = 0;
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::io("list", folder, &e))?;
+    let mut paths: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|p| p.is_file()).collect();
+    paths.sort();
+    for path in paths {
+        let is_index = path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("DICOMDIR"));
+        if is_index || super::head_of(&path)?.get(128..132) != Some(b"DICM") {
+            others += 1;
+            continue;
+        }
+        slices.push(Slice::read(&path)?);
+    }
+    let in_folder = |e: Error| e.in_context(folder.display());
+    if slices.is_empty() {
+        return Err(Error::file(format!("{} holds no DICOM file ({others} others)", folder.display()))
+            .with_hint(
+                "name the files of other formats, as in folder/*.jpg; a folder is read as a DICOM series",
+            ));
+    }
+    one_series(&slices).map_err(in_folder)?;
+    let mut volume = of_slices(slices, frame).map_err(in_folder)?;
+    if others > 0 {
+        volume.notes.push(format!("{others} files of the folder are no DICOM images and were left out"));
+    }
+    Ok(volume)
+}
+
+/// One file as a volume of one slice.
+///
+/// # Errors
+/// As [`read_folder`].
+pub(super) fn read_file(path: &Path, frame: Frame) -> Result<Volume> {
+    of_slices(vec![Slice::read(path)?], frame).map_err(|e| e.in_context(path.display()))
+}
+
+/// The files of a series in the order in which they are read, for their hash.
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::io("list", folder, &e))?;
+    let mut paths: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|p| p.is_file()).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::file(format!("{} is a damaged or truncated DICOM file: {error}", path.display()))
+}
+
+fn text(object: &DefaultDicomObject, tag: Tag) -> Option<String> {
+    let text = object.get(tag)?.to_str().ok()?;
+    Some(text.trim_matches(|c: char| c.is_whitespace() || c == '\0').to_string()).filter(|t| !t.is_empty())
+}
+
+fn number(object: &DefaultDicomObject, tag: Tag) -> Option<f64> {
+    text(object, tag)?
+        .parse()
+        .ok()
+        .or_else(|| object.get(tag)?.to_float64().ok())
+        .filter(|v: &f64| v.is_finite())
+}
+
+fn numbers<const N: usize>(object: &DefaultDicomObject, tag: Tag) -> Option<[f64; N]> {
+    let all = object.get(tag)?.to_multi_float64().ok()?;
+    <[f64; N]>::try_from(all).ok().filter(|all| all.iter().all(|v| v.is_finite()))
+}
+
+impl Slice {
+    fn read(path: &Path) -> Result<Slice> {
+        let object =
+            OpenFileOptions::new().read_until(PIXEL_DATA).open_file(path).map_err(|e| damaged(path, &e))?;
+        let bad = |what: &str| Error::file(format!("{}: {what}", path.display()));
+        let size = |tag| number(&object, tag).filter(|n| (1.0..=65535.0).contains(n)).map(|n| n as usize);
+        let (Some(rows), Some(columns)) = (size(ROWS), size(COLUMNS)) else {
+            return Err(bad("a DICOM file without an image (no rows and columns)"));
+        };
+        if number(&object, NUMBER_OF_FRAMES).is_some_and(|n| n > 1.0) {
+            return Err(bad("a DICOM file of several frames, which cannot be read")
+                .with_hint("convert it: dcm2niix makes a .nii.gz of it"));
+        }
+        if number(&object, SAMPLES).is_some_and(|n| n != 1.0) {
+            return Err(bad("a DICOM file in colours, expected grey values"));
+        }
+        let directions = numbers::<6>(&object, ORIENTATION).map(|d| [[d[0], d[1], d[2]], [d[3], d[4], d[5]]]);
+        let order = |tag| number(&object, tag).map_or(0, |n| n as i64);
+        Ok(Slice {
+            path: path.to_path_buf(),
+            series: text(&object, SERIES).unwrap_or_default(),
+            description: text(&object, SERIES_DESCRIPTION).unwrap_or_default(),
+            rows,
+            columns,
+            spacing: numbers(&object, PIXEL_SPACING).or_else(|| numbers(&object, IMAGER_SPACING)),
+            position: numbers(&object, POSITION),
+            directions,
+            number: (order(ACQUISITION_NUMBER), order(INSTANCE_NUMBER)),
+            thickness: number(&object, SLICE_SPACING).or_else(|| number(&object, SLICE_THICKNESS)),
+        })
+    }
+
+    fn name(&self) -> String {
+        self.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    }
+
+    /// Along the normal of its plane, in millimetres.
+    fn height(&self, normal: [f64; 3]) -> f64 {
+        self.position.unwrap_or_default().iter().zip(normal).map(|(p, n)| p * n).sum()
+    }
+}
+
+fn one_series(slices: &[Slice]) -> Result<()> {
+    let mut series: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    for slice in slices {
+        series.entry(&slice.series).or_insert((0, &slice.description)).0 += 1;
+    }
+    if series.len() < 2 {
+        return Ok(());
+    }
+    let listed: Vec<String> = series
+        .iter()
+        .take(5)
+        .map(|(uid, (count, said))| format!("{count} files of {}", if said.is_empty() { uid } else { said }))
+        .collect();
+    let more = if series.len() > 5 { ", ..." } else { "" };
+    Err(Error::file(format!(
+        "the folder holds {} series, expected one: {}{more}",
+        series.len(),
+        listed.join(", ")
+    ))
+    .with_hint("put the files of one series into a folder of their own"))
+}
+
+/// The slices must lie in one stack; what differs is named with both files.
+fn alike(slices: &[Slice]) -> Result<()> {
+    let first = &slices[0];
+    let near = |a: &[f64], b: &[f64], least: f64| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= least);
+    for slice in &slices[1..] {
+        let differs = if (slice.rows, slice.columns) != (first.rows, first.columns) {
+            Some(format!("sizes {}x{} and {}x{}", first.columns, first.rows, slice.columns, slice.rows))
+        } else {
+            match (first.spacing, slice.spacing, first.directions, slice.directions) {
+                (Some(a), Some(b), ..) if !near(&a, &b, 1e-3) => {
+                    Some(format!("pixel spacings {a:?} and {b:?}"))
+                }
+                (_, _, Some(a), Some(b)) if !near(a.as_flattened(), b.as_flattened(), 1e-3) => {
+                    Some(format!("directions {a:?} and {b:?}"))
+                }
+                _ => None,
+            }
+        };
+        if let Some(differs) = differs {
+            return Err(Error::file(format!(
+                "slices of one series differ: {differs} ({} and {})",
+                first.name(),
+                slice.name()
+            ))
+            .with_hint(
+                "put the files of one stack into a folder of their own; a localiser often shares it",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The product across two directions.
+fn normal_of([row, column]: [[f64; 3]; 2]) -> [f64; 3] {
+    [0, 1, 2].map(|i| row[(i + 1) % 3] * column[(i + 2) % 3] - row[(i + 2) % 3] * column[(i + 1) % 3])
+}
+
+fn of_slices(mut slices: Vec<Slice>, frame: Frame) -> Result<Volume> {
+    alike(&slices)?;
+    let directions = slices[0].directions.unwrap_or([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]);
+    let normal = normal_of(directions);
+    let mut notes = Vec::new();
+    if slices.len() > 1 {
+        if let Some(lost) = slices.iter().find(|s| s.position.is_none() || s.directions.is_none()) {
+            return Err(Error::file(format!(
+                "{} has no position and orientation of its slice, so that slices cannot be put in order",
+                lost.name()
+            )));
+        }
+        slices.sort_by(|a, b| a.height(normal).total_cmp(&b.height(normal)).then(a.number.cmp(&b.number)));
+    } else if slices[0].position.is_none() {
+        notes.push("the file does not say where its slice lies: it is put at 0".to_string());
+    }
+    let stack = Stack::of(slices, normal)?;
+    let chosen = match frame {
+        Frame::Only if stack.frames == 1 => 0..1,
+        Frame::Channels => 0..stack.frames,
+        Frame::Number(number) if number < stack.frames => number..number + 1,
+        Frame::Number(number) => {
+            return Err(Error::argument(format!(
+                "frame {number} is asked for, there are {} (from 0)",
+                stack.frames
+            )));
+        }
+        Frame::Only => {
+            return Err(Error::argument(format!(
+                "every place has {} slices (a time series, or several contrasts), expected one",
+                stack.frames
+            ))
+            .with_hint(
+                "--preprocess frame=0 takes the first, frame=channels all of them as the model's channels",
+            ));
+        }
+    };
+    if stack.frames > 1 {
+        notes.push(format!("frames {}..{} of {} (from 0)", chosen.start, chosen.end, stack.frames));
+    }
+    let first = &stack.slices[0];
+    let size = [first.columns, first.rows, stack.depth()];
+    super::check_memory(size.iter().product::<usize>().saturating_mul(chosen.len()), 2)?;
+    let affine = stack.affine(directions);
+    affine::check(&affine)?;
+    let mut values = vec![0.0; size.iter().product::<usize>() * chosen.len()];
+    let mut inverted = 0;
+    for (channel, frame) in chosen.enumerate() {
+        for k in 0..size[2] {
+            let slice = &stack.slices[k * stack.frames + frame];
+            let (pixels, is_inverted) = pixels(slice)?;
+            inverted += usize::from(is_inverted);
+            for (row, line) in pixels.chunks(size[0]).enumerate() {
+                for (column, value) in line.iter().enumerate() {
+                    values[((channel * size[0] + column) * size[1] + row) * size[2] + k] = *value;
+                }
+            }
+        }
+    }
+    if inverted > 0 {
+        notes.push("MONOCHROME1: stored values were turned over, so that large ones are bright".into());
+    }
+    if first.spacing.is_none() {
+        notes.push("the files give no pixel spacing: 1 mm is assumed".into());
+    }
+    let mut volume = Volume::of_file(size, values, affine);
+    volume.notes = notes;
+    Ok(volume)
+}
+
+/// Slices in order, `frames` of them at each place.
+struct Stack {
+    slices: Vec<Slice>,
+    frames: usize,
+}
+
+/// Slices nearer than this are at one place, in millimetres.
+const SAME_PLACE: f64 = 1e-3;
+
+impl Stack {
+    fn of(slices: Vec<Slice>, normal: [f64; 3]) -> Result<Stack> {
+        let mut places: Vec<(f64, Vec<&Slice>)> = Vec::new();
+        for slice in &slices {
+            let height = slice.height(normal);
+            match places.last_mut() {
+                Some((at, here)) if height - *at <= SAME_PLACE => here.push(slice),
+                _ => places.push((height, vec![slice])),
+            }
+        }
+        let frames = places[0].1.len();
+        if let Some((at, here)) = places.iter().find(|(_, here)| here.len() != frames) {
+            return Err(Error::file(format!(
+                "slices are missing or given twice: {} at {:.2} mm, {frames} at {:.2} mm along the stack",
+                here.len(),
+                at,
+                places[0].0
+            )));
+        }
+        let gaps: Vec<f64> = places.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+        let mut sorted = gaps.clone();
+        sorted.sort_by(f64::total_cmp);
+        if let Some(&usual) = sorted.get(sorted.len() / 2) {
+            let is_odd = |gap: &f64| (gap - usual).abs() > 0.02 * usual + 0.01;
+            if let Some(at) = gaps.iter().position(is_odd) {
+                let (before, after) = (&places[at], &places[at + 1]);
+                return Err(Error::file(format!(
+                    "a slice is missing: {} lies at {:.2} mm and the next one, {}, at {:.2} mm, {:.2} mm apart; the others are {usual:.2} mm apart",
+                    before.1[0].name(),
+                    before.0,
+                    after.1[0].name(),
+                    after.0,
+                    gaps[at]
+                ))
+                .with_hint("copy the whole series, or resample it to even steps first"));
+            }
+        }
+        Ok(Stack { slices, frames })
+    }
+
+    fn depth(&self) -> usize {
+        self.slices.len() / self.frames
+    }
+
+    /// Indices `[column, row, slice]` to millimetres in RAS+.
+    fn affine(&self, directions: [[f64; 3]; 2]) -> Affine {
+        let (first, depth) = (&self.slices[0], self.depth());
+        let [between_rows, between_columns] = first.spacing.unwrap_or([1.0; 2]);
+        let at = first.position.unwrap_or_default();
+        let across = if depth > 1 {
+            let last = self.slices[(depth - 1) * self.frames].position.unwrap_or_default();
+            [0, 1, 2].map(|i| (last[i] - at[i]) / (depth - 1) as f64)
+        } else {
+            normal_of(directions).map(|n| n * first.thickness.filter(|t| *t > 0.0).unwrap_or(1.0))
+        };
+        let mut affine = affine::IDENTITY;
+        for (i, row) in affine.iter_mut().take(3).enumerate() {
+            // LPS to RAS: left and back become right and front.
+            let sign = if i < 2 { -1.0 } else { 1.0 };
+            *row = [directions[0][i] * between_columns, directions[1][i] * between_rows, across[i], at[i]]
+                .map(|v| sign * v);
+        }
+        affine
+    }
+}
+
+/// The values of a slice row by row, and whether they were turned over.
+fn pixels(slice: &Slice) -> Result<(Vec<f32>, bool)> {
+    let path = &slice.path;
+    let object = dicom_object::open_file(path).map_err(|e| damaged(path, &e))?;
+    let bits = |tag, usual: f64| number(&object, tag).unwrap_or(usual);
+    let allocated = bits(BITS_ALLOCATED, 16.0) as u32;
+    let stored = bits(BITS_STORED, f64::from(allocated)) as u32;
+    if ![8, 16, 32].contains(&allocated) || stored == 0 || stored > allocated {
+        return Err(Error::file(format!(
+            "{} has {stored} of {allocated} bits a pixel, expected 8, 16 or 32",
+            path.display()
+        )));
+    }
+    let decoded = object.decode_pixel_data().map_err(|e| damaged(path, &e))?;
+    let width = (allocated / 8) as usize;
+    let count = slice.rows * slice.columns;
+    let data = decoded.data();
+    if data.len() < count * width {
+        return Err(Error::file(format!(
+            "{} is truncated: {}x{} pixels of {width} bytes need {}, {} are there",
+            path.display(),
+            slice.columns,
+            slice.rows,
+            count * width,
+            data.len()
+        )));
+    }
+    let is_signed = bits(REPRESENTATION, 0.0) == 1.0;
+    let unused = 64 - stored;
+    let raw = |chunk: &[u8]| -> i64 {
+        let wide = match *chunk {
+            [a] => u64::from(a),
+            [a, b] => u64::from(u16::from_ne_bytes([a, b])),
+            [a, b, c, d] => u64::from(u32::from_ne_bytes([a, b, c, d])),
+            _ => 0,
+        };
+        // Bits beyond those that are stored do not count.
+        let high = wide << unused;
+        if is_signed { high as i64 >> unused } else { (high >> unused) as i64 }
+    };
+    let is_inverted = text(&object, PHOTOMETRIC).is_some_and(|p| p.eq_ignore_ascii_case("MONOCHROME1"));
+    let top = if is_signed { -1 } else { (1i64 << stored) - 1 };
+    let (slope, plus) = (bits(RESCALE_SLOPE, 1.0), bits(RESCALE_INTERCEPT, 0.0));
+    let value = |chunk: &[u8]| {
+        let stored = if is_inverted { top - raw(chunk) } else { raw(chunk) };
+        (stored as f64 * slope + plus) as f32
+    };
+    Ok((data[..count * width].chunks_exact(width).map(value).collect(), is_inverted))
+}
