@@ -233,7 +233,7 @@ fn in_grey(size: [usize; 3], grey: impl Fn([usize; 3]) -> u8) -> Picture {
     let grey = (0..places).map(|place| grey(at(place))).collect();
     let volume = GreyVolume { size, every: [1; 3], grey, black: -1.0, white: 4.0 };
     let rgb = vec![0; 3 * size[1] * size[2]];
-    Picture { width: size[2], height: size[1], rgb, photographic: false, volume: Some(volume) }
+    Picture { width: size[2], height: size[1], rgb, photographic: false, signal: None, volume: Some(volume) }
 }
 
 /// Every octant has a grey of its own, so that a plane that is turned or mirrored shows; `tests/browser/planes.test.mjs` has the same formula.
