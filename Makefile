@@ -33,7 +33,9 @@ demo: build
 	mkdir -p out
 	$(OCCLUDE) map examples/efficientnet-lite0 examples/images/coffee.jpg --window 32 --stride 8 -o out/coffee.html -o out/coffee.png
 	@echo
-	$(OCCLUDE) map examples/lesions examples/lesions/volumes/left.npy --window 8 --stride 4 -o out/lesion.html
+	$(OCCLUDE) map examples/lesions examples/lesions/volumes/left.nii.gz --window 8 --stride 4 -o out/lesion.html -o out/lesion.nii.gz
+	@echo
+	$(OCCLUDE) judge examples/lesions examples/lesions/volumes/left.nii.gz --object 9:20,21:33,13:22 --window 8 --stride 4 -q
 	@echo
 	@echo "look at out/coffee.png, or open out/coffee.html and out/lesion.html in a browser"
 

@@ -2,7 +2,7 @@
 
 In:  nothing; every volume comes from a seed.
 Out: examples/lesions/model.onnx (input `volume` [batch, 1, 48, 48, 32], grey values from 0 to 255; output `logits`:
-     no lesion, lesion), config.json with the names, volumes/*.npy (uint8 [1, 48, 48, 32]) and truth.json: where
+     no lesion, lesion), config.json with the names, volumes/*.nii.gz (uint8, axes run to RAS) and truth.json: where
      each lesion is, what ONNX Runtime answers, and how the model does on volumes that it was not trained on.
 
 A volume is a body of uneven tissue in air, axes x, y, z, voxels of 2 x 2 x 3 mm, with a bright shell, bright
@@ -10,7 +10,7 @@ vessels, bright specks and dark holes. A lesion is a blob as bright as vessels a
 so that neither the brightest voxel nor the mean tells the classes apart: only form does. While training, boxes are
 hidden, or all but a box, as an occlusion map does: where that hides the lesion, there is none any more.
 
-    python tools/train_lesions.py        # some minutes on two cores; needs tools/requirements-zoo.txt and scipy
+    python tools/train_lesions.py        # some minutes on two cores; needs tools/requirements-zoo.txt, scipy and nibabel
 """
 
 import argparse
@@ -20,6 +20,7 @@ import time
 import warnings
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -204,6 +205,17 @@ def box_of(lesion):
     return [[max(0, start), min(length, end)] for (start, end), length in zip(ends, SHAPE)]
 
 
+def save(volume, path):
+    """As NIfTI, 0 mm in the middle of the volume."""
+    affine = np.diag([*SPACING, 1.0])
+    affine[:3, 3] = -(np.array(SHAPE) - 1) / 2 * SPACING
+    image = nibabel.Nifti1Image(volume, affine)
+    image.set_qform(affine, 1)
+    image.set_sform(affine, 1)
+    image.header.set_xyzt_units("mm")
+    nibabel.save(image, path)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--volumes", type=int, default=1200)
@@ -239,7 +251,7 @@ def main():
     rng = np.random.default_rng(2)
     for name, at in EXAMPLES.items():
         volume, lesion = make(rng, at is not None, at)
-        np.save(OUT / "volumes" / f"{name}.npy", volume[None])
+        save(volume, OUT / "volumes" / f"{name}.nii.gz")
         logits = session.run(None, {"volume": volume[None, None].astype(np.float32)})[0][0]
         probability = float(np.exp(logits[1]) / np.exp(logits).sum())
         truth["volumes"][name] = {"lesion": box_of(lesion) if lesion.any() else None, "logits": [float(v) for v in logits], "probability_of_lesion": probability}

@@ -141,6 +141,25 @@ test("millimetres are the affine's, in signs and in words, and the convention is
   await close();
 });
 
+test("a report says where an oblique volume lies: directions, millimetres, spacing, and how far the grid is turned", async () => {
+  const { page, wrong, close } = await open("planes_oblique.html", { hash: "#voxel=5,1,9" });
+  await isReady(page);
+  const { volume, axes } = feedOf("planes_oblique.html");
+  assert.deepEqual(volume.codes, ["P", "I", "R"]);
+  volume.spacing.forEach((size, i) => near(size, [2, 1.5, 3][i], 1e-12, "spacing"));
+  assert.deepEqual(axes.map(({ name }) => name), ["i", "j", "k"]);
+  const [sin, cos] = [Math.sin, Math.cos].map((f) => f((20 * Math.PI) / 180));
+  const mm = [10 * sin + 27 * cos - 30, -10 * cos + 27 * sin + 12, 23.5];
+  const said = (await facts(page))["millimetres (RAS)"];
+  assert.equal(said, "−1.2, 11.8, 23.5: 1.2 left, 11.8 anterior, 23.5 superior");
+  said.split(":")[0].split(", ").forEach((text, i) => near(Number(text.replace("−", "-")), mm[i], 0.05, "millimetres"));
+  assert.match(await page.locator("#planes-note").innerText(), /^Voxels of 2 × 1\.5 × 3 mm, drawn to scale\. The planes follow the voxel grid, which is turned by up to 20° against the axes of the body\./);
+  assert.match(await page.locator(".card.crosshair").innerText(), /i \d+–\d+, j \d+–\d+, k \d+–\d+/);
+  assert.deepEqual(await page.locator(".plane b").allInnerTexts(), ["Axial", "Coronal", "Sagittal"]);
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
 test("the colours over the greys are those of the cells, on every plane, also where axes run backwards", async () => {
   const name = laid("planes_colours.html", ["L", "A", "I"], [1, 1, 1]);
   const feed = feedOf(name);

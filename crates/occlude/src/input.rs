@@ -327,8 +327,8 @@ fn prepare(
         height: spatial[0],
         rgb: steps.shape_pixels(rgb, 3),
         photographic: true,
-        volume: None,
         signal: None,
+        volume: None,
     });
     let values = if spec.channels() == 1 {
         notes.push("colours reduced to grey (ITU-R 601)".to_string());
@@ -404,7 +404,7 @@ fn source_picture(rgb: &[u8], size: [usize; 2], geometry: &Geometry) -> Option<P
         cut = resize(&cut, 3, [height, width], to, Filter::Bilinear);
         [height, width] = to;
     }
-    Some(Picture { width, height, rgb: cut, photographic: true, volume: None, signal: None })
+    Some(Picture { width, height, rgb: cut, photographic: true, signal: None, volume: None })
 }
 
 fn check_finite(spec: &TensorSpec, values: &[f32]) -> Result<()> {
@@ -453,11 +453,13 @@ fn picture_of(spec: &TensorSpec, values: &[f32]) -> Picture {
             }
         }
     }
-    let volume = GreyVolume::of_tensor(spec, values);
     let picture = Picture::of_tensor(&shown, spec.channels(), height, width);
     let is_signal = axes.len() == 1;
-    let signal = is_signal.then(|| Signal { channels: spec.channels(), values: shown });
-    Picture { volume, signal, ..picture }
+    Picture {
+        signal: is_signal.then(|| Signal { channels: spec.channels(), values: shown }),
+        volume: GreyVolume::of_tensor(spec, values),
+        ..picture
+    }
 }
 
 #[cfg(test)]

@@ -207,7 +207,7 @@ fn of(map: &Map, target: usize) -> Evidence {
 
 fn file(map: &Map, format: Format, name: &str, target: Option<&str>) -> occlude::Result<Evidence> {
     let picture =
-        Picture { width: 1, height: 1, rgb: vec![0; 3], photographic: false, volume: None, signal: None };
+        Picture { width: 1, height: 1, rgb: vec![0; 3], photographic: false, signal: None, volume: None };
     Evidence::parse(&output::encode(map, &picture, format).unwrap(), Path::new(name), target)
 }
 
@@ -416,7 +416,7 @@ fn what_cannot_be_compared() {
     assert!(json.contains("m.json has no target cat: it has "), "{json}");
     let mut bytes = output::encode(
         &map,
-        &Picture { width: 1, height: 1, rgb: vec![0; 3], photographic: false, volume: None, signal: None },
+        &Picture { width: 1, height: 1, rgb: vec![0; 3], photographic: false, signal: None, volume: None },
         Format::Json,
     )
     .unwrap();

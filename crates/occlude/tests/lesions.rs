@@ -28,7 +28,7 @@ fn truth(name: &str) -> (Option<Vec<Range<usize>>>, f32) {
 }
 
 fn volume(name: &str) -> PathBuf {
-    example(&format!("volumes/{name}.npy"))
+    example(&format!("volumes/{name}.nii.gz"))
 }
 
 #[test]

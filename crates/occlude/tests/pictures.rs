@@ -15,7 +15,7 @@ use occlude::judge::POINTING_TOLERANCE;
 use occlude::output::{html, png};
 use occlude::{
     Aggregate, Border, Definition, FileFact, Geometry, GreyVolume, Grid, Labels, Layout, Map, MapTarget,
-    MostProbable, Object, Picture, Provenance, ScoreKind, Shape, TensorSpec, Windows,
+    MostProbable, Object, Picture, Placement, Provenance, ScoreKind, Shape, TensorSpec, Windows,
 };
 
 const NAMES: [&str; 5] = [
@@ -101,7 +101,7 @@ fn photograph() -> Picture {
             rgb.extend([220 - away.min(180), 190 - away.min(170), 90 + (x + y) / 8].map(|v| v as u8));
         }
     }
-    Picture { width: side, height: side, rgb, photographic: true, volume: None, signal: None }
+    Picture { width: side, height: side, rgb, photographic: true, signal: None, volume: None }
 }
 
 fn keep(name: &str, bytes: &[u8]) {
@@ -216,7 +216,7 @@ fn what_is_judged_is_kept_for_the_page_to_agree_with() {
     keep_judged("other", &on(other, Shape::Box), &picture, &boxes);
 
     let none =
-        Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false, volume: None, signal: None };
+        Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false, signal: None, volume: None };
     let signal = TensorSpec::new("x", &[2, 400], Layout::ChannelsFirst);
     let windows = Windows::Grid(grid(&signal, &[32], &[16], Border::Shift));
     let map = made_on(windows, Shape::Box, signal, Geometry::identity(&[400]));
@@ -234,7 +234,7 @@ fn in_grey(size: [usize; 3], grey: impl Fn([usize; 3]) -> u8) -> Picture {
     let grey = (0..places).map(|place| grey(at(place))).collect();
     let volume = GreyVolume { size, every: [1; 3], grey, black: -1.0, white: 4.0 };
     let rgb = vec![0; 3 * size[1] * size[2]];
-    Picture { width: size[2], height: size[1], rgb, photographic: false, volume: Some(volume) }
+    Picture { width: size[2], height: size[1], rgb, photographic: false, signal: None, volume: Some(volume) }
 }
 
 /// Every octant has a grey of its own, so that a plane that is turned or mirrored shows; `tests/browser/planes.test.mjs` has the same formula.
@@ -252,6 +252,19 @@ fn reports_of_volumes_are_kept_too() {
     let map = made_on(windows.clone(), Shape::Box, volume.clone(), Geometry::identity(&[20, 24, 28]));
     let picture = in_grey([20, 24, 28], octants);
     keep("planes.html", &html::render(&map, &picture).unwrap());
+    // Axes that run nearly to P, I and R, turned by 20 degrees; nibabel's aff2axcodes says so, and its apply_affine where voxels are.
+    let mut oblique = map.clone();
+    let (sin, cos) = 20f64.to_radians().sin_cos();
+    let affine = [
+        [2.0 * sin, 0.0, 3.0 * cos, -30.0],
+        [-2.0 * cos, 0.0, 3.0 * sin, 12.0],
+        [0.0, -1.5, 0.0, 25.0],
+        [0.0, 0.0, 0.0, 1.0],
+    ];
+    let axes = [(0, false), (1, false), (2, false)];
+    oblique.geometry.placement =
+        Some(Placement { affine, size: [20, 24, 28], axes, slice: None, steps: Vec::new() });
+    keep("planes_oblique.html", &html::render(&oblique, &picture).unwrap());
     let mut half = map.clone();
     for window in (0..windows.len()).filter(|window| window % 2 == 1) {
         half.sensitivity[window] = f32::NAN;

@@ -22,10 +22,10 @@ pub struct Picture {
     pub rgb: Vec<u8>,
     /// Whether these are pixels of an image file (else a rendering of tensor values, stretched to black and white at its least and greatest).
     pub photographic: bool,
-    /// Of an input with three spatial axes all of it, for drawing its planes; the pixels above are then its middle slice.
-    pub volume: Option<GreyVolume>,
     /// Of an input with one axis of places, its samples, for drawing lines.
     pub signal: Option<Signal>,
+    /// Of an input with three spatial axes all of it, for drawing its planes; the pixels above are then its middle slice.
+    pub volume: Option<GreyVolume>,
 }
 
 /// The samples of a signal.
@@ -36,9 +36,6 @@ pub struct Signal {
     /// `[channels, samples]`, row-major.
     pub values: Vec<f32>,
 }
-
-/// Samples are compared bit for bit; NaN is in none.
-impl Eq for Signal {}
 
 impl Picture {
     /// A rendering of a tensor `[channels, height, width]`: three channels as RGB, else the mean over channels as grey; the least finite value
@@ -60,7 +57,7 @@ impl Picture {
                 rgb.extend([byte(mean); 3]);
             }
         }
-        Picture { width, height, rgb, photographic: false, volume: None, signal: None }
+        Picture { width, height, rgb, photographic: false, signal: None, volume: None }
     }
 
     /// The picture as bytes for [`Picture::from_bytes`], beside those of the map that is drawn on it.
@@ -118,8 +115,8 @@ mod tests {
             height: 1,
             rgb: vec![0, 1, 2, 253, 254, 255],
             photographic: true,
-            volume: Some(volume.clone()),
             signal: None,
+            volume: Some(volume.clone()),
         };
         let bytes = picture.to_bytes();
         assert_eq!(Picture::from_bytes(&bytes).expect("its own bytes"), picture);

@@ -12,7 +12,7 @@ use crate::model_folder::Labels;
 
 fn picture(width: usize, height: usize, photographic: bool) -> Picture {
     let rgb = (0..width * height * 3).map(|i| ((i * 2_654_435_761) >> 13) as u8).collect();
-    Picture { width, height, rgb, photographic, volume: None, signal: None }
+    Picture { width, height, rgb, photographic, signal: None, volume: None }
 }
 
 /// The feed as the page would parse it.
@@ -152,12 +152,12 @@ fn an_incomplete_map_and_one_without_a_picture_are_told() {
     let made = map([4, 4], [2, 4], [2, 4], vec![0.5, f32::NAN]);
     let feed = feed_of(&html(
         &made,
-        &Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false, volume: None, signal: None },
+        &Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false, signal: None, volume: None },
     ));
     assert_eq!((&feed["complete"], &feed["computed"]), (&json!(false), &json!(1)));
     assert_eq!(feed["picture"], Value::Null);
     let broken =
-        Picture { width: 3, height: 3, rgb: vec![0; 5], photographic: true, volume: None, signal: None };
+        Picture { width: 3, height: 3, rgb: vec![0; 5], photographic: true, signal: None, volume: None };
     let error = render(&made, &broken).unwrap_err().to_string();
     assert!(error.contains("5 bytes for 3 × 3 pixels"), "{error}");
 }

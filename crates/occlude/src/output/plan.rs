@@ -332,7 +332,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).expect("folder").count(), 0, "trying leaves nothing");
         let map = map([2, 4], [2, 2], [2, 2], vec![0.5, -1.0]);
         let picture =
-            Picture { width: 1, height: 1, rgb: vec![0; 3], photographic: false, volume: None, signal: None };
+            Picture { width: 1, height: 1, rgb: vec![0; 3], photographic: false, signal: None, volume: None };
         let written = plan.write(0, &map, &picture).expect("writes");
         assert_eq!((written[0].path.as_deref(), written[0].bytes), (Some(path.as_path()), 128 + 8));
         assert!(written[1].stdout.as_ref().is_some_and(|b| b.starts_with(b"{")));
@@ -349,7 +349,7 @@ mod tests {
         assert!(!dir.path().join("a").exists(), "trying makes no folder");
         let map = map([2, 4], [2, 2], [2, 2], vec![0.5, -1.0]);
         let picture =
-            Picture { width: 1, height: 1, rgb: vec![0; 3], photographic: false, volume: None, signal: None };
+            Picture { width: 1, height: 1, rgb: vec![0; 3], photographic: false, signal: None, volume: None };
         let made = |plan: &OutputPlan| plan.write(0, &map, &picture).expect("writes")[0].made.clone();
         assert_eq!((made(&plan), made(&plan)), (Some(dir.path().join("a/b")), None));
         assert!(output.exists());

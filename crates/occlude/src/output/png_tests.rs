@@ -12,11 +12,11 @@ fn picture(width: usize, height: usize) -> Picture {
     let rgb = (0..height)
         .flat_map(|y| (0..width).flat_map(move |x| [(x * 40) as u8, (y * 40) as u8, 90]))
         .collect();
-    Picture { width, height, rgb, photographic: true, volume: None, signal: None }
+    Picture { width, height, rgb, photographic: true, signal: None, volume: None }
 }
 
 fn no_picture() -> Picture {
-    Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false, volume: None, signal: None }
+    Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false, signal: None, volume: None }
 }
 
 /// The middle pixel of each cell of the first panel of this kind, row by row.
@@ -134,7 +134,7 @@ fn over(shape: &[usize], window: &[usize], stride: &[usize]) -> Map {
 fn a_signal_becomes_bars() {
     let made = over(&[2, 50], &[10], &[10]);
     let strip =
-        Picture { width: 50, height: 1, rgb: vec![77; 150], photographic: false, volume: None, signal: None };
+        Picture { width: 50, height: 1, rgb: vec![77; 150], photographic: false, signal: None, volume: None };
     let (image, panels) = drawn(&made, &strip);
     let (_, _, area) = *panels.iter().find(|p| p.0 == Kind::Cells).unwrap();
     let below = (area.y + area.height / 2 + 20) as u32;

@@ -48,12 +48,14 @@ pub(super) fn tick(value: f64) -> String {
     }
 }
 
-/// The short name of a grid axis: `y` and `x` of a picture, `z` too of a volume, `position` of a signal, `channel`.
+/// The short name of a grid axis: `y` and `x` of a picture, `z` too of a volume, `position` of a signal, `channel`. Of a volume with an affine `i`, `j` and `k`, as its indices
+/// are called: x, y and z are then directions of the body.
 pub(super) fn axis_letter(map: &Map, axis: &GridAxis) -> &'static str {
     let rank = map.input.spatial().len();
     match axis.role {
         AxisRole::Channel => "channel",
         AxisRole::Spatial(_) if rank == 1 => "position",
+        AxisRole::Spatial(i) if map.geometry.affine().is_some() => ["i", "j", "k"][i],
         AxisRole::Spatial(i) => match rank - 1 - i {
             0 => "x",
             1 => "y",
@@ -94,7 +96,10 @@ pub(super) fn place(map: &Map, window: usize) -> String {
         };
         parts.push(format!("{} {range}", axis_letter(map, axis)));
     }
-    parts.reverse();
+    // x before y, as pictures are read; indices i, j, k in their own order.
+    if map.geometry.affine().is_none() {
+        parts.reverse();
+    }
     if let Some(title) = map.windows.title(window) {
         parts.insert(0, title);
     }

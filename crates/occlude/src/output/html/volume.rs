@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::BASE64;
 use crate::error::{Error, Result};
-use crate::input::volume::affine;
+use crate::input::volume::affine::{self, Affine};
 use crate::input::{GreyVolume, Picture};
 use crate::map::Map;
 use crate::output::words;
@@ -20,13 +20,14 @@ pub(super) fn volume(map: &Map, picture: &Picture) -> Result<Value> {
     if map.input.spatial().len() != 3 {
         return Ok(Value::Null);
     }
-    let (grey, affine) = (picture.volume.as_ref(), map.geometry.affine());
+    let grey = picture.volume.as_ref();
+    let affine = map.geometry.affine();
     let mut object = json!({
         "slices": null,
         "affine": affine.map(|affine| [affine[0], affine[1], affine[2]]),
-        "spacing": map.geometry.millimetres(),
-        "codes": affine.map(|affine| affine::codes(&affine).chars().map(String::from).collect::<Vec<_>>()),
-        "note": note(map, grey),
+        "spacing": affine.as_ref().map(affine::spacing),
+        "codes": affine.as_ref().map(|affine| affine::codes(affine).chars().map(String::from).collect::<Vec<_>>()),
+        "note": note(map, affine.as_ref(), grey),
     });
     if let Some(grey) = grey {
         let columns = columns(grey.size);
@@ -40,11 +41,20 @@ pub(super) fn volume(map: &Map, picture: &Picture) -> Result<Value> {
 }
 
 /// How the planes are to be read, in sentences.
-fn note(map: &Map, grey: Option<&GreyVolume>) -> String {
-    let mut said = vec![match &map.geometry.placement {
-        None => "This volume came without an affine: places are told in voxels, which are drawn as cubes, and which side is left is not known.".to_owned(),
-        Some(placement) => format!("Millimetres are RAS, as the file's affine gives them; voxels are those of the model's input. The file has {}.", placement.describe()),
+fn note(map: &Map, affine: Option<&Affine>, grey: Option<&GreyVolume>) -> String {
+    let mut said = vec![match affine {
+        Some(affine) => {
+            let sizes = affine::spacing(affine).map(|mm| format!("{}", (mm * 1000.0).round() / 1000.0)).join(" × ");
+            format!("Voxels of {sizes} mm, drawn to scale.")
+        }
+        None => "This volume came without an affine: places are told in voxels, which are drawn as cubes, and which side is left is not known."
+            .to_owned(),
     }];
+    if let Some(degrees) = affine.map(tilt).filter(|degrees| *degrees >= 0.5) {
+        said.push(format!(
+            "The planes follow the voxel grid, which is turned by up to {degrees:.0}° against the axes of the body."
+        ));
+    }
     if let Some(grey) = grey {
         let ends = format!("Black is {}, white {}", words::number(grey.black), words::number(grey.white));
         let of = if map.input.channels() > 1 { ", of the mean over channels" } else { "" };
@@ -55,6 +65,13 @@ fn note(map: &Map, grey: Option<&GreyVolume>) -> String {
         }
     }
     said.join(" ")
+}
+
+/// The largest angle between an axis of voxels and the axis of the body that it follows most, in degrees.
+fn tilt(affine: &Affine) -> f64 {
+    let (turned, sizes) = (affine::orientation(affine), affine::spacing(affine));
+    let cosines = (0..3).map(|axis| (affine[turned[axis].0][axis] / sizes[axis]).abs().min(1.0));
+    cosines.fold(0.0, |most: f64, cosine| most.max(cosine.acos().to_degrees()))
 }
 
 /// In how many columns the slices lie, so that the mosaic is about square: browsers bound the sides of what they decode.
@@ -82,6 +99,21 @@ fn mosaic(volume: &GreyVolume, columns: usize) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_tilt_is_the_angle_to_the_nearest_axes() {
+        let straight =
+            [[0.0, 0.0, -2.0, 5.0], [3.0, 0.0, 0.0, 7.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
+        assert!(tilt(&straight) < 1e-6);
+        let (sin, cos) = 20f64.to_radians().sin_cos();
+        let turned = [
+            [2.0 * cos, -3.0 * sin, 0.0, 0.0],
+            [2.0 * sin, 3.0 * cos, 0.0, 0.0],
+            [0.0, 0.0, 1.0, 0.0],
+            [0.0, 0.0, 0.0, 1.0],
+        ];
+        assert!((tilt(&turned) - 20.0).abs() < 1e-9);
+    }
 
     #[test]
     fn slices_lie_in_rows_of_a_picture_that_is_about_square() {

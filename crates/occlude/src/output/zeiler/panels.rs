@@ -216,5 +216,5 @@ fn picture_of(found: &Zeiler, input: &Input) -> (Picture, f32) {
             rgb.extend([byte(mean); 3]);
         }
     }
-    (Picture { width, height, rgb, photographic: false, volume: None, signal: None }, limit)
+    (Picture { width, height, rgb, photographic: false, signal: None, volume: None }, limit)
 }
