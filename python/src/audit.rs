@@ -119,7 +119,7 @@ pub(crate) fn audit_rows(
     let question = question(settings, options, truth)?;
     let objects: Vec<Annotated> =
         objects.into_iter().map(|(class, bounds, mask)| Annotated { class, bounds, mask }).collect();
-    let sample = Sample { name, bytes: data, classes: &classes, objects: &objects, everywhere };
+    let sample = Sample { name, bytes: data, path: None, classes: &classes, objects: &objects, everywhere };
     let rows = py.detach(|| rows_of(&model.inner, &question, &sample, &Watch::default()));
     Ok(serde_json::to_value(rows.unwrap_or_default()).unwrap_or(Value::Null).to_string())
 }

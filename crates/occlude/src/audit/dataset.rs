@@ -149,12 +149,23 @@ fn check_shares([x0, y0, x1, y1]: [f64; 4]) -> Result<()> {
     .with_hint("--object 25%:75%,25%:75%, rows before columns"))
 }
 
-/// Endings of images and tensors that are audited.
-const ENDINGS: [&str; 9] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "npy", "jpe"];
+/// Endings of images, tensors and volumes that are audited.
+const ENDINGS: [&str; 10] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "bmp", "npy", "jpe", "nii"];
+/// The ending of a packed volume.
+const PACKED: &str = ".nii.gz";
 
 fn is_image(path: &Path) -> bool {
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())) || is_packed(path)
+}
+
+fn is_packed(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().ends_with(PACKED))
+}
+
+/// Whether a file is a volume, which is read from its path.
+pub(super) fn is_volume(path: &Path) -> bool {
+    is_packed(path) || path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("nii"))
 }
 
 /// A path below a root as the data set names it.

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::dataset::Annotated;
+use super::dataset::{Annotated, is_volume};
 use super::frame;
 use super::row::Row;
 use super::summary::Shown;
@@ -24,8 +24,10 @@ use crate::target::Target;
 pub struct Sample<'a> {
     /// Its name in the data set.
     pub name: &'a str,
-    /// The file's bytes: a picture, or a `.npy` tensor.
+    /// The file's bytes: a picture, a `.npy` tensor, or a volume.
     pub bytes: &'a [u8],
+    /// The file; `None` for bytes in memory, which are no volume.
+    pub path: Option<&'a Path>,
     /// The classes that it shows, as the data set calls them.
     pub classes: &'a [String],
     /// Its objects.
@@ -46,6 +48,14 @@ pub struct Question {
 }
 
 impl Sample<'_> {
+    /// The image as the model's input.
+    fn read(&self, model: &Model) -> Result<Input> {
+        match self.path.filter(|path| is_volume(path)) {
+            Some(path) => model.read_input(path),
+            None => model.read_bytes_input(self.bytes, self.name),
+        }
+    }
+
     /// By what a row is known again: SHA-256 of the image's bytes and of its annotation.
     pub fn key(&self) -> String {
         let mut text = sha256_hex(self.bytes);
@@ -78,7 +88,7 @@ pub fn examine(
     sample: &Sample<'_>,
     watch: &Watch<'_>,
 ) -> Result<Option<Vec<Row>>> {
-    let input = model.read_bytes_input(sample.bytes, sample.name)?;
+    let input = sample.read(model)?;
     let labels = &model.configuration().labels;
     let mut settings = question.settings.clone();
     if question.of_data_set {
@@ -219,7 +229,7 @@ pub(super) fn examine_again(
     row: &Shown,
     watch: &Watch<'_>,
 ) -> Result<Option<Again>> {
-    let input = model.read_bytes_input(sample.bytes, sample.name)?;
+    let input = sample.read(model)?;
     let mut settings = question.settings.clone();
     settings.target = Target::parse(&row.target_spec)?;
     let run = model.occlusion().with(&settings);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::dataset::{Dataset, Item};
+use super::dataset::{Dataset, Item, is_volume};
 use super::examine::{Again, Question, Sample, examine_again, rows_of};
 use super::row::Row;
 use super::store::Store;
@@ -213,7 +213,10 @@ fn ready(model: &Model, dataset: &Dataset, options: &AuditOptions) -> Result<(us
 
 fn try_one(model: &Model, question: &Question, item: &Item) -> Result<()> {
     let bytes = read(&item.path)?;
-    let input = model.read_bytes_input(&bytes, &item.name)?;
+    let input = match is_volume(&item.path) {
+        true => model.read_input(&item.path)?,
+        false => model.read_bytes_input(&bytes, &item.name)?,
+    };
     model.occlusion().with(&question.settings).outlook(&input).map(|_| ())
 }
 
@@ -257,6 +260,7 @@ impl Call<'_> {
         Sample {
             name: &item.name,
             bytes,
+            path: Some(&item.path),
             classes: &item.classes,
             objects: &item.objects,
             everywhere: self.everywhere,

@@ -1,11 +1,13 @@
-//! A folder of masks beside a data set: for `a/b.jpg` the file `a/b.png` or `a/b.npy` in it.
+//! A folder of masks beside a data set: for `a/b.jpg` the file `a/b.png` or `a/b.npy` in it, for volumes also `a/b.nii.gz`.
 //!
 //! In: a [`Dataset`], the folder. Out: the same with the mask as the object of each image that has one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Annotated, Dataset};
+use super::{Annotated, Dataset, PACKED};
 use crate::error::{Error, Result};
+
+const ENDINGS_OF_MASKS: [&str; 4] = ["png", "npy", "nii.gz", "nii"];
 
 pub(super) fn attach(dataset: &mut Dataset, masks: &Path) -> Result<()> {
     if !masks.is_dir() {
@@ -13,9 +15,8 @@ pub(super) fn attach(dataset: &mut Dataset, masks: &Path) -> Result<()> {
     }
     let mut without = 0;
     for item in &mut dataset.items {
-        let base = masks.join(&item.name);
         let found =
-            ["png", "npy"].map(|ending| base.with_extension(ending)).into_iter().find(|p| p.is_file());
+            ENDINGS_OF_MASKS.iter().map(|ending| place(masks, &item.name, ending)).find(|p| p.is_file());
         match found {
             Some(mask) => {
                 let class = if let [class] = &item.classes[..] { Some(class.clone()) } else { None };
@@ -27,13 +28,18 @@ pub(super) fn attach(dataset: &mut Dataset, masks: &Path) -> Result<()> {
     if without == dataset.items.len() {
         let first = &dataset.items[0].name;
         return Err(Error::file(format!("--object-masks {} holds a mask for no image", masks.display()))
-            .with_hint(format!(
-                "for {first} it would be {}",
-                masks.join(first).with_extension("png").display()
-            )));
+            .with_hint(format!("for {first} it would be {}", place(masks, first, "png").display())));
     }
     if without > 0 {
         dataset.notes.push(format!("{without} of {} images have no mask", dataset.items.len()));
     }
     Ok(())
+}
+
+/// Where the mask of an image would be, with this ending.
+fn place(masks: &Path, name: &str, ending: &str) -> PathBuf {
+    match name.strip_suffix(PACKED) {
+        Some(stem) => masks.join(format!("{stem}.{ending}")),
+        None => masks.join(name).with_extension(ending),
+    }
 }
