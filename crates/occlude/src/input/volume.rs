@@ -1,6 +1,6 @@
 //! Volumes from files: NIfTI, a DICOM series, a TIFF stack, `.npy`; through named steps to the model's input, with the way back to the file's grid.
 //!
-//! In: a path and what the model wants. Out: [`Volume`], read and bounded, then an [`Input`] whose geometry knows the file's affine and every step. Axes are those of the file, as nibabel and
+//! In: a path and what the model wants. Out: a `Volume`, read and bounded, then an [`Input`] whose geometry knows the file's affine and every step. Axes are those of the file, as nibabel and
 //! MONAI have them: `[i, j, k]` of NIfTI, `[column, row, slice]` of DICOM, `[page, row, column]` of TIFF. What steps do is in `steps`; their text is in `steps_text`.
 
 pub mod affine;
