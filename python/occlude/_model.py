@@ -57,7 +57,8 @@ class Model:
     layout
         ``"nchw"`` or ``"nhwc"`` where the model does not tell.
     preprocess
-        How a picture becomes the input: ``"imagenet"``, ``"tf"``, ..., ``"resize=256,crop=224"`` (docs/formats.md).
+        How a picture becomes the input: ``"imagenet"``, ``"tf"``, ..., ``"resize=256,crop=224"`` (docs/formats.md); and how a volume does:
+        ``"orient=RAS,spacing=1,window=400/40"`` (docs/volumes.md).
     threads, memory_limit, runtime
         Defaults of its runs: all cores, half of the memory, ``"builtin"``.
 
@@ -181,7 +182,7 @@ class Model:
         ----------
         x
             A picture, through the model's preprocessing: a path, the bytes of a file, or a ``PIL.Image``; or the path of an ``.npy``
-            file. Or a tensor of NumPy, torch, jax, TensorFlow or anything with DLPack, taken as it is: ``[1, C, H, W]`` or
+            file, of a volume (``.nii.gz``, a folder of DICOM files, a TIFF stack) or of a signal (CSV, WAV). Or a tensor of NumPy, torch, jax, TensorFlow or anything with DLPack, taken as it is: ``[1, C, H, W]`` or
             ``[C, H, W]`` for a channels-first model. For a model with several inputs, a mapping from their names.
         hide
             Of several inputs, the names of those that windows hide, at the same places; the first if not given.

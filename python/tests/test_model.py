@@ -260,11 +260,11 @@ SCRIPT = """
         ),
         (
             "def f(batch):\n        time.sleep(0.02)\n        return batch.sum(axis=(1, 2, 3))",
-            "occlude.occlusion(f, np.ones((1, 1, 64, 64), np.float32), window=4, stride=1, batch=4)",
+            "occlude.occlusion(f, np.arange(4096, dtype=np.float32).reshape(1, 1, 64, 64), window=4, stride=1, batch=4)",
         ),
         (
             "def f(batch):\n        time.sleep(0.02)\n        return batch.sum(axis=(1, 2, 3))",
-            "occlude.occlusion(f, np.ones((1, 1, 64, 64), np.float32), window=4, stride=1, batch=4, workers=3)",
+            "occlude.occlusion(f, np.arange(4096, dtype=np.float32).reshape(1, 1, 64, 64), window=4, stride=1, batch=4, workers=3)",
         ),
     ],
 )

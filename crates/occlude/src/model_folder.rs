@@ -1,7 +1,7 @@
 //! A model as it lies on disk: the `.onnx` file and the files beside it that say what it means (labels, preprocessing).
 //!
 //! In: a path to an `.onnx` file or to a folder. Out: [`ModelFolder`]: which file to load, class names, whether classes exclude each other, how pictures
-//! become tensors. Configuration is in the Hugging Face style (`hugging_face`) or in `occlude.toml` (`toml_file`). The model itself is not read here.
+//! become tensors. Configuration is in the Hugging Face style (`hugging_face`), a MONAI bundle's or in `occlude.toml` (`toml_file`). The model itself is not read here.
 
 mod hugging_face;
 mod labels;

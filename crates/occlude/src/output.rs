@@ -55,7 +55,7 @@ pub fn encode_slices(maps: &[Map], format: Format) -> Result<Vec<u8>> {
         _ => Err(Error::argument(
             "all slices of a volume make one map volume, which only .nii and .nii.gz hold",
         )
-        .with_hint("-o map.nii.gz; or one slice at a time: --slice axial:80 -o map.html")),
+        .with_hint("-o map.nii.gz; or one slice at a time: --preprocess slice=axial:80")),
     }
 }
 

@@ -33,16 +33,15 @@ pub fn parse(text: &str, base: &Preprocess) -> Result<Preprocess> {
     let mut has_steps = false;
     for (place, part) in text.split(',').map(str::trim).filter(|part| !part.is_empty()).enumerate() {
         let (key, value) = part.split_once('=').map_or((part, ""), |(key, value)| (key.trim(), value.trim()));
-        if part.contains('=') || steps_text::is_step_alone(part) {
-            if let Some(step) = steps_text::parse(key, value)? {
-                if !std::mem::replace(&mut has_steps, true) {
-                    p.volume.clear();
-                }
-                p.volume.push(step);
-                // A picture is stretched to the model's size by the same word.
-                if (key, value) != ("resize", "input") {
-                    continue;
-                }
+        let is_step = part.contains('=') || steps_text::is_step_alone(part);
+        if let Some(step) = if is_step { steps_text::parse(key, value)? } else { None } {
+            if !std::mem::replace(&mut has_steps, true) {
+                p.volume.clear();
+            }
+            p.volume.push(step);
+            // A picture is stretched to the model's size by the same word.
+            if (key, value) != ("resize", "input") {
+                continue;
             }
         }
         match part.split_once('=') {

@@ -5,6 +5,7 @@
 
 pub mod affine;
 pub(crate) mod bundle;
+mod dicom_file;
 mod dicom_series;
 mod intensity;
 pub(super) mod labels;
@@ -197,7 +198,7 @@ fn spatial_dims(port: &InputPort) -> Result<Vec<Option<usize>>> {
             port.name,
             port.dims.len()
         ))
-        .with_hint("--slice axial:80 takes one slice of a volume for a model of pictures"));
+        .with_hint("--preprocess slice=axial:80 takes one slice of a volume for a model of pictures"));
     }
     let channel = if port.layout == Layout::ChannelsFirst { 0 } else { 3 };
     Ok((0..4).filter(|&axis| axis != channel).map(|axis| port.dims[axis]).collect())

@@ -94,8 +94,9 @@ const TRIES: usize = 1000;
 
 /// Windows at even distances along a diagonal of the grid, away from its corners; of each place the nearest window that is computed and changes the input.
 fn spread(map: &Map, occluder: &Occluder) -> Vec<usize> {
-    let computed: Vec<usize> =
-        map.windows.runs().into_iter().filter(|&w| !map.scores_of(0)[w].is_nan()).collect();
+    let changing = occluder.runs();
+    let runs = if changing.is_empty() { map.windows.runs() } else { changing };
+    let computed: Vec<usize> = runs.into_iter().filter(|&w| !map.scores_of(0)[w].is_nan()).collect();
     let count = (computed.len() / 100).clamp(1, 3);
     let shape = map.windows.shape();
     let mut chosen: Vec<usize> = Vec::with_capacity(count);

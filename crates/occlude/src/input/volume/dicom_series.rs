@@ -1,57 +1,15 @@
 //! A series of DICOM files as one volume: sorted by position, rescaled, its spacing and directions as an affine.
 //!
 //! In: a folder, or one file. Out: a [`Volume`] with axes `[column, row, slice]` and the affine of MONAI's and dcm2niix's readers: DICOM's LPS turned to RAS+. Slices go along the normal of their plane, the
-//! lowest position first. Headers are read and compared before any pixel is. Files are read by the crate `dicom-object`, pixels unpacked by `dicom-pixeldata`.
+//! lowest position first. Headers are read and compared before any pixel is; how a file is read is in `dicom_file`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use dicom_object::{DefaultDicomObject, OpenFileOptions, Tag};
-use dicom_pixeldata::PixelDecoder;
-
 use super::affine::{self, Affine};
+use super::dicom_file::{Slice, pixels};
 use super::{Frame, Volume};
 use crate::error::{Error, Result};
-
-const ACQUISITION_NUMBER: Tag = Tag(0x0020, 0x0012);
-const BITS_ALLOCATED: Tag = Tag(0x0028, 0x0100);
-const BITS_STORED: Tag = Tag(0x0028, 0x0101);
-const COLUMNS: Tag = Tag(0x0028, 0x0011);
-const INSTANCE_NUMBER: Tag = Tag(0x0020, 0x0013);
-const NUMBER_OF_FRAMES: Tag = Tag(0x0028, 0x0008);
-const ORIENTATION: Tag = Tag(0x0020, 0x0037);
-const PHOTOMETRIC: Tag = Tag(0x0028, 0x0004);
-const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
-const PIXEL_SPACING: Tag = Tag(0x0028, 0x0030);
-const IMAGER_SPACING: Tag = Tag(0x0018, 0x1164);
-const POSITION: Tag = Tag(0x0020, 0x0032);
-const REPRESENTATION: Tag = Tag(0x0028, 0x0103);
-const RESCALE_INTERCEPT: Tag = Tag(0x0028, 0x1052);
-const RESCALE_SLOPE: Tag = Tag(0x0028, 0x1053);
-const ROWS: Tag = Tag(0x0028, 0x0010);
-const SAMPLES: Tag = Tag(0x0028, 0x0002);
-const SERIES: Tag = Tag(0x0020, 0x000E);
-const SERIES_DESCRIPTION: Tag = Tag(0x0008, 0x103E);
-const SLICE_SPACING: Tag = Tag(0x0018, 0x0088);
-const SLICE_THICKNESS: Tag = Tag(0x0018, 0x0050);
-
-/// What the header of one file says.
-#[derive(Clone, Debug)]
-struct Slice {
-    path: PathBuf,
-    series: String,
-    description: String,
-    rows: usize,
-    columns: usize,
-    /// Millimetres between rows, between columns.
-    spacing: Option<[f64; 2]>,
-    position: Option<[f64; 3]>,
-    /// Direction along a row, direction along a column, in LPS.
-    directions: Option<[[f64; 3]; 2]>,
-    /// Acquisition and instance, which order files at one place.
-    number: (i64, i64),
-    thickness: Option<f64>,
-}
 
 /// A folder with the files of one series; files that are no DICOM are left alone and said.
 ///
@@ -60,11 +18,7 @@ struct Slice {
 pub(super) fn read_folder(folder: &Path, frame: Frame) -> Result<Volume> {
     let mut slices = Vec::new();
     let mut others = 0;
-    let entries = std::fs::read_dir(folder).map_err(|e| Error::io("list", folder, &e))?;
-    let mut paths: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|p| p.is_file()).collect();
-    paths.sort();
-    for path in paths {
+    for path in files(folder)? {
         let is_index = path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("DICOMDIR"));
         if is_index || super::head_of(&path)?.get(128..132) != Some(b"DICM") {
             others += 1;
@@ -72,7 +26,8 @@ pub(super) fn read_folder(folder: &Path, frame: Frame) -> Result<Volume> {
         }
         slices.push(Slice::read(&path)?);
     }
-    let in_folder = |e: Error| e.in_context(folder.display());
+    let named = folder.display().to_string();
+    let in_folder = |e: Error| if e.to_string().contains(&named) { e } else { e.in_context(&named) };
     if slices.is_empty() {
         return Err(Error::file(format!("{} holds no DICOM file ({others} others)", folder.display()))
             .with_hint(
@@ -92,80 +47,21 @@ pub(super) fn read_folder(folder: &Path, frame: Frame) -> Result<Volume> {
 /// # Errors
 /// As [`read_folder`].
 pub(super) fn read_file(path: &Path, frame: Frame) -> Result<Volume> {
-    of_slices(vec![Slice::read(path)?], frame).map_err(|e| e.in_context(path.display()))
+    let named = path.display().to_string();
+    let in_file = |e: Error| if e.to_string().contains(&named) { e } else { e.in_context(&named) };
+    of_slices(vec![Slice::read(path)?], frame).map_err(in_file)
 }
 
-/// The files of a series in the order in which they are read, for their hash.
+/// The files of a folder, by name.
+///
+/// # Errors
+/// File: what the system says.
 pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).map_err(|e| Error::io("list", folder, &e))?;
     let mut paths: Vec<PathBuf> =
         entries.flatten().map(|entry| entry.path()).filter(|p| p.is_file()).collect();
     paths.sort();
     Ok(paths)
-}
-
-fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Error {
-    Error::file(format!("{} is a damaged or truncated DICOM file: {error}", path.display()))
-}
-
-fn text(object: &DefaultDicomObject, tag: Tag) -> Option<String> {
-    let text = object.get(tag)?.to_str().ok()?;
-    Some(text.trim_matches(|c: char| c.is_whitespace() || c == '\0').to_string()).filter(|t| !t.is_empty())
-}
-
-fn number(object: &DefaultDicomObject, tag: Tag) -> Option<f64> {
-    text(object, tag)?
-        .parse()
-        .ok()
-        .or_else(|| object.get(tag)?.to_float64().ok())
-        .filter(|v: &f64| v.is_finite())
-}
-
-fn numbers<const N: usize>(object: &DefaultDicomObject, tag: Tag) -> Option<[f64; N]> {
-    let all = object.get(tag)?.to_multi_float64().ok()?;
-    <[f64; N]>::try_from(all).ok().filter(|all| all.iter().all(|v| v.is_finite()))
-}
-
-impl Slice {
-    fn read(path: &Path) -> Result<Slice> {
-        let object =
-            OpenFileOptions::new().read_until(PIXEL_DATA).open_file(path).map_err(|e| damaged(path, &e))?;
-        let bad = |what: &str| Error::file(format!("{}: {what}", path.display()));
-        let size = |tag| number(&object, tag).filter(|n| (1.0..=65535.0).contains(n)).map(|n| n as usize);
-        let (Some(rows), Some(columns)) = (size(ROWS), size(COLUMNS)) else {
-            return Err(bad("a DICOM file without an image (no rows and columns)"));
-        };
-        if number(&object, NUMBER_OF_FRAMES).is_some_and(|n| n > 1.0) {
-            return Err(bad("a DICOM file of several frames, which cannot be read")
-                .with_hint("convert it: dcm2niix makes a .nii.gz of it"));
-        }
-        if number(&object, SAMPLES).is_some_and(|n| n != 1.0) {
-            return Err(bad("a DICOM file in colours, expected grey values"));
-        }
-        let directions = numbers::<6>(&object, ORIENTATION).map(|d| [[d[0], d[1], d[2]], [d[3], d[4], d[5]]]);
-        let order = |tag| number(&object, tag).map_or(0, |n| n as i64);
-        Ok(Slice {
-            path: path.to_path_buf(),
-            series: text(&object, SERIES).unwrap_or_default(),
-            description: text(&object, SERIES_DESCRIPTION).unwrap_or_default(),
-            rows,
-            columns,
-            spacing: numbers(&object, PIXEL_SPACING).or_else(|| numbers(&object, IMAGER_SPACING)),
-            position: numbers(&object, POSITION),
-            directions,
-            number: (order(ACQUISITION_NUMBER), order(INSTANCE_NUMBER)),
-            thickness: number(&object, SLICE_SPACING).or_else(|| number(&object, SLICE_THICKNESS)),
-        })
-    }
-
-    fn name(&self) -> String {
-        self.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-    }
-
-    /// Along the normal of its plane, in millimetres.
-    fn height(&self, normal: [f64; 3]) -> f64 {
-        self.position.unwrap_or_default().iter().zip(normal).map(|(p, n)| p * n).sum()
-    }
 }
 
 fn one_series(slices: &[Slice]) -> Result<()> {
@@ -370,54 +266,4 @@ impl Stack {
         }
         affine
     }
-}
-
-/// The values of a slice row by row, and whether they were turned over.
-fn pixels(slice: &Slice) -> Result<(Vec<f32>, bool)> {
-    let path = &slice.path;
-    let object = dicom_object::open_file(path).map_err(|e| damaged(path, &e))?;
-    let bits = |tag, usual: f64| number(&object, tag).unwrap_or(usual);
-    let allocated = bits(BITS_ALLOCATED, 16.0) as u32;
-    let stored = bits(BITS_STORED, f64::from(allocated)) as u32;
-    if ![8, 16, 32].contains(&allocated) || stored == 0 || stored > allocated {
-        return Err(Error::file(format!(
-            "{} has {stored} of {allocated} bits a pixel, expected 8, 16 or 32",
-            path.display()
-        )));
-    }
-    let decoded = object.decode_pixel_data().map_err(|e| damaged(path, &e))?;
-    let width = (allocated / 8) as usize;
-    let count = slice.rows * slice.columns;
-    let data = decoded.data();
-    if data.len() < count * width {
-        return Err(Error::file(format!(
-            "{} is truncated: {}x{} pixels of {width} bytes need {}, {} are there",
-            path.display(),
-            slice.columns,
-            slice.rows,
-            count * width,
-            data.len()
-        )));
-    }
-    let is_signed = bits(REPRESENTATION, 0.0) == 1.0;
-    let unused = 64 - stored;
-    let raw = |chunk: &[u8]| -> i64 {
-        let wide = match *chunk {
-            [a] => u64::from(a),
-            [a, b] => u64::from(u16::from_ne_bytes([a, b])),
-            [a, b, c, d] => u64::from(u32::from_ne_bytes([a, b, c, d])),
-            _ => 0,
-        };
-        // Bits beyond those that are stored do not count.
-        let high = wide << unused;
-        if is_signed { high as i64 >> unused } else { (high >> unused) as i64 }
-    };
-    let is_inverted = text(&object, PHOTOMETRIC).is_some_and(|p| p.eq_ignore_ascii_case("MONOCHROME1"));
-    let top = if is_signed { -1 } else { (1i64 << stored) - 1 };
-    let (slope, plus) = (bits(RESCALE_SLOPE, 1.0), bits(RESCALE_INTERCEPT, 0.0));
-    let value = |chunk: &[u8]| {
-        let stored = if is_inverted { top - raw(chunk) } else { raw(chunk) };
-        (stored as f64 * slope + plus) as f32
-    };
-    Ok((data[..count * width].chunks_exact(width).map(value).collect(), is_inverted))
 }

@@ -146,7 +146,7 @@ fn only_plane(volume: &Volume) -> Result<PlaneChoice> {
             "a volume of {} voxels for a model that takes pictures",
             volume.size().map(|n| n.to_string()).join("x")
         ))
-        .with_hint("--slice axial:80 takes one slice, --slice axial all of them"));
+        .with_hint("--preprocess slice=axial:80 takes one slice, and slice=axial all of them"));
     };
     let world = orientation(&volume.affine())[axis].0;
     Ok([PlaneChoice::Sagittal, PlaneChoice::Coronal, PlaneChoice::Axial][world])
