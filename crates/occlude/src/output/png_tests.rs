@@ -150,7 +150,8 @@ fn a_signal_is_drawn_as_lines_over_its_evidence() {
     let made = over(&[2, 50], &[10], &[10]);
     let values: Vec<f32> = (0..100).map(|i| if i < 50 { i as f32 } else { 100.0 - i as f32 }).collect();
     let signal = Some(Signal { channels: 2, values });
-    let strip = Picture { width: 50, height: 1, rgb: vec![77; 150], photographic: false, signal };
+    let strip =
+        Picture { width: 50, height: 1, rgb: vec![77; 150], photographic: false, signal, volume: None };
     let (image, panels) = drawn(&made, &strip);
     let (_, _, area) = *panels.iter().find(|p| p.0 == Kind::Overlay).expect("lines");
     let row = area.height / 2;
