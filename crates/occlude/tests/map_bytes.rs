@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use occlude::{
     BatchScorer, Direction, FileFact, Format, Input, Job, Labels, Layout, Map, Meaning, Model, Outputs,
-    Picture, Settings, TensorSpec, Watch, Windows,
+    Picture, Placement, Settings, TensorSpec, Watch, Windows,
 };
 
 /// Bytes before the payload.
@@ -230,7 +230,26 @@ fn a_map_that_does_not_hold_together_is_named() {
         _ => unreachable!("a grid"),
     };
     type Change<'a> = &'a dyn Fn(&mut Map);
-    let cases: [(Change<'_>, &str); 12] = [
+    let slice = |change: &dyn Fn(&mut Placement)| {
+        let axes = [(0, false), (2, true), (1, false)];
+        let affine = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
+        let mut placement =
+            Placement { affine, size: [6, 3, 7], axes, slice: Some([1.0, 2.0]), steps: Vec::new() };
+        change(&mut placement);
+        Some(placement)
+    };
+    let mut sound = map.clone();
+    sound.geometry.placement = slice(&|_| {});
+    use_all(&Map::from_bytes(&sound.to_bytes()).unwrap());
+    occlude::output::encode(&sound, &Picture::of_tensor(&[0.5; 42], 1, 6, 7), Format::NiftiGz).unwrap();
+    let cases: [(Change<'_>, &str); 16] = [
+        (&|map| map.geometry.placement = slice(&|p| p.axes[0].0 = 2), "it lies along the axes"),
+        (
+            &|map| map.geometry.placement = slice(&|p| p.size[1] = 1 << 40),
+            "of a volume of [6, 1099511627776, 7] voxels",
+        ),
+        (&|map| map.geometry.placement = slice(&|p| p.slice = None), "its input has 2 axes of places"),
+        (&|map| map.geometry.placement = slice(&|p| p.affine[1][2] = f64::NAN), "the affine of its volume"),
         (
             &|map| map.sensitivity.truncate(11),
             "sensitivity has 11 numbers, its 2 targets and 6 windows need 12",

@@ -6,6 +6,7 @@
 use super::Map;
 use crate::archive::Format;
 use crate::error::Result;
+use crate::input::Placement;
 
 const FORMAT: Format = Format { magic: b"OCCLMAP\0", name: "a map", version: 3 };
 
@@ -105,6 +106,24 @@ impl Map {
         if geometry.axes.iter().any(|axis| !axis.offset.is_finite() || !axis.scale.is_finite()) {
             return Err("its geometry has a scale or an offset that is no number".into());
         }
-        Ok(())
+        geometry.placement.as_ref().map_or(Ok(()), |placement| check_placement(placement, rank))
     }
+}
+
+/// A map is written over its scan voxel by voxel: the scan must have some, its three axes, and a place.
+fn check_placement(placement: &Placement, rank: usize) -> Result<(), String> {
+    let mut axes = placement.axes.map(|(axis, _)| axis);
+    axes.sort_unstable();
+    let voxels = placement.size.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
+    let is_placed = rank == 3 || (rank == 2 && placement.slice.is_some());
+    if axes != [0, 1, 2] || !is_placed || !voxels.is_some_and(|n| (1..=MOST_ELEMENTS).contains(&n)) {
+        return Err(format!(
+            "it lies along the axes {:?} of a volume of {:?} voxels, its input has {rank} axes of places",
+            placement.axes, placement.size
+        ));
+    }
+    if placement.affine.iter().flatten().any(|v| !v.is_finite()) {
+        return Err("the affine of its volume has an entry that is no number".into());
+    }
+    Ok(())
 }
