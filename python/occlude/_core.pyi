@@ -190,6 +190,7 @@ def audit_rows(
     settings: Settings,
     options: list[tuple[str, float]],
     *,
+    path: str | PathLike[str] | None,
     everywhere: list[float] | None,
     truth: bool,
 ) -> str: ...

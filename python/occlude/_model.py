@@ -556,6 +556,7 @@ class Model:
         data: bytes,
         name: str,
         *,
+        path: str | os.PathLike[str] | None = None,
         labels: Sequence[str] = (),
         objects: Sequence[tuple[str | None, Sequence[float] | None, str | os.PathLike[str] | None]] = (),
         object: Sequence[float] | None = None,
@@ -571,6 +572,8 @@ class Model:
             The bytes of a picture file or of an ``.npy`` file.
         name
             Its name in the data set, the column ``path``.
+        path
+            The file that the bytes are of; volumes are read from it.
         labels
             The classes that it shows.
         objects
@@ -592,6 +595,7 @@ class Model:
             boxed,
             self._audit_settings(dict(settings)),
             named_judge_options(judge),
+            path=path,
             everywhere=None if object is None else [float(share) for share in object],
             truth=truth,
         )

@@ -76,10 +76,11 @@ class AuditWorker:
             data = image if isinstance(image, bytes) else Path(image).read_bytes()
             objects = self._objects(given, classes)
         except (OSError, TypeError, ArgumentError) as error:
-            return [{"path": str(name), "key": "", "classes": classes, "error": str(error)}]
+            return [{"path": str(name), "key": "", "classes": classes, "error": _said(image, error)}]
         found: list[dict[str, Any]] = self.model.audit_rows(
             data,
             str(name),
+            path=None if isinstance(image, bytes) else image,
             labels=classes,
             objects=objects,
             object=job.everywhere,
@@ -103,11 +104,17 @@ class AuditWorker:
         return objects + [(only, None, mask) for mask in _listed(given.get(job.object_masks or ""))]
 
 
+def _said(image: Any, error: Exception) -> str:
+    """The words of the command line for a file that cannot be read."""
+    return f"cannot read {image}: {error.strerror}" if isinstance(error, OSError) else str(error)
+
+
 def _listed(value: Any) -> list[str]:
     """A text, a list of texts, or nothing, as a list."""
     if value is None:
         return []
-    return [value] if isinstance(value, str) else [str(one) for one in value]
+    listed = [value] if isinstance(value, str) else [str(one) for one in value]
+    return [one for one in listed if one.strip()]
 
 
 def as_table(rows: list[dict[str, Any]]) -> Table:

@@ -102,7 +102,7 @@ pub(crate) fn audit(
 
 /// The rows of one image as a JSON list: those that an audit keeps of it, a failure as a row with its error. `objects`: class, box `[x0, y0, x1, y1]` in pixels, file of a mask.
 #[pyfunction]
-#[pyo3(signature = (model, data, name, classes, objects, settings, options, *, everywhere, truth))]
+#[pyo3(signature = (model, data, name, classes, objects, settings, options, *, path, everywhere, truth))]
 #[allow(clippy::too_many_arguments, reason = "an image with all that is said about it")]
 pub(crate) fn audit_rows(
     py: Python<'_>,
@@ -113,13 +113,15 @@ pub(crate) fn audit_rows(
     objects: Vec<(Option<String>, Option<[f64; 4]>, Option<PathBuf>)>,
     settings: &Settings,
     options: Vec<(String, f64)>,
+    path: Option<PathBuf>,
     everywhere: Option<[f64; 4]>,
     truth: bool,
 ) -> PyResult<String> {
     let question = question(settings, options, truth)?;
     let objects: Vec<Annotated> =
         objects.into_iter().map(|(class, bounds, mask)| Annotated { class, bounds, mask }).collect();
-    let sample = Sample { name, bytes: data, path: None, classes: &classes, objects: &objects, everywhere };
+    let sample =
+        Sample { name, bytes: data, path: path.as_deref(), classes: &classes, objects: &objects, everywhere };
     let rows = py.detach(|| rows_of(&model.inner, &question, &sample, &Watch::default()));
     Ok(serde_json::to_value(rows.unwrap_or_default()).unwrap_or(Value::Null).to_string())
 }

@@ -69,6 +69,9 @@ impl Bar {
             let left = seconds(progress.left_secs.ceil());
             message = format!(" · {:.1}/s · {left} left", progress.images_per_sec);
         }
+        if progress.pages.1 > 0 {
+            message = format!(" · page {} of {}", progress.pages.0 + 1, progress.pages.1);
+        }
         if progress.failed > 0 {
             message.push_str(&format!(" · {} failed", progress.failed));
         }

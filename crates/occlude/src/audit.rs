@@ -24,6 +24,7 @@ pub use summary::{AverageMap, OfClass, Shown, Summary, Verdicts};
 use std::path::Path;
 
 use crate::error::Result;
+pub(crate) use examine::Again;
 use summary::Gathering;
 
 /// Hands over the rows of all Parquet files in a folder, file by file in the order of their names, whoever wrote them.

@@ -199,6 +199,17 @@ fn check_one_slice(preprocess: &Preprocess) -> Result<()> {
     }
 }
 
+/// Refuses what was asked of volumes, for something else. What a model's folder says is for the volumes that it usually gets.
+fn no_volume(preprocess: &Preprocess, what: &str) -> Result<()> {
+    let is_asked = preprocess.source == "--preprocess" && !preprocess.volume.is_empty();
+    if preprocess.slice.is_none() && !is_asked {
+        return Ok(());
+    }
+    let asked = if preprocess.slice.is_some() { "a slice" } else { "steps of volumes" };
+    Err(Error::argument(format!("it is taken as {what}, and --preprocess asks for {asked}"))
+        .with_hint("orient, spacing, window and the other steps of volumes, and slice, are for NIfTI, DICOM, TIFF stacks and arrays of three axes"))
+}
+
 /// The inputs that a volume's file gives: itself, or slices of it for a model of pictures.
 fn of_volume(path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<Vec<Input>> {
     let in_file = |e: Error| e.in_context(path.display());
@@ -207,6 +218,12 @@ fn of_volume(path: &Path, port: &InputPort, preprocess: &Preprocess) -> Result<V
     let volume = volume::read(path, preprocess.frame, channels)?;
     if wants_slices {
         return volume::slice::prepare(volume, port, preprocess).map_err(in_file);
+    }
+    if preprocess.slice.is_some() {
+        return Err(in_file(
+            Error::argument("a slice is asked for, and the model takes whole volumes")
+                .with_hint("--slice is for models of pictures; --roi and windows choose places in a volume"),
+        ));
     }
     Ok(vec![volume::prepare(volume, port, preprocess).map_err(in_file)?])
 }
@@ -262,6 +279,7 @@ fn of_bytes(bytes: &[u8], path: &Path, port: &InputPort, preprocess: &Preprocess
         .with_hint("give the path of the file; arrays are taken as tensors"));
     }
     let in_file = |e: Error| e.in_context(path.display());
+    no_volume(preprocess, "a picture").map_err(in_file)?;
     let spec = picture_spec(port, preprocess).map_err(in_file)?;
     preprocess.check(spec.channels())?;
     let pixels = image_file::decode(bytes, path)?;
@@ -282,6 +300,7 @@ fn read_tensor(bytes: &[u8], path: &Path, port: &InputPort, preprocess: &Preproc
         };
         return made.map_err(|e| e.in_context(path.display()));
     }
+    no_volume(preprocess, "the tensor itself").map_err(|e| e.in_context(path.display()))?;
     let shape: &[usize] = match array.shape.as_slice() {
         [1, rest @ ..] if rest.len() == port.dims.len() => rest,
         all => all,

@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::input::{Input, preprocess_to_text};
 use crate::map::{FileFact, Map, MapTarget, MostProbable, Provenance, Timings, Work};
 use crate::model_folder::Labels;
-use crate::occlusion::{Fill, FillValues, Occluder, ReadImage, Windows};
+use crate::occlusion::{Fill, FillValues, Occluder, ReadImage, Windows, border_share};
 use crate::score::{Activation, Classes, Readout, ScoreKind, argmax};
 use crate::scorer::{Outputs, Scorer};
 use crate::settings::Settings;
@@ -277,7 +277,18 @@ impl Job<'_> {
         let Some(FillValues::PerChannel(values)) = &hidden.fill else { return None };
         let shown: Vec<String> = values.iter().map(f32::to_string).collect();
         let each = if values.len() > 1 { " of each channel" } else { "" };
-        Some(format!("fill {} is {}: {what}{each}", self.settings.fill_for(&input.spec), shown.join(", ")))
+        let fill = self.settings.fill_for(&input.spec);
+        // Where the border is no background, the most frequent value is nearly any value.
+        let weak = (fill == Fill::Background)
+            .then(|| border_share(&input.values, &input.spec, values))
+            .filter(|share| *share < 0.1)
+            .map_or(String::new(), |share| {
+                format!(
+                    ", but only on {:.1}% of it: this input has hardly a background, --fill mean, --fill min or a number may say better what is hidden",
+                    100.0 * share
+                )
+            });
+        Some(format!("fill {fill} is {}: {what}{each}{weak}", shown.join(", ")))
     }
 
     fn measures(&self, baseline: &Outputs, map: &mut Map) -> Result<Vec<Measure>> {

@@ -17,6 +17,7 @@ mod sound;
 mod unchanged;
 mod windows;
 
+pub(crate) use fill::border_share;
 pub use fill::{Fill, FillContext, FillValues, ReadImage};
 pub use grid::{AxisRole, Grid, GridAxis, axis_name, sizes_text};
 pub use inpaint::{Inpaint, InpaintEdges, InpaintFormula};

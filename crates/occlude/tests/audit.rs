@@ -151,7 +151,7 @@ fn what_the_models_read_is_found() {
             report.split("href=\"pages/").skip(1).map(|rest| rest.split('#').next().unwrap()).collect();
         assert_eq!(links.len(), 2);
         links.iter().for_each(|link| assert!(folder.join("pages").join(link).exists(), "{link}"));
-        assert!(report.contains("% of the answers come from the surroundings"));
+        assert!(report.contains("% of the clear verdicts are surroundings"));
         let json: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(folder.join("summary.json")).unwrap()).unwrap();
         assert_eq!((json["schema"].as_str(), json["rows"].as_u64()), (Some("occlude.audit/1"), Some(40)));
@@ -236,6 +236,15 @@ fn what_has_changed_is_judged_again_and_nothing_else() {
     assert_eq!(after.values().map(Vec::len).collect::<Vec<_>>(), [1; 5]);
     assert!(before["000.png"] != after["000.png"] && before["001.png"] != after["001.png"]);
     assert_eq!((&before["002.png"], &before["003.png"]), (&after["002.png"], &after["003.png"]));
+    // A drive that is away takes nothing with it.
+    let away = scenes.at("away");
+    let moved: Vec<String> = ["001.png", "002.png"].map(String::from).to_vec();
+    std::fs::create_dir(&away).unwrap();
+    moved.iter().for_each(|name| std::fs::rename(scenes.at(name), away.join(name)).unwrap());
+    let without = audit("object", &scenes.dataset(), &options(folder.clone(), &[]));
+    assert_eq!((without.progress.away, without.summary.errors, without.is_complete), (2, 0, true));
+    assert_eq!(rows(&folder), after);
+    moved.iter().for_each(|name| std::fs::rename(away.join(name), scenes.at(name)).unwrap());
     // An image that left the data set stays in the files and is not counted.
     scenes.lines.remove(2);
     let third = audit("object", &scenes.dataset(), &options(folder.clone(), &[]));
@@ -305,17 +314,17 @@ fn a_broken_image_is_a_row_with_its_error() {
 
 #[test]
 fn folders_without_objects_and_an_object_for_all() {
-    let scenes = Scenes::new(5);
+    let scenes = Scenes::new(20);
     let dataset = Dataset::open(scenes.folder.path(), &DatasetOptions::default()).unwrap();
     let out = tempfile::tempdir().unwrap();
     let found = audit("watermark", &dataset, &options(out.path().join("a"), &[])).summary;
-    assert_eq!((found.rows, found.verdicts.judged, found.correct.of, found.errors), (5, 0, 0, 0));
+    assert_eq!((found.rows, found.verdicts.judged, found.correct.of, found.errors), (20, 0, 0, 0));
     assert!(!found.average.unwrap().drawing.is_empty());
     // The lower right corner as the object of all: then the mark is the object.
     let corner =
         AuditOptions { everywhere: Some([0.75, 0.75, 1.0, 1.0]), ..options(out.path().join("b"), &[]) };
     let found = audit("watermark", &dataset, &corner).summary;
-    assert_eq!(counts(&found), [5, 0, 0, 0]);
+    assert_eq!(counts(&found), [20, 0, 0, 0]);
     assert!(
         rows(&out.path().join("b"))
             .values()

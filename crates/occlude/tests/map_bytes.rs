@@ -233,8 +233,14 @@ fn a_map_that_does_not_hold_together_is_named() {
     let slice = |change: &dyn Fn(&mut Placement)| {
         let axes = [(0, false), (2, true), (1, false)];
         let affine = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
-        let mut placement =
-            Placement { affine, size: [6, 3, 7], axes, slice: Some([1.0, 2.0]), steps: Vec::new() };
+        let mut placement = Placement {
+            affine,
+            size: [6, 3, 7],
+            axes,
+            slice: Some([1.0, 2.0]),
+            is_assumed: false,
+            steps: Vec::new(),
+        };
         change(&mut placement);
         Some(placement)
     };

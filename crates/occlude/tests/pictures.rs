@@ -262,8 +262,14 @@ fn reports_of_volumes_are_kept_too() {
         [0.0, 0.0, 0.0, 1.0],
     ];
     let axes = [(0, false), (1, false), (2, false)];
-    oblique.geometry.placement =
-        Some(Placement { affine, size: [20, 24, 28], axes, slice: None, steps: Vec::new() });
+    oblique.geometry.placement = Some(Placement {
+        affine,
+        size: [20, 24, 28],
+        axes,
+        slice: None,
+        is_assumed: false,
+        steps: Vec::new(),
+    });
     keep("planes_oblique.html", &html::render(&oblique, &picture).unwrap());
     let mut half = map.clone();
     for window in (0..windows.len()).filter(|window| window % 2 == 1) {

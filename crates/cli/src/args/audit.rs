@@ -24,7 +24,7 @@ of class, x0, y0, x1, y1, mask what is known), COCO's .json, or Pascal VOC's fol
 Stopped or killed, the same command goes on where it was. Rows are in rows/*.parquet, what they
 say together in summary.json and report.html; docs/audit.md describes all of it.
 
-Exit status: 0 done, whatever the verdicts; 1 more surroundings than --max-surroundings allows;
+Exit status: 0 done, whatever the verdicts; 1 more surroundings (or errors) than --max-surroundings allows;
 2 bad arguments, file or model, or no image could be judged; 130 interrupted.";
 
 /// `occlude audit`
@@ -46,6 +46,15 @@ pub(crate) struct AuditArguments {
     /// Fail (exit status 1) if more than this share of the clear verdicts is surroundings: 0.2
     #[arg(long, value_name = "SHARE", allow_hyphen_values = true, help_heading = "Output")]
     pub(crate) max_surroundings: Option<f64>,
+    /// With --max-surroundings: fail as well if more than this share of the rows are errors [default: 0]
+    #[arg(
+        long,
+        value_name = "SHARE",
+        allow_hyphen_values = true,
+        requires = "max_surroundings",
+        help_heading = "Output"
+    )]
+    max_errors: Option<f64>,
     /// The folder of the images that a .csv or .json file names [default: looked for beside it]
     #[arg(long, value_name = "FOLDER", help_heading = "The data set")]
     images: Option<PathBuf>,
@@ -90,14 +99,16 @@ impl AuditArguments {
         })
     }
 
-    /// The bound on the share of surroundings.
-    pub(crate) fn bound(&self) -> Result<Option<f64>> {
-        match self.max_surroundings {
-            Some(bound) if !(0.0..=1.0).contains(&bound) => {
-                Err(Error::argument(format!("max-surroundings is {bound}, expected a number from 0 to 1"))
-                    .with_hint("--max-surroundings 0.2 allows a fifth"))
+    /// The bounds on the shares of surroundings and of errors, where they are a check.
+    pub(crate) fn bounds(&self) -> Result<Option<[f64; 2]>> {
+        let Some(surroundings) = self.max_surroundings else { return Ok(None) };
+        let bounds = [("max-surroundings", surroundings), ("max-errors", self.max_errors.unwrap_or(0.0))];
+        match bounds.iter().find(|(_, bound)| !(0.0..=1.0).contains(bound)) {
+            Some((name, bound)) => {
+                Err(Error::argument(format!("{name} is {bound}, expected a number from 0 to 1"))
+                    .with_hint(format!("--{name} 0.2 allows a fifth")))
             }
-            bound => Ok(bound),
+            None => Ok(Some(bounds.map(|(_, bound)| bound))),
         }
     }
 }

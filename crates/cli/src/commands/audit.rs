@@ -18,7 +18,7 @@ const LISTED: usize = 5;
 
 pub(crate) fn run(arguments: &AuditArguments, printer: &Printer) -> Result<Outcome> {
     let settings = args::settings(Some(&arguments.what), &arguments.how)?;
-    let (judge, bound) = (arguments.verdict.options()?, arguments.bound()?);
+    let (judge, bounds) = (arguments.verdict.options()?, arguments.bounds()?);
     let dataset_options = arguments.dataset_options()?;
     if let Some((flag, _)) = args::given_inputs(&arguments.what).first() {
         return Err(Error::argument(format!("--{flag} is given: an audit feeds a model with one input"))
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &AuditArguments, printer: &Printer) -> Result<Outco
     let dataset = Dataset::open(&arguments.dataset, &dataset_options)?;
     drop(reading);
     let is_judged = dataset.has_objects() || dataset_options.everywhere.is_some();
-    if bound.is_some() && !is_judged {
+    if bounds.is_some() && !is_judged {
         return Err(Error::argument(
             "--max-surroundings is given, but no image has an object to judge it by",
         )
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &AuditArguments, printer: &Printer) -> Result<Outco
     let mut watch = AuditWatch { cancel: Some(stop), progress: Some(&mut show) };
     let audited = model.audit(&dataset, &options, &mut watch);
     drop(bar);
-    tell(&audited?, arguments, bound, printer)
+    tell(&audited?, arguments, bounds, printer)
 }
 
 fn say_dataset(dataset: &Dataset, is_judged: bool, printer: &Printer) {
@@ -78,7 +78,7 @@ fn say_dataset(dataset: &Dataset, is_judged: bool, printer: &Printer) {
 fn tell(
     audited: &Audited,
     arguments: &AuditArguments,
-    bound: Option<f64>,
+    bounds: Option<[f64; 2]>,
     printer: &Printer,
 ) -> Result<Outcome> {
     let (summary, progress) = (&audited.summary, &audited.progress);
@@ -107,7 +107,7 @@ fn tell(
         printer.say(
             "note",
             &format!(
-                "rows whose class is none of the model's: {}; whether the model is right there is not known",
+                "images whose class is none of the model's: {}; whether the model is right there is not known",
                 summary.unknown_classes
             ),
         );
@@ -138,22 +138,25 @@ fn tell(
     if summary.rows > 0 && summary.errors == summary.rows {
         return Ok(Outcome::Failed);
     }
-    let Some(bound) = bound else { return Ok(Outcome::Done) };
-    match summary.verdicts.surroundings_of_clear.share {
-        Some(share) if share <= bound => Ok(Outcome::Done),
+    let Some([most, most_errors]) = bounds else { return Ok(Outcome::Done) };
+    let errors = summary.errors as f64 / summary.rows.max(1) as f64;
+    let failed = match summary.verdicts.surroundings_of_clear.share {
+        _ if errors > most_errors => format!(
+            "{} of {} rows are errors: what the others say does not stand for the data set (--max-errors allows some)",
+            summary.errors, summary.rows
+        ),
+        Some(share) if share <= most => return Ok(Outcome::Done),
         Some(share) => {
-            printer.warn(&format!(
+            format!(
                 "{} of the clear verdicts are surroundings, {} are allowed",
                 percent(share),
-                percent(bound)
-            ));
-            Ok(Outcome::CheckFailed)
+                percent(most)
+            )
         }
-        None => {
-            printer.warn("no image has a clear verdict: whether the bound holds cannot be said");
-            Ok(Outcome::CheckFailed)
-        }
-    }
+        None => "no image has a clear verdict: whether the bound holds cannot be said".into(),
+    };
+    printer.warn(&failed);
+    Ok(Outcome::CheckFailed)
 }
 
 fn lines(summary: &Summary) -> Vec<String> {
@@ -161,10 +164,16 @@ fn lines(summary: &Summary) -> Vec<String> {
     if summary.verdicts.judged > 0 {
         lines.extend(table(summary));
     }
+    if summary.rows > summary.images {
+        lines.push(format!(
+            "  {} rows of {} images: intervals take rows as independent, and are too narrow",
+            summary.rows, summary.images
+        ));
+    }
     if let Some(difference) = &summary.wrong_less_correct {
         let [low, high] = difference.interval.map(|share| format!("{:+.1}", share * 100.0));
         lines.push(format!(
-            "  of clear verdicts, wrong predictions are surroundings {:+.1} points more often than right ones ({low} to {high})",
+            "  surroundings have {:+.1} points in the clear verdicts of wrong predictions, compared with those of right ones ({low} to {high})",
             difference.difference * 100.0
         ));
     }
@@ -203,13 +212,14 @@ fn lines(summary: &Summary) -> Vec<String> {
 
 fn headline(summary: &Summary) -> String {
     let clear = &summary.verdicts.surroundings_of_clear;
-    let right = summary
-        .correct
-        .share
-        .map_or(String::new(), |share| format!("; the model is right on {}", percent(share)));
+    let Share { count, of, share, .. } = summary.correct;
+    let right = share.map_or(String::new(), |share| {
+        format!("; the model is right on {count} of {of}, {}", percent(share))
+    });
     match clear.share {
         Some(_) => format!("SURROUNDINGS: {}{right}", interval(clear, "clear verdicts")),
         None if summary.verdicts.judged > 0 => format!("UNCLEAR: no image has a clear verdict{right}"),
+        None if summary.rows == 0 => "no image was done".into(),
         None if summary.errors == summary.rows => "no image could be judged".into(),
         None => format!("{} images without objects to judge by{right}", summary.rows),
     }

@@ -4,7 +4,7 @@
 
 use occlude::evaluate::{Better, Measured};
 use occlude::output::evaluation;
-use occlude::{Error, Evaluation, Evidence, Format, Model, OutputPlan, Result, Watch};
+use occlude::{Error, Evaluation, Evidence, Format, Metric, Model, OutputPlan, Result, Watch};
 
 use super::map::talk;
 use crate::args::{self, EvaluateArguments};
@@ -27,6 +27,14 @@ pub(crate) fn run(arguments: &EvaluateArguments, printer: &Printer) -> Result<Ou
                 "occlude map writes maps; -o curves.png draws the curves, -o result.json keeps the numbers",
             ));
         }
+    }
+    let draws = |output: &String| *output != "-" && matches!(Format::of(output.as_ref()), Ok(Format::Png));
+    let has_curves = options.metrics.iter().any(|m| matches!(m, Metric::Deletion | Metric::Insertion));
+    if let Some(output) = arguments.output.iter().find(|output| draws(output) && !has_curves) {
+        return Err(Error::argument(format!("{output} would show curves, and the metrics have none"))
+            .with_hint(
+                "the figure shows deletion and insertion; without them the numbers are in the .json file",
+            ));
     }
     args::check_stdout(arguments.json, &arguments.output)?;
     let outputs = OutputPlan::prepare(&arguments.output, std::slice::from_ref(&arguments.input))?;

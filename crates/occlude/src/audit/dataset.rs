@@ -9,6 +9,7 @@ mod masks;
 mod table;
 mod voc;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -120,6 +121,7 @@ impl Dataset {
             return Err(Error::argument("--images is given beside a folder, which is its images' own")
                 .with_hint("--images says where the images of a .csv or .json file are"));
         }
+        join_equal_names(&mut dataset);
         if let Some(masks) = &options.masks {
             masks::attach(&mut dataset, masks)?;
         }
@@ -136,6 +138,35 @@ impl Dataset {
     pub fn has_objects(&self) -> bool {
         self.items.iter().any(|item| !item.objects.is_empty())
     }
+}
+
+/// A name is what rows are known by: an image that is listed more than once is one image, with the objects of all its entries.
+fn join_equal_names(dataset: &mut Dataset) {
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut items: Vec<Item> = Vec::with_capacity(dataset.items.len());
+    let mut joined = 0;
+    for item in std::mem::take(&mut dataset.items) {
+        let Some(&place) = places.get(&item.name) else {
+            places.insert(item.name.clone(), items.len());
+            items.push(item);
+            continue;
+        };
+        joined += 1;
+        let one = &mut items[place];
+        let classes = item.classes.into_iter().filter(|class| !one.classes.contains(class));
+        let classes: Vec<String> = classes.collect();
+        one.classes.extend(classes);
+        let objects: Vec<Annotated> =
+            item.objects.into_iter().filter(|object| !one.objects.contains(object)).collect();
+        one.objects.extend(objects);
+        one.broken = one.broken.take().or(item.broken);
+    }
+    if joined > 0 {
+        dataset
+            .notes
+            .push(format!("{joined} entries name an image that was named before: their objects are joined"));
+    }
+    dataset.items = items;
 }
 
 fn check_shares([x0, y0, x1, y1]: [f64; 4]) -> Result<()> {

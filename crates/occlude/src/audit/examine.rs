@@ -210,15 +210,15 @@ pub(super) fn class_of(name: &str, labels: &Labels) -> Option<usize> {
     labels.find(&name.replace(['_', '-'], " ")).ok()
 }
 
-/// The map of a row made again, with the picture that it is drawn on and the places of the object.
+/// What is shown of a row: its image with the places of the object, and its map made again.
 #[derive(Clone, Debug)]
-pub(super) struct Again {
-    pub(super) map: Map,
-    pub(super) input: Input,
-    pub(super) inside: Option<Vec<bool>>,
+pub(crate) struct Again {
+    pub(crate) map: Option<Map>,
+    pub(crate) input: Input,
+    pub(crate) inside: Option<Vec<bool>>,
 }
 
-/// Makes the map of a row again; `None` if it was stopped.
+/// Looks at the image of a row again, and makes its map if that is wanted; `None` if it was stopped.
 ///
 /// # Errors
 /// See [`examine`].
@@ -227,6 +227,7 @@ pub(super) fn examine_again(
     question: &Question,
     sample: &Sample<'_>,
     row: &Shown,
+    wants_map: bool,
     watch: &Watch<'_>,
 ) -> Result<Option<Again>> {
     let input = sample.read(model)?;
@@ -236,9 +237,16 @@ pub(super) fn examine_again(
     let outlook = run.outlook(&input)?;
     let group = groups(sample, &outlook.targets, &model.configuration().labels).swap_remove(0);
     let object = object_of(sample, &group, &input)?;
-    let map = run.run_watched(&input, &mut Watch { cancel: watch.cancel, ..Watch::default() })?;
     let inside = object.map(|object| object.places(&input.spec, &input.geometry)).transpose()?;
-    Ok(map.is_complete().then_some(Again { map, input, inside }))
+    let mut map = None;
+    if wants_map {
+        let made = run.run_watched(&input, &mut Watch { cancel: watch.cancel, ..Watch::default() })?;
+        if !made.is_complete() {
+            return Ok(None);
+        }
+        map = Some(made);
+    }
+    Ok(Some(Again { map, input, inside }))
 }
 
 /// The rows of targets that are judged by the same objects.

@@ -168,6 +168,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_docs_have_every_column_in_order() {
+        let docs = include_str!("../../../../docs/audit.md");
+        let names: Vec<&str> = docs
+            .lines()
+            .skip_while(|line| *line != "| column | type | |")
+            .skip(2)
+            .map_while(|line| line.strip_prefix("| `")?.split('`').next())
+            .collect();
+        assert_eq!(names, COLUMNS.map(|column| column.name));
+    }
+
+    #[test]
     fn the_columns_are_the_fields() {
         let value = serde_json::to_value(Row::default()).expect("plain");
         let names: Vec<&String> = value.as_object().expect("an object").keys().collect();

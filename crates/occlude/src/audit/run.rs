@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::dataset::{Dataset, Item, is_volume};
 use super::examine::{Again, Question, Sample, examine_again, rows_of};
 use super::row::Row;
-use super::store::Store;
+use super::store::{Known, Store};
 use super::summary::{Gathering, Shown, Summary};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::sha256_hex;
@@ -46,10 +46,14 @@ pub struct AuditProgress {
     pub done: usize,
     /// Of them known from earlier runs.
     pub known: usize,
+    /// Of them such that cannot be read now; their rows are kept.
+    pub away: usize,
     /// Of them with an error, this time.
     pub failed: usize,
     /// Images in all.
     pub total: usize,
+    /// Pages made of those that the report opens, `(made, in all)`; `(0, 0)` before all images are done.
+    pub pages: (usize, usize),
     /// Seconds since the first image was begun.
     pub elapsed_secs: f64,
     /// Images judged per second until now.
@@ -74,7 +78,7 @@ pub struct Audited {
     pub summary: Summary,
     /// How far it came.
     pub progress: AuditProgress,
-    /// Whether every image was done.
+    /// Whether every image was done, and every page.
     pub is_complete: bool,
     /// Rows of images that are no longer in the data set: kept in the files, left out of the summary.
     pub strangers: usize,
@@ -118,12 +122,20 @@ impl Model {
         let (workers, question) = ready(self, dataset, options)?;
         let mut store = Store::open(&options.folder, &asked(self, options), options.retry_errors)?;
         let call = Call { model: self, dataset, question: &question, everywhere };
-        let progress = call.all(workers, &mut store, watch)?;
+        let mut progress = call.all(workers, &mut store, watch)?;
         store.finish()?;
-        let is_complete = progress.done == progress.total;
+        let is_done = progress.done == progress.total;
         let (summary, strangers) = summarize(&store, dataset, options.shown)?;
-        let json = report::json(self, dataset, options, &summary, is_complete);
-        let (written, notes) = call.report(options, &summary, &json, is_complete, watch)?;
+        let json = report::json(self, dataset, options, &summary, is_done);
+        // Few maps, one after the other: all threads for each.
+        let question = Question { settings: options.question.settings.clone(), ..question.clone() };
+        let call = Call { question: &question, ..call };
+        let (written, mut notes, has_all_pages) =
+            call.report(options, &summary, &json, is_done, &mut progress, watch)?;
+        if progress.away > 0 {
+            notes.push(format!("{} images cannot be read now: their rows are kept", progress.away));
+        }
+        let is_complete = is_done && has_all_pages;
         Ok(Audited { summary, progress, is_complete, strangers, json, written, notes })
     }
 }
@@ -146,10 +158,15 @@ impl AuditOptions {
 fn asked(model: &Model, options: &AuditOptions) -> Value {
     let question = &options.question;
     let changes_nothing = ["threads", "memory-limit"];
+    let names_a_file = ["regions", "region-names", "masks", "fill"];
     let settings =
         question.settings.asked().into_iter().filter(|(name, _)| !changes_nothing.contains(&name.as_str()));
-    let settings: serde_json::Map<String, Value> =
-        settings.map(|(name, value)| (name, Value::String(with_content(value)))).collect();
+    let settings: serde_json::Map<String, Value> = settings
+        .map(|(name, value)| {
+            let value = if names_a_file.contains(&name.as_str()) { with_content(value) } else { value };
+            (name, Value::String(value))
+        })
+        .collect();
     json!({
         "schema": "occlude.audit-folder/1",
         "version": env!("CARGO_PKG_VERSION"),
@@ -243,11 +260,14 @@ fn summarize(store: &Store, dataset: &Dataset, shown: usize) -> Result<(Summary,
 enum Came {
     /// Its rows are there already.
     Known,
+    /// Its rows are there, and it cannot be read now.
+    Away,
     /// Its rows, of which one may be an error.
     Rows(Vec<Row>),
 }
 
 /// What all images of a call share.
+#[derive(Clone, Copy)]
 struct Call<'a> {
     model: &'a Model,
     dataset: &'a Dataset,
@@ -304,6 +324,9 @@ impl Call<'_> {
                     Err(RecvTimeoutError::Disconnected) => break,
                     Ok(_) if failure.is_some() => continue,
                     Ok(Came::Known) => progress.known += 1,
+                    Ok(Came::Away) => {
+                        (progress.known, progress.away) = (progress.known + 1, progress.away + 1)
+                    }
                     Ok(Came::Rows(rows)) => {
                         progress.failed += usize::from(rows.iter().any(|row| row.error.is_some()));
                         if let Err(error) = store.add(rows) {
@@ -324,7 +347,7 @@ impl Call<'_> {
     }
 
     /// One image; `None` if it was stopped.
-    fn one(&self, model: &Model, item: &Item, known: Option<&String>, stop: &AtomicBool) -> Option<Came> {
+    fn one(&self, model: &Model, item: &Item, known: Option<&Known>, stop: &AtomicBool) -> Option<Came> {
         if stop.load(Ordering::Relaxed) {
             return None;
         }
@@ -335,63 +358,74 @@ impl Call<'_> {
         match bytes {
             Ok(bytes) => {
                 let sample = self.sample(item, &bytes);
-                if known == Some(&sample.key()) {
+                if known.is_some_and(|known| known.key == sample.key()) {
                     return Some(Came::Known);
                 }
                 let watch = Watch { cancel: Some(stop), ..Watch::default() };
                 rows_of(model, self.question, &sample, &watch).map(Came::Rows)
             }
-            // An image that cannot be read has no content, and an empty key.
-            Err(_) if known.is_some_and(String::is_empty) => Some(Came::Known),
+            // An image that cannot be read has no content, and an empty key. What is known of it stays: a drive may be away.
+            Err(_) if known.is_some_and(|known| known.key.is_empty()) => Some(Came::Known),
+            Err(_) if known.is_some() && item.broken.is_none() => Some(Came::Away),
             Err(error) => Some(Came::Rows(vec![Row::failed(&item.name, "", &item.classes, &error)])),
         }
     }
 
-    /// Writes the summary, a page for each row that is shown, and the report.
+    /// Writes the summary, a page for each row that is shown, and the report. Pages that are there are kept: their names hang on all that their maps hang on.
     fn report(
         &self,
         options: &AuditOptions,
         summary: &Summary,
         json: &Value,
         is_complete: bool,
-        watch: &AuditWatch<'_>,
-    ) -> Result<(Vec<PathBuf>, Vec<String>)> {
+        progress: &mut AuditProgress,
+        watch: &mut AuditWatch<'_>,
+    ) -> Result<(Vec<PathBuf>, Vec<String>, bool)> {
         let (mut cards, mut notes, mut pages) = (Vec::new(), Vec::new(), Vec::new());
         let never = AtomicBool::new(false);
         let stop = watch.cancel.unwrap_or(&never);
-        for shown in &summary.most_surroundings {
-            if stop.load(Ordering::Relaxed) {
-                break;
+        let mut has_all = true;
+        for (number, shown) in summary.most_surroundings.iter().enumerate() {
+            progress.pages = (number, summary.most_surroundings.len());
+            if let Some(show) = &mut watch.progress {
+                show(progress);
             }
-            match self.again(shown, stop) {
+            let page = report::page_of(&options.folder, shown);
+            match self.again(shown, !page.exists(), stop) {
                 Ok(Some(again)) => {
-                    let (card, page) = report::card(
-                        &options.folder,
-                        shown,
-                        &again.map,
-                        &again.input.picture,
-                        again.inside.as_deref(),
-                    )?;
-                    cards.push(card);
+                    cards.push(report::card(&page, shown, &again)?);
                     pages.push(page);
                 }
-                Ok(None) => break,
+                Ok(None) => {
+                    has_all = false;
+                    break;
+                }
                 Err(error) => notes.push(format!("{} has no page: {error}", shown.path)),
             }
         }
+        if !has_all {
+            notes.push(format!(
+                "stopped after {} of {} pages: the same command makes the others",
+                cards.len(),
+                summary.most_surroundings.len()
+            ));
+        }
         let mut written = report::write(&options.folder, self.dataset, summary, json, &cards, is_complete)?;
         written.extend(pages);
-        Ok((written, notes))
+        Ok((written, notes, has_all))
     }
 
-    /// The map of a row again.
-    fn again(&self, shown: &Shown, stop: &AtomicBool) -> Result<Option<Again>> {
+    /// What is shown of a row; its map only if it is wanted. `None` if it was stopped.
+    fn again(&self, shown: &Shown, wants_map: bool, stop: &AtomicBool) -> Result<Option<Again>> {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
         let item = self.dataset.items.iter().find(|item| item.name == shown.path);
         let item = item.ok_or_else(|| Error::file("it is not in the data set"))?;
         let bytes = read(&item.path)?;
         let sample = self.sample(item, &bytes);
         let watch = Watch { cancel: Some(stop), ..Watch::default() };
-        examine_again(self.model, self.question, &sample, shown, &watch)
+        examine_again(self.model, self.question, &sample, shown, wants_map, &watch)
     }
 }
 

@@ -18,15 +18,26 @@ use crate::error::{Error, Result};
 /// Entries of the journal that become one part.
 const FOLD_AT: usize = 1000;
 
+/// What is known of an image.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Known {
+    /// The key of its rows; empty where it could not be read.
+    pub(super) key: String,
+    /// How many rows came before its own, which follow each other.
+    first: u64,
+}
+
 /// The folder of an audit, open for one program.
 #[derive(Debug)]
 pub(super) struct Store {
     folder: PathBuf,
     journal: Journal,
-    /// The key under which an image was known when the store was opened, by its name.
-    known: Arc<BTreeMap<String, String>>,
-    /// The keys of those that came since.
-    added: BTreeMap<String, String>,
+    /// What was known when the store was opened, by the image's name.
+    known: Arc<BTreeMap<String, Known>>,
+    /// What came since.
+    added: BTreeMap<String, Known>,
+    /// Rows in all, those of images that have changed since included.
+    count: u64,
     /// Whether files hold rows of images that have changed since.
     has_old_rows: bool,
     /// Held while the store is open.
@@ -69,33 +80,45 @@ impl Store {
             journal,
             known: Arc::default(),
             added: BTreeMap::new(),
+            count: 0,
             has_old_rows: false,
             _lock: lock,
         };
         if forget_errors {
             store.fold()?;
-            store.rewrite(&|row| row.error.is_none())?;
+            store.rewrite(&mut |row| row.error.is_none())?;
         }
-        let mut known = BTreeMap::new();
-        let mut has_old_rows = false;
-        store.read_all(&mut |row| {
-            if known.insert(row.path.clone(), row.key.clone()).is_some_and(|key| key != row.key) {
-                has_old_rows = true;
-            }
-            Ok(())
-        })?;
-        (store.known, store.has_old_rows) = (Arc::new(known), has_old_rows);
+        store.look()?;
         Ok(store)
     }
 
-    /// The keys of the images that were known when the store was opened, by their names.
-    pub(super) fn known(&self) -> Arc<BTreeMap<String, String>> {
+    /// Reads what is known of every image.
+    fn look(&mut self) -> Result<()> {
+        let mut known: BTreeMap<String, Known> = BTreeMap::new();
+        let (mut count, mut has_old_rows, mut last) = (0, false, None);
+        self.read_all(&mut |row| {
+            let this = Some((row.path, row.key));
+            if this != last {
+                if let Some((path, key)) = this.clone() {
+                    has_old_rows |= known.insert(path, Known { key, first: count }).is_some();
+                }
+                last = this;
+            }
+            count += 1;
+            Ok(())
+        })?;
+        (self.known, self.added, self.count, self.has_old_rows) =
+            (Arc::new(known), BTreeMap::new(), count, has_old_rows);
+        Ok(())
+    }
+
+    /// The images that were known when the store was opened, by their names.
+    pub(super) fn known(&self) -> Arc<BTreeMap<String, Known>> {
         Arc::clone(&self.known)
     }
 
-    /// The key of the rows of an image; `None` where there are none.
-    fn key_of(&self, name: &str) -> Option<&str> {
-        self.added.get(name).or_else(|| self.known.get(name)).map(String::as_str)
+    fn known_of(&self, name: &str) -> Option<&Known> {
+        self.added.get(name).or_else(|| self.known.get(name))
     }
 
     /// Keeps the rows of an image.
@@ -106,9 +129,11 @@ impl Store {
         let Some((path, key)) = rows.first().map(|row| (row.path.clone(), row.key.clone())) else {
             return Ok(());
         };
+        let count = rows.len() as u64;
         self.journal.append(rows)?;
-        self.has_old_rows |= self.key_of(&path).is_some_and(|old| old != key);
-        self.added.insert(path, key);
+        self.has_old_rows |= self.known_of(&path).is_some();
+        self.added.insert(path, Known { key, first: self.count });
+        self.count += count;
         if self.journal.entries().len() >= FOLD_AT { self.fold() } else { Ok(()) }
     }
 
@@ -119,8 +144,12 @@ impl Store {
     pub(super) fn finish(&mut self) -> Result<()> {
         self.fold()?;
         if self.has_old_rows {
-            self.rewrite(&|row| self.key_of(&row.path) == Some(&row.key))?;
-            self.has_old_rows = false;
+            let mut place = 0;
+            self.rewrite(&mut |row| {
+                place += 1;
+                self.holds(row, place - 1)
+            })?;
+            self.look()?;
         }
         Ok(())
     }
@@ -130,7 +159,16 @@ impl Store {
     /// # Errors
     /// File: what the system says. And what `take` says.
     pub(super) fn rows(&self, take: &mut dyn FnMut(Row) -> Result<()>) -> Result<()> {
-        self.read_all(&mut |row| if self.key_of(&row.path) == Some(&row.key) { take(row) } else { Ok(()) })
+        let mut place = 0;
+        self.read_all(&mut |row| {
+            place += 1;
+            if self.holds(&row, place - 1) { take(row) } else { Ok(()) }
+        })
+    }
+
+    /// Whether the row at this place is one of the last that came of its image.
+    fn holds(&self, row: &Row, place: u64) -> bool {
+        self.known_of(&row.path).is_some_and(|known| place >= known.first)
     }
 
     /// The folder of the parts.
@@ -157,7 +195,7 @@ impl Store {
     }
 
     /// Writes parts again without the rows that are not to be kept.
-    fn rewrite(&self, keep: &dyn Fn(&Row) -> bool) -> Result<()> {
+    fn rewrite(&self, keep: &mut dyn FnMut(&Row) -> bool) -> Result<()> {
         for part in part_files(&self.rows_folder())? {
             let (mut kept, mut total) = (Vec::new(), 0);
             parts::read(&part.path, &mut |rows| {
@@ -315,7 +353,8 @@ mod tests {
         store.add(vec![row("b", "1", Some("broken"))]).expect("kept");
         drop(store);
         let mut store = Store::open(&path, &asked, false).expect("goes on");
-        assert_eq!((store.key_of("a"), store.key_of("b"), store.key_of("c")), (Some("1"), Some("1"), None));
+        let key = |name: &str| store.known_of(name).map(|known| known.key.as_str());
+        assert_eq!((key("a"), key("b"), key("c")), (Some("1"), Some("1"), None));
         assert_eq!(all(&store), pairs(&[("a", "1"), ("a", "1"), ("b", "1")]));
         // A part that was written, and a journal that was not begun anew.
         let journal = std::fs::read(path.join("journal")).expect("there");
@@ -337,7 +376,26 @@ mod tests {
         assert_eq!(in_files, ["b", "a"]);
         drop(store);
         let store = Store::open(&path, &asked, true).expect("goes on");
-        assert_eq!((all(&store), store.key_of("b")), (pairs(&[("a", "2")]), None));
+        assert_eq!((all(&store), store.known_of("b")), (pairs(&[("a", "2")]), None));
+    }
+
+    #[test]
+    fn an_image_that_is_changed_back_has_its_last_rows_only() {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut store = Store::open(folder.path(), &json!({}), false).expect("begun");
+        for key in ["1", "2", "1"] {
+            store.add(vec![row("a", key, None), row("a", key, None)]).expect("kept");
+            store.add(vec![row(&format!("b{key}"), "1", None)]).expect("kept");
+        }
+        let expected = pairs(&[("b2", "1"), ("a", "1"), ("a", "1"), ("b1", "1")]);
+        assert_eq!(all(&store), expected);
+        drop(store);
+        let mut store = Store::open(folder.path(), &json!({}), false).expect("goes on");
+        assert_eq!(all(&store), expected);
+        store.finish().expect("folded");
+        assert_eq!(all(&store), expected);
+        drop(store);
+        assert_eq!(all(&Store::open(folder.path(), &json!({}), false).expect("goes on")), expected);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::interval::{Difference, Gathered, Mean, Share, Sum};
+use super::interval::{Difference, ENOUGH, Gathered, Mean, Share, Sum};
 use super::row::Row;
 
 /// Shares of verdicts among the rows that have one.
@@ -39,7 +39,7 @@ pub struct OfClass {
     pub class: String,
     /// Rows of the class, those with errors included.
     pub rows: u64,
-    /// Share of the rows with a known answer in which the model's most probable class is right.
+    /// Share of its images with a known answer in which the model's most probable class is right.
     pub correct: Share,
     /// Its verdicts.
     pub verdicts: Verdicts,
@@ -85,7 +85,7 @@ pub struct AverageMap {
     pub above_uniform: Vec<f64>,
     /// Density of the objects per cell: 1 is an even spread, so 4 means that the objects lie there four times as densely. `None` where no row has an object.
     pub object_density: Option<Vec<f64>>,
-    /// Cells that draw evidence across images, strongest first: twice as dense as an even spread and as the objects there, more than uniform in most rows, and 4 standard errors above 1.
+    /// Cells that draw evidence across images, strongest first: twice as dense as an even spread and as the objects there, more than uniform in most rows, and 4 standard errors above 1. None below 20 images, where chance does that too.
     pub drawing: Vec<usize>,
 }
 
@@ -113,11 +113,13 @@ impl AverageMap {
 pub struct Summary {
     /// Rows in all.
     pub rows: u64,
+    /// Images in all. Where they have several rows, intervals of verdicts take these for independent, and are too narrow.
+    pub images: u64,
     /// Rows with an error.
     pub errors: u64,
     /// The first errors by path, `[path, error]`.
     pub first_errors: Vec<[String; 2]>,
-    /// Share of the rows with a known answer in which the model's most probable class is right.
+    /// Share of the images with a known answer in which the model's most probable class is right.
     pub correct: Share,
     /// All verdicts.
     pub verdicts: Verdicts,
@@ -133,7 +135,7 @@ pub struct Summary {
     pub most_surroundings: Vec<Shown>,
     /// The average map; one, of the frame that most rows have.
     pub average: Option<AverageMap>,
-    /// Classes of the data set that are no class of the model, and how many rows say so: there `correct` is not known.
+    /// Images whose class, as the data set calls it, is no class of the model: there `correct` is not known.
     pub unknown_classes: u64,
 }
 
@@ -145,6 +147,9 @@ const ERRORS: usize = 20;
 pub(super) struct Gathering {
     shown: usize,
     rows: u64,
+    images: u64,
+    /// The image of the last row; rows of one image follow each other.
+    last: Option<String>,
     errors: u64,
     unknown: u64,
     first_errors: Vec<[String; 2]>,
@@ -162,6 +167,8 @@ impl Gathering {
         Gathering {
             shown,
             rows: 0,
+            images: 0,
+            last: None,
             errors: 0,
             unknown: 0,
             first_errors: Vec::new(),
@@ -176,6 +183,11 @@ impl Gathering {
 
     pub(super) fn add(&mut self, row: &Row) {
         self.rows += 1;
+        let is_new = self.last.as_deref() != Some(&row.path);
+        if is_new {
+            self.images += 1;
+            self.last = Some(row.path.clone());
+        }
         let of_target = || row.target.clone().into_iter().collect::<Vec<_>>();
         let classes = if row.classes.is_empty() { of_target() } else { row.classes.clone() };
         if let Some(error) = &row.error {
@@ -186,7 +198,11 @@ impl Gathering {
                 self.first_errors.insert(at, [row.path.clone(), error.clone()]);
                 self.first_errors.truncate(ERRORS);
             }
-        } else if !row.classes.is_empty() && row.correct.is_none() && row.most_probable_class.is_some() {
+        } else if is_new
+            && !row.classes.is_empty()
+            && row.correct.is_none()
+            && row.most_probable_class.is_some()
+        {
             self.unknown += 1;
         }
         let by_answer = match row.correct {
@@ -194,16 +210,16 @@ impl Gathering {
             Some(false) => Some(&mut self.wrong),
             None => None,
         };
-        std::iter::once(&mut self.all).chain(by_answer).for_each(|tally| tally.add(row));
+        std::iter::once(&mut self.all).chain(by_answer).for_each(|tally| tally.add(row, is_new));
         for class in classes {
-            self.classes.entry(class).or_default().add(row);
+            self.classes.entry(class).or_default().add(row, is_new);
         }
         self.keep(row);
         if !row.frame.is_empty() {
             self.frames
                 .entry(row.frame_shape.clone())
                 .or_insert_with(|| Frame::new(row.frame.len()))
-                .add(row);
+                .add(row, is_new);
         }
     }
 
@@ -253,6 +269,7 @@ impl Gathering {
         let most_common = self.frames.into_iter().max_by_key(|(_, frame)| frame.rows);
         Summary {
             rows: self.rows,
+            images: self.images,
             errors: self.errors,
             first_errors: self.first_errors,
             correct: Share::new(self.all.correct, self.all.answered),
@@ -284,9 +301,9 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, row: &Row) {
+    fn add(&mut self, row: &Row, is_new: bool) {
         self.rows += 1;
-        if let Some(correct) = row.correct {
+        if let Some(correct) = row.correct.filter(|_| is_new) {
             self.answered += 1;
             self.correct += u64::from(correct);
         }
@@ -331,6 +348,7 @@ impl Tally {
 #[derive(Clone, Debug)]
 struct Frame {
     rows: u64,
+    images: u64,
     sum: Vec<Sum>,
     squares: Vec<Sum>,
     above: Vec<u64>,
@@ -347,6 +365,7 @@ impl Frame {
     fn new(cells: usize) -> Self {
         Frame {
             rows: 0,
+            images: 0,
             sum: vec![Sum::default(); cells],
             squares: vec![Sum::default(); cells],
             above: vec![0; cells],
@@ -355,8 +374,9 @@ impl Frame {
         }
     }
 
-    fn add(&mut self, row: &Row) {
+    fn add(&mut self, row: &Row, is_new: bool) {
         self.rows += 1;
+        self.images += u64::from(is_new);
         let cells = self.sum.len() as f64;
         let sums = self.sum.iter_mut().zip(&mut self.squares).zip(&mut self.above);
         for (((sum, squares), above), share) in sums.zip(&row.frame) {
@@ -383,7 +403,7 @@ impl Frame {
         let object_density: Option<Vec<f64>> =
             (self.objects > 0).then(|| self.object.iter().map(of_objects).collect());
         let draws = |&cell: &usize| {
-            self.rows > 1
+            self.images >= ENOUGH
                 && density[cell]
                     >= DRAWS_FROM * object_density.as_ref().map_or(1.0, |object| object[cell].max(1.0))
                 && above_uniform[cell] > 0.5
@@ -425,7 +445,7 @@ mod tests {
             gathering.add(&row);
         }
         let found = gathering.summary();
-        assert_eq!((found.rows, found.errors, found.first_errors.len()), (6, 1, 1));
+        assert_eq!((found.rows, found.images, found.errors, found.first_errors.len()), (6, 6, 1, 1));
         assert_eq!((found.correct.count, found.correct.of), (3, 5));
         let counts =
             |v: &Verdicts| [v.object.count, v.both.count, v.surroundings.count, v.unclear.count, v.judged];
@@ -450,7 +470,7 @@ mod tests {
             let mut frame = vec![0.0; 16];
             frame[15] = 1.0 / 3.0;
             frame[(image * 7 % 15) as usize] += 2.0 / 3.0;
-            gathering.add(&Row { frame, frame_shape: vec![4, 4], ..Row::default() });
+            gathering.add(&Row { path: image.to_string(), frame, frame_shape: vec![4, 4], ..Row::default() });
         }
         let average = gathering.summary().average.expect("some");
         assert_eq!((average.rows, average.drawing.as_slice()), (50, &[15][..]));

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::cells::Draws;
 use crate::compare::{Evidence, OfWindows};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::map::{Aggregate, Spread};
 
 /// A map to be evaluated.
@@ -37,9 +37,27 @@ impl Candidate {
     /// Brings a map onto the places of an input.
     ///
     /// # Errors
-    /// Argument: a map of another input, an array with other axes or finer than the input. Number: infinite values.
+    /// Argument: a map of another input, one that knows no place, an array with other axes or finer than the input. Number: infinite values.
     pub(super) fn new(evidence: &Evidence, places: &[usize]) -> Result<Candidate> {
-        let found = evidence.on_places(places)?;
+        let mut found = evidence.on_places(places)?;
+        let known = || found.values.iter().copied().filter(|value| !value.is_nan());
+        let Some(first) = known().next() else {
+            return Err(Error::argument(format!(
+                "{} knows no place: every number of it is NaN",
+                evidence.name
+            ))
+            .with_hint(
+                "NaN is what was not computed; a map that was stopped at once has nothing to evaluate",
+            ));
+        };
+        if known().all(|value| value == first) {
+            // Its sums over sets of cells would only count places.
+            found.values.iter_mut().filter(|value| !value.is_nan()).for_each(|value| *value = 0.0);
+            found.notes.push(format!(
+                "{} is the same everywhere: it ranks nothing, places go row by row and correlations are not known",
+                evidence.name
+            ));
+        }
         let shape = places.to_vec();
         let texture = match found.windows {
             Some(OfWindows { values, bounds }) if is_spread(&values, &bounds, &found.values, places) => {

@@ -92,6 +92,8 @@ impl Geometry {
         }
         if let Some(placement) = &mut self.placement {
             placement.turn(axes);
+            // The source is counted along its turned axes, which are not those of the file.
+            self.unit = format!("voxels, axes turned to {}", placement.counted_codes()).into();
         }
     }
     /// From indices of a volume's elements to millimetres; `None` for what is no volume.
@@ -104,6 +106,10 @@ impl Geometry {
             to_source[place][3] = axis.offset + 0.5 * axis.scale - 0.5;
         }
         Some(multiply(&placement.counted_affine(), &to_source))
+    }
+    /// The same where the file says it: not for arrays, whose voxels are only taken as 1 mm.
+    pub fn known_affine(&self) -> Option<Affine> {
+        self.affine().filter(|_| self.placement.as_ref().is_some_and(|placement| !placement.is_assumed))
     }
     /// Millimetres per element along each spatial axis, where they are known.
     pub fn millimetres(&self) -> Option<Vec<f64>> {
@@ -121,7 +127,10 @@ impl Geometry {
     }
     /// Whether elements and source pixels are the same thing.
     pub fn is_identity(&self) -> bool {
-        self.source_size == self.size && self.axes.iter().all(|a| a.scale == 1.0 && a.offset == 0.0)
+        let is_turned = |placement: &Placement| placement.axes != [(0, false), (1, false), (2, false)];
+        self.source_size == self.size
+            && self.axes.iter().all(|a| a.scale == 1.0 && a.offset == 0.0)
+            && !self.placement.as_ref().is_some_and(is_turned)
     }
 }
 

@@ -35,7 +35,7 @@ pub fn read_labels(path: &Path, input: &Input) -> Result<Vec<u32>> {
 /// The labels of an input's places from an array in memory, by the same rules as from a file; row-major over its spatial axes.
 ///
 /// # Errors
-/// Argument: labels that are no whole numbers from 0 to 16777215; a size that is neither the tensor's nor the source's.
+/// Argument: labels that are no whole numbers from 0 to 16777215; a size that is neither the tensor's nor the source's, or both of a volume whose steps make them differ.
 pub fn labels_of(array: &GivenArray<i64>, input: &Input) -> Result<Vec<u32>> {
     let shown = GivenArray::<i64>::SHOWN;
     let label = |(at, &value): (usize, &i64)| {
@@ -56,10 +56,18 @@ fn no_label(shown: &dyn Display, value: &dyn Display, at: usize) -> String {
 /// Labels of this shape brought to the input's places.
 fn of_places(shown: &dyn Display, shape: &[usize], labels: Vec<u32>, input: &Input) -> Result<Vec<u32>> {
     let wanted = input.spec.spatial();
+    let geometry = &input.geometry;
     if shape == wanted {
+        // The file's voxels and the input's elements are as many, and are not the same.
+        if geometry.placement.as_ref().is_some_and(|file| shape == file.size) && !geometry.is_identity() {
+            return Err(Error::argument(format!(
+                "{shown} has labels of size {}, which is that of the volume's file and of the model's input, and the steps turn, move or stretch one against the other",
+                shape_text(shape)
+            ))
+            .with_hint("give the labels as a .nii.gz file, which says where it lies"));
+        }
         return Ok(labels);
     }
-    let geometry = &input.geometry;
     if let Some(placement) = geometry.placement.as_ref().filter(|placement| shape == placement.size) {
         let volume = LabelVolume { size: placement.size, affine: placement.affine, labels };
         return Ok(volume.at_places(geometry, placement));

@@ -51,6 +51,14 @@ impl Volume {
         geometry.placement = Some(Placement::of_file(size, affine));
         Volume { channels: values.len() / places.max(1), values, geometry, notes: Vec::new() }
     }
+    /// A volume whose file says nothing of where it lies.
+    pub(super) fn of_unplaced(size: [usize; 3], values: Vec<f32>) -> Volume {
+        let mut volume = Volume::of_file(size, values, affine::IDENTITY);
+        if let Some(placement) = &mut volume.geometry.placement {
+            placement.is_assumed = true;
+        }
+        volume
+    }
     pub(super) fn size(&self) -> [usize; 3] {
         [self.geometry.size[0], self.geometry.size[1], self.geometry.size[2]]
     }
@@ -115,7 +123,7 @@ pub(super) fn hash(path: &Path) -> Result<String> {
 /// An array of three axes in a `.npy` file, for a model that wants such places and one channel.
 pub(super) fn of_array(array: npy::Array) -> Volume {
     let size = [array.shape[0], array.shape[1], array.shape[2]];
-    let mut volume = Volume::of_file(size, array.values, affine::IDENTITY);
+    let mut volume = Volume::of_unplaced(size, array.values);
     volume.notes.push("an array without an affine: voxels of 1 mm along x, y and z are assumed".into());
     volume
 }

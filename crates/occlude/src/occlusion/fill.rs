@@ -251,6 +251,27 @@ fn moments(input: &[f32], spec: &TensorSpec) -> Vec<(f64, f64)> {
 }
 
 fn background(input: &[f32], spec: &TensorSpec) -> Vec<f32> {
+    let most = |counts: &BTreeMap<u32, usize>| {
+        counts
+            .iter()
+            .map(|(bits, count)| (*count, f32::from_bits(*bits)))
+            .max_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)))
+            .map_or(0.0, |(_, value)| value)
+    };
+    border_counts(input, spec).iter().map(most).collect()
+}
+
+/// On which part of the border each channel has its value of these; the least over channels, 0 to 1.
+pub(crate) fn border_share(input: &[f32], spec: &TensorSpec, values: &[f32]) -> f64 {
+    let share = |(counts, value): (&BTreeMap<u32, usize>, &f32)| {
+        let of = counts.values().sum::<usize>().max(1);
+        counts.get(&(value + 0.0).to_bits()).copied().unwrap_or(0) as f64 / of as f64
+    };
+    border_counts(input, spec).iter().zip(values).map(share).fold(1.0, f64::min)
+}
+
+/// How often each value occurs on the border of each channel.
+fn border_counts(input: &[f32], spec: &TensorSpec) -> Vec<BTreeMap<u32, usize>> {
     let mut counts: Vec<BTreeMap<u32, usize>> = vec![BTreeMap::new(); spec.channels()];
     let strides = spec.strides();
     let axes: Vec<(usize, usize)> =
@@ -265,14 +286,7 @@ fn background(input: &[f32], spec: &TensorSpec) -> Vec<f32> {
             *counts[channel].entry((input[element] + 0.0).to_bits()).or_default() += 1;
         }
     });
-    let most = |counts: &BTreeMap<u32, usize>| {
-        counts
-            .iter()
-            .map(|(bits, count)| (*count, f32::from_bits(*bits)))
-            .max_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)))
-            .map_or(0.0, |(_, value)| value)
-    };
-    counts.iter().map(most).collect()
+    counts
 }
 
 fn blur(input: &[f32], spec: &TensorSpec, window: &[usize]) -> Vec<f32> {

@@ -9,10 +9,10 @@ use image::{ExtendedColorType, ImageEncoder, RgbImage, imageops};
 use serde_json::{Value, json};
 
 use super::html;
-use crate::audit::{AuditOptions, Dataset, Shown, Summary};
+use crate::audit::{Again, AuditOptions, Dataset, Shown, Summary};
 use crate::error::{Error, Result};
+use crate::hash::sha256_hex;
 use crate::input::Picture;
-use crate::map::Map;
 use crate::model::Model;
 
 /// Pixels of a thumbnail's longer side.
@@ -61,29 +61,30 @@ pub(crate) fn json(
     value
 }
 
-/// Writes the page of an image that is shown, and makes its card.
+/// Where the page of an image that is shown lies: its name hangs on the image, its annotation and the target.
+pub(crate) fn page_of(folder: &Path, shown: &Shown) -> PathBuf {
+    let target = sha256_hex(shown.target_spec.as_bytes());
+    folder.join("pages").join(format!("{}-{}.html", shown.key.get(..16).unwrap_or("image"), &target[..8]))
+}
+
+/// Writes the page of an image that is shown, where its map was made, and makes its card.
 ///
 /// # Errors
 /// File: what the system says, a picture that cannot be encoded.
-pub(crate) fn card(
-    folder: &Path,
-    shown: &Shown,
-    map: &Map,
-    picture: &Picture,
-    inside: Option<&[bool]>,
-) -> Result<(Card, PathBuf)> {
-    let pages = folder.join("pages");
-    std::fs::create_dir_all(&pages).map_err(|e| Error::io("make the folder", &pages, &e))?;
-    let digits = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).take(24).collect::<String>();
-    let name = format!("{}-{}.html", shown.key.get(..12).unwrap_or("image"), digits(&shown.target_spec));
-    let page = pages.join(&name);
-    super::write_renamed(&page, &html::render(map, picture)?)?;
-    let spatial = map.input.spatial();
-    let ranges = inside.and_then(|inside| hull(inside, &spatial));
+pub(crate) fn card(page: &Path, shown: &Shown, again: &Again) -> Result<Card> {
+    let input = &again.input;
+    if let Some(map) = &again.map {
+        let pages = page.parent().unwrap_or(page);
+        std::fs::create_dir_all(pages).map_err(|e| Error::io("make the folder", pages, &e))?;
+        super::write_renamed(page, &html::render(map, &input.picture)?)?;
+    }
+    let spatial = input.spec.spatial();
+    let ranges = again.inside.as_deref().and_then(|inside| hull(inside, &spatial));
+    let name = page.file_name().unwrap_or_default().to_string_lossy();
     let mut link = format!("pages/{name}");
     let mut bounds = None;
     if let Some(ranges) = ranges {
-        let source = map.geometry.window_in_source(&ranges);
+        let source = input.geometry.window_in_source(&ranges);
         let ends: Vec<String> = source.iter().map(|range| format!("{},{}", range.start, range.end)).collect();
         link = format!("{link}#box={}", ends.join(","));
         if let ([rows, columns], [height, width]) = (&ranges[..], &spatial[..]) {
@@ -96,8 +97,9 @@ pub(crate) fn card(
             ]);
         }
     }
-    let (thumbnail, size) = if spatial.len() == 2 { thumbnail(picture)? } else { (Vec::new(), [0, 0]) };
-    Ok((Card { shown: shown.clone(), link, thumbnail, size, bounds }, page))
+    let (thumbnail, size) =
+        if spatial.len() == 2 { thumbnail(&input.picture)? } else { (Vec::new(), [0, 0]) };
+    Ok(Card { shown: shown.clone(), link, thumbnail, size, bounds })
 }
 
 /// The least box that holds all places that are true.

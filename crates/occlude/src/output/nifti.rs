@@ -21,6 +21,9 @@ pub(super) fn encode(maps: &[&Map]) -> Result<Vec<u8>> {
     let Some(first) = maps.first() else { return Err(Error::argument("there is no map to write")) };
     let place = placement(first)?;
     let (mut values, frames) = (Vec::new(), elements(first)?.1);
+    if frames > LONGEST {
+        return Err(Error::limit(format!("the map has {frames} targets, NIfTI-1 holds {LONGEST} frames")));
+    }
     let voxels: usize = place.size.iter().product();
     values.resize(voxels * frames, 0.0f32);
     for map in maps {
@@ -45,12 +48,22 @@ fn placement(map: &Map) -> Result<Placement> {
     Ok(map.geometry.placement.clone().unwrap_or_else(|| Placement::of_file(size, affine::IDENTITY)))
 }
 
+/// A header has sizes as 16-bit numbers with a sign.
+const LONGEST: usize = 32_767;
+
 /// Whether maps of inputs with this geometry and these places are volumes.
 ///
 /// # Errors
-/// Argument: pictures, signals and vectors, which are none.
+/// Argument: pictures, signals and vectors, which are none. Limit: an axis that is too long for the format.
 pub(super) fn check(geometry: &Geometry, spatial: &[usize]) -> Result<()> {
     if geometry.placement.is_some() || spatial.len() == 3 {
+        let size = geometry.placement.as_ref().map_or_else(|| spatial.to_vec(), |place| place.size.to_vec());
+        if let Some(length) = size.iter().find(|length| **length > LONGEST) {
+            return Err(Error::limit(format!(
+                "the volume has {length} voxels along an axis, NIfTI-1 holds {LONGEST}"
+            ))
+            .with_hint("write the map as .npz or .npy"));
+        }
         return Ok(());
     }
     Err(Error::argument(format!(

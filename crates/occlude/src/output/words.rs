@@ -55,7 +55,7 @@ pub(super) fn axis_letter(map: &Map, axis: &GridAxis) -> &'static str {
     match axis.role {
         AxisRole::Channel => "channel",
         AxisRole::Spatial(_) if rank == 1 => "position",
-        AxisRole::Spatial(i) if map.geometry.affine().is_some() => ["i", "j", "k"][i],
+        AxisRole::Spatial(i) if map.geometry.known_affine().is_some() => ["i", "j", "k"][i],
         AxisRole::Spatial(i) => match rank - 1 - i {
             0 => "x",
             1 => "y",
@@ -97,7 +97,7 @@ pub(super) fn place(map: &Map, window: usize) -> String {
         parts.push(format!("{} {range}", axis_letter(map, axis)));
     }
     // x before y, as pictures are read; indices i, j, k in their own order.
-    if map.geometry.affine().is_none() {
+    if map.geometry.known_affine().is_none() {
         parts.reverse();
     }
     if let Some(title) = map.windows.title(window) {

@@ -331,7 +331,7 @@ pub(in crate::commands) fn place(map: &Map, window: usize) -> String {
 
 /// `, centre at -12 30 44 mm` in RAS+, for windows of a volume that lies somewhere: what viewers call the place.
 fn centre(map: &Map, bounds: &[std::ops::Range<usize>]) -> String {
-    let Some(affine) = map.geometry.placement.as_ref().and_then(|_| map.geometry.affine()) else {
+    let Some(affine) = map.geometry.known_affine() else {
         return String::new();
     };
     let middles: Vec<f64> = (map.input.spatial_axes().iter())

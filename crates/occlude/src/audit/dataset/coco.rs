@@ -3,6 +3,7 @@
 //! In: `instances_*.json`. Out: a [`Dataset`], images in the file's order. Boxes are COCO's `[x, y, width, height]` (<https://cocodataset.org/#format-data>); groups (`iscrowd`) are no object, since their boxes hold more than they name. Segmentations are not read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -19,24 +20,42 @@ struct File {
     categories: Vec<Category>,
 }
 
+/// Numbers, or texts where another program wrote them.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(untagged)]
+enum Id {
+    Number(u64),
+    Text(String),
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Id::Number(id) => id.fmt(f),
+            Id::Text(id) => id.fmt(f),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Image {
-    id: u64,
+    id: Id,
     file_name: String,
 }
 
 #[derive(Deserialize)]
 struct Annotation {
-    image_id: u64,
-    category_id: u64,
-    bbox: Option<[f64; 4]>,
+    image_id: Id,
+    category_id: Id,
+    #[serde(default)]
+    bbox: Vec<f64>,
     #[serde(default)]
     iscrowd: u8,
 }
 
 #[derive(Deserialize)]
 struct Category {
-    id: u64,
+    id: Id,
     name: String,
 }
 
@@ -47,14 +66,14 @@ pub(super) fn open(path: &Path, images: Option<&Path>) -> Result<Dataset> {
             .with_hint("expected an object with images (id, file_name), annotations (image_id, category_id, bbox) and categories (id, name)")
     })?;
     drop(bytes);
-    let names: BTreeMap<u64, String> = file.categories.into_iter().map(|c| (c.id, c.name)).collect();
+    let names: BTreeMap<Id, String> = file.categories.into_iter().map(|c| (c.id, c.name)).collect();
     let mut items: Vec<Item> = Vec::with_capacity(file.images.len());
     let mut places = BTreeMap::new();
     for image in file.images {
         places.insert(image.id, items.len());
         items.push(Item { name: image.file_name.replace('\\', "/"), ..Item::default() });
     }
-    let (mut crowds, mut strangers) = (0, 0);
+    let (mut crowds, mut strangers, mut boxless) = (0, 0, 0);
     for annotation in file.annotations {
         let Some(item) = places.get(&annotation.image_id).map(|&place| &mut items[place]) else {
             strangers += 1;
@@ -69,14 +88,20 @@ pub(super) fn open(path: &Path, images: Option<&Path>) -> Result<Dataset> {
             crowds += 1;
             continue;
         }
-        let bounds = annotation.bbox.map(|[x, y, width, height]| [x, y, x + width, y + height]);
-        if bounds.is_some() {
-            item.objects.push(Annotated { class: Some(class), bounds, mask: None });
+        match annotation.bbox[..] {
+            [x, y, width, height] => {
+                let bounds = Some([x, y, x + width, y + height]);
+                item.objects.push(Annotated { class: Some(class), bounds, mask: None });
+            }
+            _ => boxless += 1,
         }
     }
     let mut notes = Vec::new();
     if crowds > 0 {
         notes.push(format!("{crowds} annotations are groups (iscrowd) and no objects"));
+    }
+    if boxless > 0 {
+        notes.push(format!("{boxless} annotations have no box of four numbers and are no objects"));
     }
     if strangers > 0 {
         notes.push(format!("{strangers} annotations belong to images that the file does not list"));

@@ -2,7 +2,7 @@
 //!
 //! In: a [`Dataset`], the folder. Out: the same with the mask as the object of each image that has one.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::{Annotated, Dataset, PACKED};
 use crate::error::{Error, Result};
@@ -15,8 +15,10 @@ pub(super) fn attach(dataset: &mut Dataset, masks: &Path) -> Result<()> {
     }
     let mut without = 0;
     for item in &mut dataset.items {
-        let found =
-            ENDINGS_OF_MASKS.iter().map(|ending| place(masks, &item.name, ending)).find(|p| p.is_file());
+        let found = ENDINGS_OF_MASKS
+            .iter()
+            .map(|ending| place(masks, &item.name, ending))
+            .find(|path| path.is_file() && *path != item.path);
         match found {
             Some(mask) => {
                 let class = if let [class] = &item.classes[..] { Some(class.clone()) } else { None };
@@ -36,10 +38,13 @@ pub(super) fn attach(dataset: &mut Dataset, masks: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Where the mask of an image would be, with this ending.
+/// Where the mask of an image would be, with this ending: below the folder, whatever the name of the image is.
 fn place(masks: &Path, name: &str, ending: &str) -> PathBuf {
+    let below: PathBuf =
+        Path::new(name).components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let name = below.to_string_lossy();
     match name.strip_suffix(PACKED) {
         Some(stem) => masks.join(format!("{stem}.{ending}")),
-        None => masks.join(name).with_extension(ending),
+        None => masks.join(&below).with_extension(ending),
     }
 }

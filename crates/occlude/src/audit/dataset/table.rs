@@ -1,8 +1,9 @@
 //! A table: a header and a row per image, or per object of an image.
 //!
-//! In: a CSV file (commas; `.tsv`: tabs). Out: a [`Dataset`]. Columns are found by name, in any order; rows of the same path are objects of one image.
+//! In: a CSV file (commas, semicolons or tabs). Out: a [`Dataset`]. Columns are found by name, in any order; rows of the same path are objects of one image.
 
 use std::collections::BTreeMap;
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
@@ -14,12 +15,13 @@ use crate::error::{Error, Result};
 const PATH: [&str; 6] = ["path", "image", "file", "filename", "file_name", "image_path"];
 const CLASS: [&str; 4] = ["class", "label", "category", "class_name"];
 const BOX: [[&str; 2]; 4] = [["x0", "xmin"], ["y0", "ymin"], ["x1", "xmax"], ["y1", "ymax"]];
+/// Or, where there are no corners: the upper left corner with width and height.
+const SIZES: [[&str; 2]; 4] = [["x", "left"], ["y", "top"], ["width", "w"], ["height", "h"]];
 const MASK: [&str; 2] = ["mask", "mask_path"];
 
 pub(super) fn open(path: &Path, images: Option<&Path>) -> Result<Dataset> {
     let damaged = |e: csv::Error| Error::file(format!("{} cannot be read as a table: {e}", path.display()));
-    let is_tabs = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tsv"));
-    let delimiter = if is_tabs { b'\t' } else { b',' };
+    let delimiter = delimiter(path)?;
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .trim(csv::Trim::All)
@@ -35,16 +37,19 @@ pub(super) fn open(path: &Path, images: Option<&Path>) -> Result<Dataset> {
     let columns = Columns::find(&header, path)?;
     let mut items: Vec<Item> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    for (number, record) in reader.records().enumerate() {
+    for record in reader.records() {
         let record = record.map_err(damaged)?;
+        let line = record.position().map_or(0, csv::Position::line);
         let Some(name) = columns.text(&record, Some(columns.path)) else {
-            return Err(Error::file(format!("row {} of {} has no path", number + 2, path.display())));
+            return Err(Error::file(format!("line {line} of {} has no path", path.display())));
         };
+        // As Windows writes them.
+        let name = name.replace('\\', "/");
         let place = *places.entry(name.clone()).or_insert_with(|| {
-            items.push(Item { name: name.replace('\\', "/"), path: PathBuf::from(&name), ..Item::default() });
+            items.push(Item { name: name.clone(), path: PathBuf::from(&name), ..Item::default() });
             items.len() - 1
         });
-        columns.add(&record, number + 2, &mut items[place]);
+        columns.add(&record, line, &mut items[place]);
     }
     let Some(first) = items.first() else {
         return Err(Error::file(format!("{} has a header and no row", path.display())));
@@ -66,10 +71,22 @@ pub(super) fn open(path: &Path, images: Option<&Path>) -> Result<Dataset> {
     Ok(Dataset { form: DatasetForm::Csv, path: path.to_path_buf(), items, notes: Vec::new() })
 }
 
+/// What stands between columns: of comma, semicolon and tab the one that the first line has most of.
+fn delimiter(path: &Path) -> Result<u8> {
+    let file = std::fs::File::open(path).map_err(|e| Error::io("open", path, &e))?;
+    let mut line = Vec::new();
+    std::io::BufReader::new(file).read_until(b'\n', &mut line).map_err(|e| Error::io("read", path, &e))?;
+    let count = |delimiter: u8| line.iter().filter(|&&byte| byte == delimiter).count();
+    // Of equals the last counts: a comma.
+    Ok([b'\t', b';', b','].into_iter().max_by_key(|&delimiter| count(delimiter)).unwrap_or(b','))
+}
+
 struct Columns {
     path: usize,
     class: Option<usize>,
     bounds: Option<[usize; 4]>,
+    /// The last two of the box are its width and height.
+    has_sizes: bool,
     mask: Option<usize>,
 }
 
@@ -86,7 +103,10 @@ impl Columns {
                 "the first line names the columns: path, and of class, x0, y0, x1, y1, mask what is known",
             ));
         };
-        let bounds = BOX.map(|names| find(&names));
+        let corners = BOX.map(|names| find(&names));
+        let sizes = SIZES.map(|names| find(&names));
+        let has_sizes = corners == [None; 4] && !sizes.contains(&None);
+        let bounds = if has_sizes { sizes } else { corners };
         let bounds = match bounds {
             [Some(x0), Some(y0), Some(x1), Some(y1)] => Some([x0, y0, x1, y1]),
             [None, None, None, None] => None,
@@ -103,7 +123,7 @@ impl Columns {
                 ));
             }
         };
-        Ok(Columns { path: of_path, class: find(&CLASS), bounds, mask: find(&MASK) })
+        Ok(Columns { path: of_path, class: find(&CLASS), bounds, has_sizes, mask: find(&MASK) })
     }
 
     /// The text of a column in a row; none where it is empty.
@@ -113,20 +133,23 @@ impl Columns {
     }
 
     /// Adds what a row says about an image.
-    fn add(&self, record: &StringRecord, line: usize, item: &mut Item) {
+    fn add(&self, record: &StringRecord, line: u64, item: &mut Item) {
         let class = self.text(record, self.class);
         if let Some(class) = &class
             && !item.classes.contains(class)
         {
             item.classes.push(class.clone());
         }
-        let mask = self.text(record, self.mask).map(PathBuf::from);
+        let mask = self.text(record, self.mask).map(|mask| PathBuf::from(mask.replace('\\', "/")));
         let corners = self.bounds.map(|columns| columns.map(|column| self.text(record, Some(column))));
         let bounds = match corners {
             None | Some([None, None, None, None]) => None,
             Some(texts) => {
                 let numbers = texts.clone().map(|text| text.and_then(|text| text.parse::<f64>().ok()));
                 match numbers {
+                    [Some(x), Some(y), Some(width), Some(height)] if self.has_sizes => {
+                        Some([x, y, x + width, y + height])
+                    }
                     [Some(x0), Some(y0), Some(x1), Some(y1)] => Some([x0, y0, x1, y1]),
                     _ => {
                         let texts = texts.map(Option::unwrap_or_default);

@@ -100,7 +100,13 @@ fn tables() {
             .contains("the first image, missing.jpg, is in none of")
     );
     assert!(refused("5.csv", "path,class\na.jpg\n").contains("cannot be read as a table"));
-    assert!(refused("6.csv", "path,class\n,cat\n").contains("row 2 of"));
+    assert!(refused("6.csv", "path,class\n\n\n,cat\n").contains("line 4 of"));
+    folder.write("s.csv", "path;class;x;y;width;height\na.jpg;cat;1;2;3;4\n");
+    assert_eq!(said(&folder.open("s.csv")), ["a.jpg [cat] cat [1.0, 2.0, 4.0, 6.0]"]);
+    folder.write("w.csv", "path,class\nsub\\c.jpg,cat\nsub/c.jpg,dog\n");
+    folder.write("sub/c.jpg", "");
+    let windows = folder.open("w.csv");
+    assert_eq!((said(&windows), windows.items[0].path.exists()), (vec!["sub/c.jpg [cat+dog] ".into()], true));
 }
 
 #[test]
@@ -119,6 +125,22 @@ fn coco() {
     );
     assert!(coco.items[0].path.exists());
     assert_eq!(coco.notes.len(), 2);
+    let twice = text
+        .replace("a.jpg", "b.jpg")
+        .replace("\"image_id\": 99", "\"image_id\": 3")
+        .replace("[0, 0, 1, 1]}]", "[]}]");
+    folder.write(
+        "annotations/twice_val.json",
+        &twice.replace("\"id\": 3,", "\"id\": \"3\",").replace("\"image_id\": 3", "\"image_id\": \"3\""),
+    );
+    let joined = folder.open("annotations/twice_val.json");
+    assert_eq!(said(&joined).len(), 1);
+    assert_eq!(joined.notes[1], "1 annotations have no box of four numbers and are no objects");
+    assert!(
+        joined.notes[2].starts_with("1 entries name an image that was named before"),
+        "{:?}",
+        joined.notes
+    );
     folder.write("broken.json", r#"{"images": [{"id": 7}]}"#);
     assert!(
         folder
@@ -150,6 +172,12 @@ fn voc() {
     );
     assert!(said(&voc)[1].starts_with("2.jpg []  !2.xml is no annotation"), "{}", said(&voc)[1]);
     assert_eq!(said(&voc)[2], "3.jpg []  !3.xml: xmin of a box is \"x\", expected a number");
+    // Named on another machine, in Latin-1.
+    let folder = Folder::new(&[("voc/images/k.png", "")]);
+    let elsewhere = b"<annotation><filename>C:\\data\\other.jpg</filename><object><name>Kr\xf6te</name></object></annotation>";
+    std::fs::create_dir_all(folder.at("voc/Annotations")).expect("made");
+    std::fs::write(folder.at("voc/Annotations/k.xml"), elsewhere).expect("written");
+    assert_eq!(said(&folder.open("voc")), ["k.png [Kr\u{f6}te] "]);
     let folder = Folder::new(&[("voc/Annotations/readme", "")]);
     assert!(folder.refused("voc", &DatasetOptions::default()).contains("holds no .xml file"));
 }

@@ -2,11 +2,11 @@
 //!
 //! In: the folder. Out: a [`Dataset`], images in the order of the annotations' names. VOC counts pixels from 1 and includes the last one (VOC development kit, section on annotation), so a box becomes `[xmin - 1, ymin - 1, xmax, ymax]`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use roxmltree::{Document, Node};
 
-use super::{Annotated, Dataset, DatasetForm, Item, images_folder};
+use super::{Annotated, Dataset, DatasetForm, ENDINGS, Item, images_folder};
 use crate::error::{Error, Result};
 
 pub(super) fn open(root: &Path, images: Option<&Path>) -> Result<Dataset> {
@@ -28,18 +28,42 @@ pub(super) fn open(root: &Path, images: Option<&Path>) -> Result<Dataset> {
         items.push(item(file)?);
     }
     let tried = [root.join("JPEGImages"), root.join("images"), root.to_path_buf()];
-    // The first whose annotation could be read says where images are.
-    let first = items.iter().find(|item| item.broken.is_none()).or(items.first());
-    let images = images_folder(images, &tried, first.map_or("", |item| &item.name))?;
-    for item in &mut items {
-        item.path = images.join(&item.name);
+    let folder = match images {
+        Some(given) => images_folder(Some(given), &[], "")?,
+        // That of the first image that is found.
+        None => {
+            let found = |folder: &&PathBuf| {
+                items.iter().zip(&files).any(|(item, file)| find(folder, item, file).is_some())
+            };
+            let first = items.first().map_or("", |item| &item.name);
+            match tried.iter().find(found) {
+                Some(folder) => folder.clone(),
+                None => images_folder(None, &tried, first)?,
+            }
+        }
+    };
+    for (item, file) in items.iter_mut().zip(&files) {
+        if let Some(name) = find(&folder, item, file) {
+            item.name = name;
+        }
+        item.path = folder.join(&item.name);
     }
     Ok(Dataset { form: DatasetForm::Voc, path: root.to_path_buf(), items, notes: Vec::new() })
 }
 
+/// The name of an annotation's image in a folder: as it says, or, where it says the name on another machine, as the annotation's file is called.
+fn find(folder: &Path, item: &Item, annotation: &Path) -> Option<String> {
+    let stem = annotation.file_stem()?.to_string_lossy();
+    let called = ENDINGS.iter().map(|ending| format!("{stem}.{ending}"));
+    std::iter::once(item.name.clone()).chain(called).find(|name| folder.join(name).is_file())
+}
+
 /// An image by its annotation; one that cannot be understood is an image that cannot be judged.
 fn item(file: &Path) -> Result<Item> {
-    let text = std::fs::read_to_string(file).map_err(|e| Error::io("read", file, &e))?;
+    let bytes = std::fs::read(file).map_err(|e| Error::io("read", file, &e))?;
+    // What is not UTF-8 is Latin-1, whose bytes are the first 256 characters.
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|latin| latin.into_bytes().into_iter().map(char::from).collect());
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut item = Item { name: format!("{stem}.jpg"), ..Item::default() };
     let shown = file.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -59,6 +59,11 @@ pub fn check(affine: &Affine) -> Result<()> {
     let is_finite = affine.iter().flatten().all(|v| v.is_finite());
     let scale: f64 = sizes.iter().product();
     if is_finite && scale > 0.0 && determinant(&linear(affine)).abs() > 1e-6 * scale {
+        if let Some(mm) = sizes.iter().find(|mm| !(1e-4..=1e5).contains(*mm)) {
+            return Err(Error::file(format!("its affine makes a voxel {mm:e} mm long")).with_hint(
+                "voxels from 0.0001 to 100000 mm are taken; the unit of the file may be another one",
+            ));
+        }
         return Ok(());
     }
     let rows: Vec<String> = affine[..3].iter().map(|row| format!("{row:?}")).collect();

@@ -73,17 +73,17 @@ fn numbers<const N: usize>(object: &DefaultDicomObject, tag: Tag) -> Option<[f64
 }
 
 impl Slice {
-    /// Reads the header.
+    /// Reads the header; `None` for files without an image, as reports are.
     ///
     /// # Errors
-    /// File: damage, no image, several frames, colours.
-    pub(super) fn read(path: &Path) -> Result<Slice> {
+    /// File: damage, several frames, colours.
+    pub(super) fn read(path: &Path) -> Result<Option<Slice>> {
         let object =
             OpenFileOptions::new().read_until(PIXEL_DATA).open_file(path).map_err(|e| damaged(path, &e))?;
         let bad = |what: &str| Error::file(format!("{}: {what}", path.display()));
         let size = |tag| number(&object, tag).filter(|n| (1.0..=65535.0).contains(n)).map(|n| n as usize);
         let (Some(rows), Some(columns)) = (size(ROWS), size(COLUMNS)) else {
-            return Err(bad("a DICOM file without an image (no rows and columns)"));
+            return Ok(None);
         };
         if number(&object, NUMBER_OF_FRAMES).is_some_and(|n| n > 1.0) {
             return Err(bad("a DICOM file of several frames, which cannot be read")
@@ -94,7 +94,7 @@ impl Slice {
         }
         let directions = numbers::<6>(&object, ORIENTATION).map(|d| [[d[0], d[1], d[2]], [d[3], d[4], d[5]]]);
         let order = |tag| number(&object, tag).map_or(0, |n| n as i64);
-        Ok(Slice {
+        Ok(Some(Slice {
             path: path.to_path_buf(),
             series: text(&object, SERIES).unwrap_or_default(),
             description: text(&object, SERIES_DESCRIPTION).unwrap_or_default(),
@@ -105,7 +105,7 @@ impl Slice {
             directions,
             number: (order(ACQUISITION_NUMBER), order(INSTANCE_NUMBER)),
             thickness: number(&object, SLICE_SPACING).or_else(|| number(&object, SLICE_THICKNESS)),
-        })
+        }))
     }
 
     /// The name of its file.

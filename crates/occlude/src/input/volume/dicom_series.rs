@@ -24,7 +24,11 @@ pub(super) fn read_folder(folder: &Path, frame: Frame) -> Result<Volume> {
             others += 1;
             continue;
         }
-        slices.push(Slice::read(&path)?);
+        match Slice::read(&path)? {
+            Some(slice) => slices.push(slice),
+            // A report, a plan: they lie beside their series.
+            None => others += 1,
+        }
     }
     let named = folder.display().to_string();
     let in_folder = |e: Error| if e.to_string().contains(&named) { e } else { e.in_context(&named) };
@@ -49,7 +53,10 @@ pub(super) fn read_folder(folder: &Path, frame: Frame) -> Result<Volume> {
 pub(super) fn read_file(path: &Path, frame: Frame) -> Result<Volume> {
     let named = path.display().to_string();
     let in_file = |e: Error| if e.to_string().contains(&named) { e } else { e.in_context(&named) };
-    of_slices(vec![Slice::read(path)?], frame).map_err(in_file)
+    let slice = Slice::read(path)?.ok_or_else(|| {
+        Error::file(format!("{}: a DICOM file without an image (no rows and columns)", path.display()))
+    })?;
+    of_slices(vec![slice], frame).map_err(in_file)
 }
 
 /// The files of a folder, by name.
@@ -139,7 +146,15 @@ fn of_slices(mut slices: Vec<Slice>, frame: Frame) -> Result<Volume> {
     } else if slices[0].position.is_none() {
         notes.push("the file does not say where its slice lies: it is put at 0".to_string());
     }
+    if normal.iter().map(|n| n * n).sum::<f64>() < 0.5 {
+        return Err(Error::file(format!(
+            "{} has directions of rows and columns that are no two directions: {directions:?}",
+            slices[0].name()
+        )));
+    }
     let stack = Stack::of(slices, normal)?;
+    stack.check_straight()?;
+    notes.extend(stack.left_out());
     let chosen = match frame {
         Frame::Only if stack.frames == 1 => 0..1,
         Frame::Channels => 0..stack.frames,
@@ -240,6 +255,42 @@ impl Stack {
             }
         }
         Ok(Stack { slices, frames })
+    }
+
+    /// # Errors
+    /// File: a slice that does not lie on the line through the first and the last.
+    fn check_straight(&self) -> Result<()> {
+        let Some(first) = self.slices[0].position else { return Ok(()) };
+        let steps = (self.depth() - 1).max(1) as f64;
+        let last = self.slices[(self.depth() - 1) * self.frames].position.unwrap_or(first);
+        for (number, slice) in self.slices.iter().enumerate() {
+            let along = (number / self.frames) as f64 / steps;
+            let at = slice.position.unwrap_or(first);
+            let aside = [0, 1, 2].map(|i| at[i] - first[i] - along * (last[i] - first[i]));
+            let distance = aside.iter().map(|d| d * d).sum::<f64>().sqrt();
+            let step = [0, 1, 2].map(|i| (last[i] - first[i]) / steps);
+            let usual = step.iter().map(|d| d * d).sum::<f64>().sqrt();
+            if distance > 0.05 * usual + 0.05 {
+                return Err(Error::file(format!(
+                    "{} lies {distance:.2} mm beside the line through the other slices",
+                    slice.name()
+                ))
+                .with_hint(
+                    "slices of one volume lie in a straight stack with even steps; resample the series first",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What instance numbers say of slices that are not there, as a note: gaps can be meant.
+    fn left_out(&self) -> Option<String> {
+        let numbers: Vec<i64> = self.slices.iter().map(|slice| slice.number.1).collect();
+        let steps: Vec<u64> = numbers.windows(2).map(|pair| pair[0].abs_diff(pair[1])).collect();
+        let least = steps.iter().copied().min().filter(|_| self.frames == 1)?;
+        (least > 1).then(|| {
+            format!("instance numbers go in steps of {least}: slices between may have been left out, and voxels are as long as the gaps")
+        })
     }
 
     fn depth(&self) -> usize {

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use nifti::object::GzDecodedFile;
+use flate2::read::MultiGzDecoder;
 use nifti::{Endianness, NiftiHeader, NiftiType, Unit};
 
 use super::affine::{self, Affine};
@@ -76,7 +76,7 @@ fn open(path: &Path) -> Result<(Box<dyn Read>, u64, bool)> {
     let length = file.metadata().map_err(refused)?.len();
     let is_packed = super::head_of(path)?.starts_with(&[0x1F, 0x8B]);
     let file = BufReader::new(file);
-    Ok((if is_packed { Box::new(GzDecodedFile::new(file)) } else { Box::new(file) }, length, is_packed))
+    Ok((if is_packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) }, length, is_packed))
 }
 
 fn broken(error: &std::io::Error) -> Error {
@@ -258,7 +258,9 @@ fn affine_of(header: &NiftiHeader, size: [usize; 3]) -> Result<Affine> {
         return Ok(affine);
     }
     let rank = usize::from(header.dim[0]);
-    let zooms = [1, 2, 3].map(|axis| if axis <= rank { f64::from(header.pixdim[axis]) } else { 1.0 });
+    // Sizes have no sign, and one of 0 is not known: nibabel's repairs.
+    let zoom = |axis: usize| f64::from(header.pixdim[axis].abs());
+    let zooms = [1, 2, 3].map(|axis| if axis <= rank && zoom(axis) != 0.0 { zoom(axis) } else { 1.0 });
     if header.qform_code > 0 {
         return q_form(header, zooms);
     }
@@ -303,6 +305,10 @@ fn notes(header: &NiftiHeader, shape: &Shape, chosen: &std::ops::Range<usize>) -
         notes.push(format!("frame {} of {} (from 0)", chosen.start, shape.frames));
     } else if shape.frames > 1 {
         notes.push(format!("{} frames taken as the model's channels", shape.frames));
+    }
+    let rank = usize::from(header.dim[0]).min(3);
+    if header.sform_code <= 0 && header.pixdim[1..=rank].iter().any(|zoom| *zoom <= 0.0) {
+        notes.push("the header has voxel sizes of 0 or below: taken as 1 mm and without the sign, as nibabel takes them".into());
     }
     if header.sform_code <= 0 && header.qform_code <= 0 {
         notes.push("the header has no affine: voxel sizes about the middle of the volume, first axis to the left, as nibabel takes it".into());

@@ -18,6 +18,8 @@ pub struct Placement {
     pub axes: [Turned; 3],
     /// Of a slice of a volume, what it holds along the third of `axes`, from edge to edge; the first two are its rows and columns.
     pub slice: Option<[f64; 2]>,
+    /// The file says nothing of where it lies (`.npy`, TIFF): voxels are taken as 1 mm along the axes, so that maps can be written over it, and no millimetres are told.
+    pub is_assumed: bool,
     /// The steps that were taken, in the grammar of `--preprocess`, with every size settled.
     pub steps: Vec<String>,
 }
@@ -26,7 +28,7 @@ impl Placement {
     /// The file as it is.
     pub(crate) fn of_file(size: [usize; 3], affine: Affine) -> Placement {
         let axes = [(0, false), (1, false), (2, false)];
-        Placement { affine, size, axes, slice: None, steps: Vec::new() }
+        Placement { affine, size, axes, slice: None, is_assumed: false, steps: Vec::new() }
     }
     /// The axes as they are now were turned again.
     pub(crate) fn turn(&mut self, axes: [Turned; 3]) {

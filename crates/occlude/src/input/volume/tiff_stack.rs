@@ -9,7 +9,7 @@ use std::path::Path;
 use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 
-use super::{Volume, affine};
+use super::Volume;
 use crate::error::{Error, Result};
 
 /// Reads all pages; errors do not name the file.
@@ -65,7 +65,7 @@ pub(super) fn read(path: &Path) -> Result<Volume> {
         decoder.next_image().map_err(damaged)?;
     }
     let (width, height) = size.unwrap_or_default();
-    let mut volume = Volume::of_file([pages, height as usize, width as usize], values, affine::IDENTITY);
+    let mut volume = Volume::of_unplaced([pages, height as usize, width as usize], values);
     volume.notes.push("a TIFF stack has no affine: voxels of 1 mm along x, y and z are assumed".into());
     Ok(volume)
 }

@@ -58,7 +58,7 @@ pub(in crate::output) fn render(
     };
     put(&mut page, "<!-- banner -->", banner)?;
     put(&mut page, "<!-- verdicts -->", &verdicts(summary))?;
-    put(&mut page, "<!-- cards -->", &all_cards(cards))?;
+    put(&mut page, "<!-- cards -->", &all_cards(cards, summary))?;
     put(&mut page, "<!-- average -->", &summary.average.as_ref().map_or_else(no_average, average))?;
     put(&mut page, "<!-- classes -->", &classes(&summary.classes))?;
     put(&mut page, "<!-- errors -->", &errors(summary))?;
@@ -70,7 +70,7 @@ pub(in crate::output) fn render(
 fn title(summary: &Summary) -> String {
     let clear = &summary.verdicts.surroundings_of_clear;
     match clear.share {
-        Some(share) => format!("{} of the answers come from the surroundings", percent(share)),
+        Some(share) => format!("{} of the clear verdicts are surroundings", percent(share)),
         None if summary.verdicts.judged > 0 => "No image has a clear verdict".to_string(),
         None => "Where the model looks, without objects to judge it by".to_string(),
     }
@@ -83,15 +83,20 @@ fn lead(model: &str, dataset: &Dataset, summary: &Summary) -> String {
     if let Some([low, high]) = clear.interval {
         let _ = write!(
             text,
-            ": {} of {} clear verdicts, 95% interval {} to {}",
+            ": {} of {} clear verdicts, 95% interval {} to {}; {} are unclear",
             clear.count,
             clear.of,
             percent(low),
-            percent(high)
+            percent(high),
+            summary.verdicts.unclear.count
         );
     }
-    if let Some(right) = summary.correct.share {
-        let _ = write!(text, ". The model is right on {} of them", percent(right));
+    if summary.correct.of > 0 {
+        let _ = write!(
+            text,
+            ". The model is right on {} of the {} whose class it knows",
+            summary.correct.count, summary.correct.of
+        );
     }
     text.push('.');
     text
@@ -110,7 +115,7 @@ fn with_interval(share: &Share) -> String {
 fn verdicts(summary: &Summary) -> String {
     let mut rows = String::new();
     let groups = [
-        ("all images", &summary.verdicts),
+        ("all", &summary.verdicts),
         ("prediction right", &summary.when_correct),
         ("prediction wrong", &summary.when_wrong),
     ];
@@ -136,11 +141,18 @@ fn verdicts(summary: &Summary) -> String {
     let mut text = format!(
         "<div class=\"scroll\"><table class=\"numbers\"><thead><tr><th></th><th>judged</th><th>verdicts</th><th>object</th><th>both</th><th>surroundings</th><th>unclear</th><th>object’s share of the score</th></tr></thead><tbody>{rows}</tbody></table></div>"
     );
+    if summary.rows > summary.images {
+        let _ = write!(
+            text,
+            "<p>{} rows are of {} images, with several targets each: intervals take rows as independent, and are too narrow.</p>",
+            summary.rows, summary.images
+        );
+    }
     if let Some(difference) = &summary.wrong_less_correct {
         let [low, high] = difference.interval;
         let _ = write!(
             text,
-            "<p>Of clear verdicts, wrong predictions are {} points more often read off the surroundings than right ones (95% interval {} to {}).</p>",
+            "<p>Surroundings have {} points in the clear verdicts of wrong predictions, compared with those of right ones (95% interval {} to {}).</p>",
             points(difference.difference),
             points(low),
             points(high)
@@ -180,9 +192,15 @@ fn bar(verdicts: &Verdicts) -> String {
     )
 }
 
-fn all_cards(cards: &[Card]) -> String {
+fn all_cards(cards: &[Card], summary: &Summary) -> String {
     if cards.is_empty() {
-        return "<p>No image has a clear verdict.</p>".to_string();
+        let clear = summary.verdicts.surroundings_of_clear.of;
+        return match (clear, summary.most_surroundings.is_empty()) {
+            (0, _) => "<p>No image has a clear verdict.</p>",
+            (_, true) => "<p>None was asked for (<code>--pages 0</code>).</p>",
+            _ => "<p>Their pages are not made yet: the same command makes them.</p>",
+        }
+        .to_string();
     }
     let mut text = String::from("<ol class=\"cards\">");
     for card in cards {
@@ -254,7 +272,9 @@ fn average(average: &AverageMap) -> String {
         text.push_str(&frame(average, object, "Where the objects are"));
     }
     text.push_str("</div><p class=\"meta\">The frame of the model’s input. 1 is what every place would have if it lay evenly.</p>");
-    if average.drawing.is_empty() {
+    if average.rows < 20 {
+        text.push_str("<p>These are too few images to say whether a place of the frame draws evidence by more than chance: 20 at least.</p>");
+    } else if average.drawing.is_empty() {
         text.push_str("<p>No place of the frame draws evidence across images: none has twice what an even spread and the objects would give it, in most images, beyond chance.</p>");
     } else {
         text.push_str("<p>These places draw evidence in most images, more than objects there explain. Something fixed may stand there: a watermark, a frame, a caption.</p><ul>");

@@ -21,7 +21,7 @@ pub(super) fn volume(map: &Map, picture: &Picture) -> Result<Value> {
         return Ok(Value::Null);
     }
     let grey = picture.volume.as_ref();
-    let affine = map.geometry.affine();
+    let affine = map.geometry.known_affine();
     let mut object = json!({
         "slices": null,
         "affine": affine.map(|affine| [affine[0], affine[1], affine[2]]),
