@@ -389,9 +389,11 @@ class Map:
         return judgement
 
     def save(self, *paths: str | os.PathLike[str]) -> None:
-        """Writes files; the ending chooses the format: ``.npy``, ``.npz``, ``.json``, ``.png``, ``.html``; of volumes also ``.nii.gz`` and ``.nii`` (over the scan, one frame per target), of regions ``.csv``. ``~`` is the home folder.
+        """Writes files; the ending chooses the format.
 
-        Each is written beside its place and renamed, so that a file is whole or not there.
+        ``.npy``, ``.npz``, ``.json``, ``.png``, ``.html``; of volumes also ``.nii.gz`` and ``.nii`` (over the scan, one frame per
+        target), of regions ``.csv``. ``~`` is the home folder. Each is written beside its place and renamed, so that a file is whole or
+        not there.
 
         Raises
         ------

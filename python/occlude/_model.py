@@ -185,8 +185,9 @@ class Model:
         ----------
         x
             A picture, through the model's preprocessing: a path, the bytes of a file, or a ``PIL.Image``; or the path of an ``.npy``
-            file, of a volume (``.nii.gz``, a folder of DICOM files, a TIFF stack) or of a signal (CSV, WAV). Or a tensor of NumPy, torch, jax, TensorFlow or anything with DLPack, taken as it is: ``[1, C, H, W]`` or
-            ``[C, H, W]`` for a channels-first model. For a model with several inputs, a mapping from their names.
+            file, of a volume (``.nii.gz``, a folder of DICOM files, a TIFF stack) or of a signal (CSV, WAV). Or a tensor of NumPy, torch,
+            jax, TensorFlow or anything with DLPack, taken as it is: ``[1, C, H, W]`` or ``[C, H, W]`` for a channels-first model. For a
+            model with several inputs, a mapping from their names.
         hide
             Of several inputs, the names of those that windows hide, at the same places; the first if not given.
         progress

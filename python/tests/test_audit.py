@@ -72,7 +72,7 @@ def test_it_goes_on_where_it_was(audit: occlude.Audit) -> None:
 
     again = occlude.Model(MODEL, threads=1).audit(TABLE, audit.folder, pages=0, progress=Bar, **QUICK)
     assert (again.known, again.complete, told[-1]) == (4, True, (4, 4))
-    with pytest.raises(ArgumentError, match="fill was mean, now it is blur"):
+    with pytest.raises(ArgumentError, match="fill was default, now it is blur"):
         occlude.Model(MODEL).audit(TABLE, audit.folder, fill="blur", **QUICK)
 
 

@@ -99,7 +99,14 @@ fn files_hold_what_was_found() {
     let map = made("fills=zero,noise seeds=2");
     let again = Map::from_bytes(&map.to_bytes()).unwrap();
     assert_eq!(again.stability, map.stability);
-    let picture = occlude::Picture { width: 0, height: 0, rgb: Vec::new(), photographic: false };
+    let picture = occlude::Picture {
+        width: 0,
+        height: 0,
+        rgb: Vec::new(),
+        photographic: false,
+        volume: None,
+        signal: None,
+    };
     let json: serde_json::Value =
         serde_json::from_slice(&output::encode(&map, &picture, Format::Json).unwrap()).unwrap();
     let found = map.stability.as_ref().unwrap();

@@ -96,8 +96,9 @@ const TRIES: usize = 1000;
 fn spread(map: &Map, occluder: &Occluder) -> Vec<usize> {
     let changing = occluder.runs();
     let runs = if changing.is_empty() { map.windows.runs() } else { changing };
-    let computed: Vec<usize> = runs.into_iter().filter(|&w| !map.scores_of(0)[w].is_nan()).collect();
-    let count = (computed.len() / 100).clamp(1, 3);
+    let is_computed = |window: &usize| !map.scores_of(0)[*window].is_nan();
+    let computed: Vec<usize> = runs.into_iter().filter(is_computed).collect();
+    let count = (map.windows.runs().iter().filter(|window| is_computed(window)).count() / 100).clamp(1, 3);
     let shape = map.windows.shape();
     let mut chosen: Vec<usize> = Vec::with_capacity(count);
     for i in 0..count {

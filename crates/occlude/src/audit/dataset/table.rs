@@ -3,7 +3,6 @@
 //! In: a CSV file (commas, semicolons or tabs). Out: a [`Dataset`]. Columns are found by name, in any order; rows of the same path are objects of one image.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
@@ -21,12 +20,10 @@ const MASK: [&str; 2] = ["mask", "mask_path"];
 
 pub(super) fn open(path: &Path, images: Option<&Path>) -> Result<Dataset> {
     let damaged = |e: csv::Error| Error::file(format!("{} cannot be read as a table: {e}", path.display()));
-    let delimiter = delimiter(path)?;
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .trim(csv::Trim::All)
-        .from_path(path)
-        .map_err(damaged)?;
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
+    let delimiter = delimiter(&bytes);
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(bytes.as_slice());
     // A byte order mark belongs to nobody's column.
     let header: Vec<String> = reader
         .headers()
@@ -39,7 +36,7 @@ pub(super) fn open(path: &Path, images: Option<&Path>) -> Result<Dataset> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for record in reader.records() {
         let record = record.map_err(damaged)?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |at| line_of(&bytes, at));
         let Some(name) = columns.text(&record, Some(columns.path)) else {
             return Err(Error::file(format!("line {line} of {} has no path", path.display())));
         };
@@ -72,13 +69,18 @@ pub(super) fn open(path: &Path, images: Option<&Path>) -> Result<Dataset> {
 }
 
 /// What stands between columns: of comma, semicolon and tab the one that the first line has most of.
-fn delimiter(path: &Path) -> Result<u8> {
-    let file = std::fs::File::open(path).map_err(|e| Error::io("open", path, &e))?;
-    let mut line = Vec::new();
-    std::io::BufReader::new(file).read_until(b'\n', &mut line).map_err(|e| Error::io("read", path, &e))?;
+fn delimiter(bytes: &[u8]) -> u8 {
+    let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let count = |delimiter: u8| line.iter().filter(|&&byte| byte == delimiter).count();
     // Of equals the last counts: a comma.
-    Ok([b'\t', b';', b','].into_iter().max_by_key(|&delimiter| count(delimiter)).unwrap_or(b','))
+    [b'\t', b';', b','].into_iter().max_by_key(|&delimiter| count(delimiter)).unwrap_or(b',')
+}
+
+/// The line of a record, from 1; it begins behind empty lines.
+fn line_of(bytes: &[u8], at: &csv::Position) -> u64 {
+    let rest = bytes.get(at.byte() as usize..).unwrap_or_default();
+    let empty = rest.iter().take_while(|byte| b"\r\n".contains(byte)).filter(|byte| **byte == b'\n').count();
+    at.line() + empty as u64
 }
 
 struct Columns {
