@@ -117,6 +117,8 @@ fn masked_line(line: &str) -> String {
         })
     };
     let masked = match line.split_whitespace().next().unwrap_or_default() {
+        // Of slices, how long they took follows without a rate.
+        "windows" if line.contains(" slices · ") => after(" · "),
         "windows" | "asked" => line.contains("/s, ").then(|| after(" · ")).flatten(),
         "check" => after("difference"),
         "wrote" => after(" ("),
