@@ -20,6 +20,9 @@ use crate::running::{EVERY, Raised};
 use crate::settings::Settings;
 use crate::words::keywords;
 
+/// Class, box `[x0, y0, x1, y1]` in pixels, file of a mask.
+type ObjectOf = (Option<String>, Option<[f64; 4]>, Option<PathBuf>);
+
 fn question(settings: &Settings, options: Vec<(String, f64)>, truth: bool) -> PyResult<Question> {
     let mut judge = JudgeOptions::default();
     for (name, value) in options {
@@ -110,7 +113,7 @@ pub(crate) fn audit_rows(
     data: &[u8],
     name: &str,
     classes: Vec<String>,
-    objects: Vec<(Option<String>, Option<[f64; 4]>, Option<PathBuf>)>,
+    objects: Vec<ObjectOf>,
     settings: &Settings,
     options: Vec<(String, f64)>,
     path: Option<PathBuf>,

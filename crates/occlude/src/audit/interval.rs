@@ -107,7 +107,7 @@ impl Gathered {
         Mean {
             count: self.count,
             mean: (self.count > 0).then_some(mean),
-            interval: (self.count >= ENOUGH).then(|| [mean - half, mean + half]),
+            interval: (self.count >= ENOUGH).then_some([mean - half, mean + half]),
         }
     }
 }
