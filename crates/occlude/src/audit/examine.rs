@@ -77,7 +77,7 @@ impl Sample<'_> {
     }
 }
 
-/// The rows of an image: one per target. `None` if it was stopped. A failure is an error here; as a row it is [`Row::failed`].
+/// The rows of an image: one per target. `None` if it was stopped. A failure is an error here; as a row it is what [`rows_of`] makes of it.
 ///
 /// # Errors
 /// File: bytes that are no picture, a mask that cannot be read. Argument: a class of the data set that the model does not have (if targets are asked for by it), an object that is no part of what the model sees, and what
