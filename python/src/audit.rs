@@ -3,8 +3,7 @@
 //! In: paths, keywords as the crate names them. Out: JSON. Progress and signals as in `running`.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
 
 use occlude::audit::{
     Annotated, AuditOptions, AuditProgress, AuditWatch, Dataset, DatasetOptions, Question, Sample, rows_of,
@@ -16,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::errors::exception;
 use crate::model::Model;
-use crate::running::{EVERY, Raised};
+use crate::running::{Raised, telling};
 use crate::settings::Settings;
 use crate::words::keywords;
 
@@ -64,25 +63,8 @@ pub(crate) fn audit(
     let (raised, cancel) = (Raised::default(), AtomicBool::new(false));
     let audited = py.detach(|| {
         let dataset = Dataset::open(dataset, &given)?;
-        let mut last: Option<Instant> = None;
-        let mut tell = |so_far: &AuditProgress| {
-            let is_over = so_far.done == so_far.total;
-            if !is_over && last.is_some_and(|last| last.elapsed() < EVERY) {
-                return;
-            }
-            last = Some(Instant::now());
-            let told = Python::attach(|py| {
-                py.check_signals()?;
-                if let Some(progress) = &progress {
-                    progress.call1(py, (so_far.done, so_far.total))?;
-                }
-                Ok(())
-            });
-            if let Err(error) = told {
-                raised.put(error);
-                cancel.store(true, Ordering::Relaxed);
-            }
-        };
+        let mut tell = telling(progress.as_ref(), &raised, &cancel);
+        let mut tell = |so_far: &AuditProgress| tell(so_far.done, so_far.total);
         let mut watch = AuditWatch { cancel: Some(&cancel), progress: Some(&mut tell) };
         model.inner.audit(&dataset, &options, &mut watch)
     });

@@ -15,7 +15,7 @@ use crate::map::Map;
 use crate::words::keywords;
 
 /// Progress is told, and signals are looked at, so often.
-pub(crate) const EVERY: Duration = Duration::from_millis(50);
+const EVERY: Duration = Duration::from_millis(50);
 
 /// The first exception that Python code raised during a run; it is raised again when the run has come to an end.
 #[derive(Default)]
@@ -30,11 +30,37 @@ impl Raised {
             Error::model(format!("the function raised {said}"))
         })
     }
-    pub(crate) fn put(&self, error: PyErr) {
+    fn put(&self, error: PyErr) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     }
     pub(crate) fn take(&self) -> Option<PyErr> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Tells `progress` how many are done and how many there are, and looks at signals, now and then; what is raised is kept, and sets `cancel`. For a thread that has let the interpreter go.
+pub(crate) fn telling<'a>(
+    progress: Option<&'a Py<PyAny>>,
+    raised: &'a Raised,
+    cancel: &'a AtomicBool,
+) -> impl FnMut(usize, usize) + use<'a> {
+    let mut last: Option<Instant> = None;
+    move |done, total| {
+        if done != total && last.is_some_and(|last| last.elapsed() < EVERY) {
+            return;
+        }
+        last = Some(Instant::now());
+        let told = Python::attach(|py| {
+            py.check_signals()?;
+            if let Some(progress) = progress {
+                progress.call1(py, (done, total))?;
+            }
+            Ok(())
+        });
+        if let Err(error) = told {
+            raised.put(error);
+            cancel.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -47,25 +73,8 @@ pub(crate) fn watched<T: Send>(
 ) -> T {
     let cancel = AtomicBool::new(false);
     py.detach(|| {
-        let mut last: Option<Instant> = None;
-        let mut tell = |so_far: &Progress| {
-            let is_over = so_far.done == so_far.total;
-            if !is_over && last.is_some_and(|last| last.elapsed() < EVERY) {
-                return;
-            }
-            last = Some(Instant::now());
-            let told = Python::attach(|py| {
-                py.check_signals()?;
-                if let Some(progress) = &progress {
-                    progress.call1(py, (so_far.done, so_far.total))?;
-                }
-                Ok(())
-            });
-            if let Err(error) = told {
-                raised.put(error);
-                cancel.store(true, Ordering::Relaxed);
-            }
-        };
+        let mut tell = telling(progress.as_ref(), raised, &cancel);
+        let mut tell = |so_far: &Progress| tell(so_far.done, so_far.total);
         work(&mut Watch { cancel: Some(&cancel), progress: Some(&mut tell), ..Watch::default() })
     })
 }

@@ -15,7 +15,7 @@ mod store;
 mod summary;
 
 pub use dataset::{Annotated, Dataset, DatasetForm, DatasetOptions, Item};
-pub use examine::{Question, Sample, examine, rows_of};
+pub use examine::{Question, Sample, rows_of};
 pub use interval::{Difference, Mean, Share};
 pub use row::{COLUMNS, Column, ColumnKind, Row};
 pub use run::{AuditOptions, AuditProgress, AuditWatch, Audited};
@@ -25,6 +25,7 @@ use std::path::Path;
 
 use crate::error::Result;
 pub(crate) use examine::Again;
+pub(crate) use interval::ENOUGH;
 use summary::Gathering;
 
 /// Hands over the rows of all Parquet files in a folder, file by file in the order of their names, whoever wrote them.

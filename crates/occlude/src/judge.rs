@@ -239,7 +239,8 @@ fn check(evidence: &[f32], inside: &[bool], shape: &[usize], tolerance: f64) -> 
     Ok(())
 }
 
-fn unravel(at: usize, shape: &[usize]) -> Vec<usize> {
+/// The place of an element, one index per axis.
+pub(crate) fn unravel(at: usize, shape: &[usize]) -> Vec<usize> {
     let mut rest = at;
     let mut place = vec![0; shape.len()];
     for (index, &length) in place.iter_mut().zip(shape).rev() {

@@ -19,8 +19,8 @@ pub mod verification;
 mod words;
 pub mod zeiler;
 
-pub(crate) use plan::write_renamed;
 pub use plan::{Format, OutputPlan, Written};
+pub(crate) use plan::{write_renamed, write_renamed_synced};
 
 use crate::error::{Error, Result};
 use crate::input::{Picture, npy};

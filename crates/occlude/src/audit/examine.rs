@@ -49,7 +49,7 @@ pub struct Question {
 
 impl Sample<'_> {
     /// The image as the model's input.
-    fn read(&self, model: &Model) -> Result<Input> {
+    pub(super) fn read(&self, model: &Model) -> Result<Input> {
         match self.path.filter(|path| is_volume(path)) {
             Some(path) => model.read_input(path),
             None => model.read_bytes_input(self.bytes, self.name),
@@ -77,15 +77,16 @@ impl Sample<'_> {
     }
 }
 
-/// The rows of an image: one per target. `None` if it was stopped. A failure is an error here; as a row it is what [`rows_of`] makes of it.
+/// The rows of an image: one per target. `None` if it was stopped.
 ///
 /// # Errors
 /// File: bytes that are no picture, a mask that cannot be read. Argument: a class of the data set that the model does not have (if targets are asked for by it), an object that is no part of what the model sees, and what
 /// [`Occlusion::judge`](crate::Occlusion::judge) says.
-pub fn examine(
+fn examine(
     model: &Model,
     question: &Question,
     sample: &Sample<'_>,
+    key: &str,
     watch: &Watch<'_>,
 ) -> Result<Option<Vec<Row>>> {
     let input = sample.read(model)?;
@@ -108,7 +109,7 @@ pub fn examine(
             return Ok(None);
         };
         for (number, mut row) in group.targets.into_iter().zip(found) {
-            describe(&mut row, sample, &outlook, labels);
+            describe(&mut row, sample, key, &outlook, labels);
             rows[number] = Some(row);
         }
     }
@@ -124,9 +125,20 @@ pub fn rows_of(
     sample: &Sample<'_>,
     watch: &Watch<'_>,
 ) -> Option<Vec<Row>> {
-    match examine(model, question, sample, watch) {
+    keyed_rows(model, question, sample, &sample.key(), watch)
+}
+
+/// The same, where the key is known: it takes the whole image to make it.
+pub(super) fn keyed_rows(
+    model: &Model,
+    question: &Question,
+    sample: &Sample<'_>,
+    key: &str,
+    watch: &Watch<'_>,
+) -> Option<Vec<Row>> {
+    match examine(model, question, sample, key, watch) {
         Ok(rows) => rows,
-        Err(error) => Some(vec![Row::failed(sample.name, &sample.key(), sample.classes, &error)]),
+        Err(error) => Some(vec![Row::failed(sample.name, key, sample.classes, &error)]),
     }
 }
 
@@ -264,8 +276,7 @@ fn examine_group(
         if !map.is_complete() {
             return Ok(None);
         }
-        let rows = (0..map.targets.len()).map(|target| row_of_map(&map, target)).collect();
-        return Ok(Some(rows));
+        return Ok(Some(rows_of_map(&map)));
     };
     let Some(found) = run.judge_watched(input, &object, &question.judge, &mut watch)? else {
         return Ok(None);
@@ -275,8 +286,7 @@ fn examine_group(
     }
     let (share, spatial) = (found.object_share(), found.map.input.spatial());
     let places: Vec<f32> = found.inside.iter().map(|&inside| f32::from(u8::from(inside))).collect();
-    let rows = found.targets.iter().enumerate().map(|(number, finding)| {
-        let mut row = row_of_map(&found.map, number);
+    let rows = rows_of_map(&found.map).into_iter().zip(&found.targets).map(|(mut row, finding)| {
         add_finding(&mut row, finding);
         row.object_share = Some(share);
         row.frame_object = frame::shares(&places, &spatial);
@@ -325,23 +335,23 @@ fn mark(inside: &mut [bool], mask: &Path, input: &Input) -> Result<()> {
 }
 
 /// What a map says without an object.
-fn row_of_map(map: &Map, number: usize) -> Row {
-    let target = &map.targets[number];
+fn rows_of_map(map: &Map) -> Vec<Row> {
     let spatial = map.input.spatial();
     let places: usize = spatial.iter().product();
     let evidence = map.evidence_of_places();
-    Row {
+    let row = |(target, evidence): (&MapTarget, &[f32])| Row {
         target: Some(target.label.clone()),
         target_spec: Some(target.spec.clone()),
         class_index: target.class.map(|class| class as i64),
         unit: Some(target.unit.clone()),
         baseline: Some(f64::from(target.baseline)),
         windows: Some(map.windows.len() as i64),
-        frame: frame::shares(&evidence[number * places..][..places], &spatial),
+        frame: frame::shares(evidence, &spatial),
         frame_shape: frame::shape_of(&spatial).into_iter().map(|cells| cells as i64).collect(),
         notes: map.notes.clone(),
         ..Row::default()
-    }
+    };
+    map.targets.iter().zip(evidence.chunks_exact(places.max(1))).map(row).collect()
 }
 
 /// What was found about the object.
@@ -376,9 +386,9 @@ fn add_finding(row: &mut Row, finding: &Finding) {
 }
 
 /// What is said about the image itself.
-fn describe(row: &mut Row, sample: &Sample<'_>, outlook: &Outlook, labels: &Labels) {
+fn describe(row: &mut Row, sample: &Sample<'_>, key: &str, outlook: &Outlook, labels: &Labels) {
     row.path = sample.name.to_string();
-    row.key = sample.key();
+    row.key = key.to_string();
     row.classes = sample.classes.to_vec();
     if let Some(top) = &outlook.most_probable {
         row.most_probable = Some(labels.short(top.class));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 const Z: f64 = 1.959_963_984_540_054;
 
 /// Numbers that the normal distribution needs.
-pub(super) const ENOUGH: u64 = 20;
+pub(crate) const ENOUGH: u64 = 20;
 
 /// A share with its interval, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::row::Row;
 use crate::error::{Error, Result};
+use crate::output::write_renamed_synced;
 
 const MAGIC: &[u8; 8] = b"OCCLJRN1";
 const HEAD: usize = MAGIC.len() + 8;
@@ -31,7 +32,7 @@ impl Journal {
     /// File: no journal, or what the system says.
     pub(super) fn open(path: &Path, first: u64) -> Result<Journal> {
         if !path.exists() {
-            write_renamed(path, &head(first))?;
+            write_renamed_synced(path, &head(first))?;
         }
         let failed = |doing: &'static str| move |e: std::io::Error| Error::io(doing, path, &e);
         let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(failed("open"))?;
@@ -84,7 +85,7 @@ impl Journal {
     /// File: what the system says.
     pub(super) fn begin_anew(&mut self) -> Result<()> {
         let next = self.first + self.entries.len() as u64;
-        write_renamed(&self.path, &head(next))?;
+        write_renamed_synced(&self.path, &head(next))?;
         *self = Journal::open(&self.path, next)?;
         Ok(())
     }
@@ -112,23 +113,6 @@ fn entry(bytes: &[u8], at: usize) -> Option<(Vec<Row>, usize)> {
         return None;
     }
     Some((serde_json::from_slice(json).ok()?, at + 8 + length))
-}
-
-/// Writes a file beside its place and renames it, so that it is there whole or not at all; it is on the disk when this returns.
-///
-/// # Errors
-/// File: what the system says.
-pub(super) fn write_renamed(path: &Path, bytes: &[u8]) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.part"));
-    let written = File::create(&beside)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|e| {
-        // Best effort: the error that matters is the one of writing.
-        let _ = std::fs::remove_file(&beside);
-        Error::io("write", path, &e)
-    })
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::dataset::{Dataset, Item, is_volume};
-use super::examine::{Again, Question, Sample, examine_again, rows_of};
+use super::dataset::{Dataset, Item};
+use super::examine::{Again, Question, Sample, examine_again, keyed_rows};
 use super::row::Row;
 use super::store::{Known, Store};
 use super::summary::{Gathering, Shown, Summary};
@@ -230,11 +230,19 @@ fn ready(model: &Model, dataset: &Dataset, options: &AuditOptions) -> Result<(us
 
 fn try_one(model: &Model, question: &Question, item: &Item) -> Result<()> {
     let bytes = read(&item.path)?;
-    let input = match is_volume(&item.path) {
-        true => model.read_input(&item.path)?,
-        false => model.read_bytes_input(&bytes, &item.name)?,
-    };
+    let input = sample_of(item, &bytes, None).read(model)?;
     model.occlusion().with(&question.settings).outlook(&input).map(|_| ())
+}
+
+fn sample_of<'s>(item: &'s Item, bytes: &'s [u8], everywhere: Option<[f64; 4]>) -> Sample<'s> {
+    Sample {
+        name: &item.name,
+        bytes,
+        path: Some(&item.path),
+        classes: &item.classes,
+        objects: &item.objects,
+        everywhere,
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
@@ -276,17 +284,6 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn sample<'s>(&self, item: &'s Item, bytes: &'s [u8]) -> Sample<'s> {
-        Sample {
-            name: &item.name,
-            bytes,
-            path: Some(&item.path),
-            classes: &item.classes,
-            objects: &item.objects,
-            everywhere: self.everywhere,
-        }
-    }
-
     /// Does all images that are not done.
     fn all(&self, workers: usize, store: &mut Store, watch: &mut AuditWatch<'_>) -> Result<AuditProgress> {
         let items = &self.dataset.items;
@@ -357,12 +354,13 @@ impl Call<'_> {
         };
         match bytes {
             Ok(bytes) => {
-                let sample = self.sample(item, &bytes);
-                if known.is_some_and(|known| known.key == sample.key()) {
+                let sample = sample_of(item, &bytes, self.everywhere);
+                let key = sample.key();
+                if known.is_some_and(|known| known.key == key) {
                     return Some(Came::Known);
                 }
                 let watch = Watch { cancel: Some(stop), ..Watch::default() };
-                rows_of(model, self.question, &sample, &watch).map(Came::Rows)
+                keyed_rows(model, self.question, &sample, &key, &watch).map(Came::Rows)
             }
             // An image that cannot be read has no content, and an empty key. What is known of it stays: a drive may be away.
             Err(_) if known.is_some_and(|known| known.key.is_empty()) => Some(Came::Known),
@@ -423,7 +421,7 @@ impl Call<'_> {
         let item = self.dataset.items.iter().find(|item| item.name == shown.path);
         let item = item.ok_or_else(|| Error::file("it is not in the data set"))?;
         let bytes = read(&item.path)?;
-        let sample = self.sample(item, &bytes);
+        let sample = sample_of(item, &bytes, self.everywhere);
         let watch = Watch { cancel: Some(stop), ..Watch::default() };
         examine_again(self.model, self.question, &sample, shown, wants_map, &watch)
     }

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::journal::{Journal, write_renamed};
+use super::journal::Journal;
 use super::parts;
 use super::row::Row;
 use crate::error::{Error, Result};
+use crate::output::write_renamed_synced;
 
 /// Entries of the journal that become one part.
 const FOLD_AT: usize = 1000;
@@ -65,7 +66,7 @@ impl Store {
         if manifest.exists() {
             check_asked(&manifest, asked)?;
         } else {
-            write_renamed(&manifest, pretty(asked).as_bytes())?;
+            write_renamed_synced(&manifest, pretty(asked).as_bytes())?;
         }
         let rows = folder.join("rows");
         std::fs::create_dir_all(&rows).map_err(|e| Error::io("make the folder", &rows, &e))?;
@@ -190,7 +191,7 @@ impl Store {
         }
         let rows: Vec<Row> = entries.iter().flatten().cloned().collect();
         let (first, next) = (self.journal.first(), self.journal.first() + entries.len() as u64);
-        write_renamed(&self.rows_folder().join(part_name(first, next)), &parts::encode(&rows)?)?;
+        write_renamed_synced(&self.rows_folder().join(part_name(first, next)), &parts::encode(&rows)?)?;
         self.journal.begin_anew()
     }
 
@@ -204,7 +205,7 @@ impl Store {
                 Ok(())
             })?;
             if total > kept.len() {
-                write_renamed(&part.path, &parts::encode(&kept)?)?;
+                write_renamed_synced(&part.path, &parts::encode(&kept)?)?;
             }
         }
         Ok(())
@@ -216,7 +217,7 @@ fn holds_other_things(folder: &Path) -> bool {
     let is_other = |entry: std::io::Result<std::fs::DirEntry>| {
         entry.is_ok_and(|entry| {
             let name = entry.file_name();
-            name != "lock" && name != ".audit.json.part"
+            name != "lock" && !name.to_string_lossy().starts_with(".audit.json.")
         })
     };
     std::fs::read_dir(folder).is_ok_and(|mut inside| inside.any(is_other))

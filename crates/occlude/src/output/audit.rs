@@ -13,6 +13,7 @@ use crate::audit::{Again, AuditOptions, Dataset, Shown, Summary};
 use crate::error::{Error, Result};
 use crate::hash::sha256_hex;
 use crate::input::Picture;
+use crate::judge::unravel;
 use crate::model::Model;
 
 /// Pixels of a thumbnail's longer side.
@@ -106,11 +107,7 @@ pub(crate) fn card(page: &Path, shown: &Shown, again: &Again) -> Result<Card> {
 fn hull(inside: &[bool], spatial: &[usize]) -> Option<Vec<std::ops::Range<usize>>> {
     let mut hull: Option<Vec<std::ops::Range<usize>>> = None;
     for (place, _) in inside.iter().enumerate().filter(|(_, inside)| **inside) {
-        let mut rest = place;
-        let mut at = vec![0; spatial.len()];
-        for (index, &length) in at.iter_mut().zip(spatial).rev() {
-            (*index, rest) = (rest % length, rest / length);
-        }
+        let at = unravel(place, spatial);
         let hull = hull.get_or_insert_with(|| at.iter().map(|&i| i..i + 1).collect());
         for (range, i) in hull.iter_mut().zip(at) {
             *range = range.start.min(i)..range.end.max(i + 1);

@@ -5,6 +5,7 @@
 //! the first file is written into it, and said.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::{nifti, table};
@@ -259,14 +260,29 @@ fn make_folder(path: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(folder.to_path_buf()))
 }
 
-/// Writes a file beside its place and renames it.
+/// Writes a file beside its place and renames it, so that it is there whole or not at all.
 ///
 /// # Errors
 /// File: what the system says.
 pub(crate) fn write_renamed(path: &Path, bytes: &[u8]) -> Result<()> {
+    renamed(path, &|beside| std::fs::write(beside, bytes))
+}
+
+/// The same; the file's bytes are on the disk when this returns, also if the power fails then.
+///
+/// # Errors
+/// File: what the system says.
+pub(crate) fn write_renamed_synced(path: &Path, bytes: &[u8]) -> Result<()> {
+    renamed(path, &|beside| {
+        let mut file = std::fs::File::create(beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    })
+}
+
+fn renamed(path: &Path, write: &dyn Fn(&Path) -> std::io::Result<()>) -> Result<()> {
     let beside = beside(path);
-    let result = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
-    result.map_err(|e| {
+    write(&beside).and_then(|()| std::fs::rename(&beside, path)).map_err(|e| {
         // Best effort: the error that matters is the one of writing.
         let _ = std::fs::remove_file(&beside);
         Error::io("write", path, &e)

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::assets::text_of;
 use super::{BASE64, escaped, put};
-use crate::audit::{AverageMap, Dataset, OfClass, Share, Summary, Verdicts};
+use crate::audit::{AverageMap, Dataset, ENOUGH, OfClass, Share, Summary, Verdicts};
 use crate::colour;
 use crate::error::Result;
 use crate::judge::percent;
@@ -59,7 +59,11 @@ pub(in crate::output) fn render(
     put(&mut page, "<!-- banner -->", banner)?;
     put(&mut page, "<!-- verdicts -->", &verdicts(summary))?;
     put(&mut page, "<!-- cards -->", &all_cards(cards, summary))?;
-    put(&mut page, "<!-- average -->", &summary.average.as_ref().map_or_else(no_average, average))?;
+    put(
+        &mut page,
+        "<!-- average -->",
+        &summary.average.as_ref().map_or_else(no_average, |found| average(found, summary.images)),
+    )?;
     put(&mut page, "<!-- classes -->", &classes(&summary.classes))?;
     put(&mut page, "<!-- errors -->", &errors(summary))?;
     put(&mut page, "<!-- facts -->", &facts(json, dataset))?;
@@ -260,7 +264,7 @@ fn no_average() -> String {
 }
 
 /// The average map and where the objects are as figures, and the places that draw evidence in words.
-fn average(average: &AverageMap) -> String {
+fn average(average: &AverageMap, images: u64) -> String {
     let rows = average.rows;
     let mut text = String::from("<div class=\"frames\">");
     text.push_str(&frame(
@@ -272,8 +276,11 @@ fn average(average: &AverageMap) -> String {
         text.push_str(&frame(average, object, "Where the objects are"));
     }
     text.push_str("</div><p class=\"meta\">The frame of the model’s input. 1 is what every place would have if it lay evenly.</p>");
-    if average.rows < 20 {
-        text.push_str("<p>These are too few images to say whether a place of the frame draws evidence by more than chance: 20 at least.</p>");
+    if images < ENOUGH {
+        let _ = write!(
+            text,
+            "<p>These are too few images to say whether a place of the frame draws evidence by more than chance: {ENOUGH} at least.</p>"
+        );
     } else if average.drawing.is_empty() {
         text.push_str("<p>No place of the frame draws evidence across images: none has twice what an even spread and the objects would give it, in most images, beyond chance.</p>");
     } else {
