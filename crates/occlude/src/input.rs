@@ -376,7 +376,10 @@ fn picture_spec(port: &InputPort, preprocess: &Preprocess) -> Result<TensorSpec>
             port.name,
             port.dims.len()
         ))
-        .with_hint("give a .npy tensor of the model's shape"));
+        .with_hint(match port.dims.len() {
+            4 => "give a volume (.nii.gz, a folder of DICOM files, a TIFF stack), or a .npy tensor of the model's shape",
+            _ => "give a .npy tensor of the model's shape",
+        }));
     }
     let (channel_axis, spatial) = match port.layout {
         Layout::ChannelsFirst => (0, [1, 2]),

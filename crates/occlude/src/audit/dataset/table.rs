@@ -21,6 +21,11 @@ const MASK: [&str; 2] = ["mask", "mask_path"];
 pub(super) fn open(path: &Path, images: Option<&Path>) -> Result<Dataset> {
     let damaged = |e: csv::Error| Error::file(format!("{} cannot be read as a table: {e}", path.display()));
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, &e))?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(
+            Error::file(format!("{} is empty", path.display())).with_hint("the first line names the columns")
+        );
+    }
     let delimiter = delimiter(&bytes);
     let mut reader =
         csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(bytes.as_slice());

@@ -94,6 +94,7 @@ fn tables() {
             .contains("the columns name, class, none of them a path / the first line names")
     );
     assert!(refused("2.csv", "path,x0,y0,x1\na.jpg,1,2,3\n").contains("some columns of a box, but not y1"));
+    assert!(refused("0.csv", "\n").contains("0.csv is empty"));
     assert!(refused("3.csv", "path\n").contains("a header and no row"));
     assert!(
         refused("4.csv", "path,class\nmissing.jpg,x\n")
